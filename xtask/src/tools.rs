@@ -1,0 +1,109 @@
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::process::{cache, cargo, run};
+
+/// A program of the system, and the Debian package that brings it.
+pub(crate) struct Tool {
+    program: &'static str,
+    package: &'static str,
+    why: &'static str,
+}
+
+/// What every build needs.
+pub(crate) const BUILD: &[Tool] = &[
+    Tool { program: "cc", package: "gcc libc6-dev", why: "builds the C parts of SQLite, AWS-LC and Opus" },
+    Tool { program: "cmake", package: "cmake", why: "builds Opus" },
+    Tool { program: "make", package: "make", why: "builds Opus" },
+];
+
+/// What the tests need beyond that.
+pub(crate) const PEERS: &[Tool] = &[
+    Tool { program: "baresip", package: "baresip-core", why: "the softphone that tests call" },
+    Tool {
+        program: "sipp",
+        package: "sip-tester",
+        why: "the SIP peer for refusals and for many calls in a row",
+    },
+    Tool { program: "python3", package: "python3", why: "runs the Graph SDK against the server" },
+];
+
+/// What measures.
+pub(crate) const COUNTERS: &[Tool] =
+    &[Tool { program: "valgrind", package: "valgrind", why: "counts instructions" }];
+
+/// Installs what is missing, or says exactly what to install.
+pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
+    let missing: Vec<_> = tools.iter().filter(|tool| find(tool.program).is_none()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    for tool in &missing {
+        println!("missing: {} ({})", tool.program, tool.why);
+    }
+    let packages: Vec<_> = missing.iter().flat_map(|tool| tool.package.split(' ')).collect();
+    install(&packages)
+}
+
+/// Installs Debian packages where this process may.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
+    let by_hand = format!("apt-get install {}", packages.join(" "));
+    if find("apt-get").is_none() {
+        bail!("install the programs above; on Debian or Ubuntu: {by_hand}");
+    }
+    if !is_root() {
+        bail!("not root, so nothing was installed; run: sudo {by_hand}");
+    }
+    println!("installing: {}", packages.join(" "));
+    let apt = || {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive").stdout(Stdio::null());
+        command
+    };
+    run(apt().arg("update")).with_context(|| format!("failed to install; try by hand: {by_hand}"))?;
+    run(apt().args(["install", "--yes", "--no-install-recommends"]).args(packages))
+        .with_context(|| format!("failed to install; try by hand: {by_hand}"))
+}
+
+/// A program written in Rust, built once for each version and kept; returns its path.
+/// `options` are further ones of `cargo install`.
+pub(crate) fn cargo_tool(name: &str, version: &str, options: &[&str]) -> Result<PathBuf> {
+    let root = cache()?.join(format!("{name}-{version}"));
+    let program = root.join("bin").join(name);
+    if program.is_file() {
+        return Ok(program);
+    }
+    println!("building {name} {version}, once; it is kept in {}", root.display());
+    let target = cache()?.join("build");
+    run(cargo()
+        .args([
+            "install",
+            name,
+            "--version",
+            version,
+            "--locked",
+            "--no-default-features",
+            "--quiet",
+            "--root",
+        ])
+        .arg(&root)
+        .args(options)
+        .env("CARGO_TARGET_DIR", &target))?;
+    // Its build products are of no further use and take gigabytes.
+    std::fs::remove_dir_all(&target).context("failed to clean up")?;
+    Ok(program)
+}
+
+/// The first program of this name in `PATH`.
+pub(crate) fn find(program: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+}
+
+fn is_root() -> bool {
+    std::fs::metadata(Path::new("/proc/self"))
+        .map(|metadata| std::os::unix::fs::MetadataExt::uid(&metadata) == 0)
+        .unwrap_or(false)
+}
