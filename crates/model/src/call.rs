@@ -1,0 +1,200 @@
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    AppId, CallId, ChainId, IdentitySet, MediaInfo, Outcome, ParticipantId, ScenarioId, TenantId, Timestamp,
+    Tone, UserId,
+};
+
+/// What an application asks for when it creates a peer-to-peer call, found valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCall {
+    /// The application that calls.
+    pub app: AppId,
+    /// Its name to show.
+    pub app_name: String,
+    /// The tenant that the call belongs to.
+    pub tenant: TenantId,
+    /// Where notifications go.
+    pub callback_uri: String,
+    /// Given by the client to correlate, or `None` to have one made.
+    pub chain: Option<ChainId>,
+    /// Given by the client to correlate, or `None` to have one made.
+    pub scenario: Option<ScenarioId>,
+    /// Who calls, where the client said so.
+    pub source: Option<Participant>,
+    /// The one to call.
+    pub target: InvitationParticipant,
+    /// The directory's user behind the target.
+    pub callee: UserId,
+    /// The subject, shown again.
+    pub subject: Option<String>,
+    /// What was asked for, in order.
+    pub requested_modalities: Vec<Modality>,
+    /// Who hosts the media.
+    pub media_config: MediaConfig,
+    /// Options, where the client sent any.
+    pub call_options: Option<CallOptions>,
+    /// Whether the client named the tenant itself, so that it is shown again.
+    pub is_tenant_shown: bool,
+}
+
+/// A call as the API shows it; also what a store keeps.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The call's id.
+    pub id: CallId,
+    /// The application that the call belongs to.
+    pub app: AppId,
+    /// The tenant that the call belongs to.
+    pub tenant: TenantId,
+    /// Whether the client named the tenant itself.
+    pub is_tenant_shown: bool,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Where notifications go.
+    pub callback_uri: String,
+    /// Correlates all legs of one conversation.
+    pub chain: ChainId,
+    /// Correlates all HTTP traffic of this call.
+    pub scenario: ScenarioId,
+    /// Who called whom.
+    pub direction: CallDirection,
+    /// Where the call is in its life.
+    pub state: CallState,
+    /// Whether media flows; `None` until that is known.
+    pub media_state: Option<MediaState>,
+    /// The application's own participant.
+    pub my_participant: ParticipantId,
+    /// Who called.
+    pub source: Participant,
+    /// Who was called.
+    pub targets: Vec<InvitationParticipant>,
+    /// The directory's user behind the target.
+    pub callee: UserId,
+    /// The subject.
+    pub subject: Option<String>,
+    /// What was asked for, in order.
+    pub requested_modalities: Vec<Modality>,
+    /// Who hosts the media.
+    pub media_config: MediaConfig,
+    /// Options, where the client sent any.
+    pub call_options: Option<CallOptions>,
+    /// The last key heard, in tone notifications.
+    pub tone: Option<ToneInfo>,
+    /// Who answered.
+    pub answered_by: Option<Participant>,
+    /// Why it ended.
+    pub outcome: Option<Outcome>,
+    /// How many notifications it has had; the sequence of the last one.
+    pub notified: u64,
+}
+
+/// Who called whom (`callDirection`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum CallDirection {
+    /// Someone calls the application.
+    Incoming,
+    /// The application calls.
+    Outgoing,
+}
+
+/// Where a call is in its life (`callState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum CallState {
+    /// It rings at the application.
+    Incoming,
+    /// It is being set up.
+    Establishing,
+    /// People can talk.
+    Established,
+    /// It is being taken down.
+    Terminating,
+    /// It is over.
+    Terminated,
+}
+
+/// Whether media flows (`mediaState`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum MediaState {
+    /// It flows.
+    Active,
+    /// It does not.
+    Inactive,
+}
+
+/// A kind of media (`modality`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum Modality {
+    /// Sound.
+    Audio,
+    /// Pictures of people.
+    Video,
+    /// Pictures of a screen.
+    VideoBasedScreenSharing,
+    /// Data.
+    Data,
+}
+
+/// Who hosts the media (`mediaConfig`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum MediaConfig {
+    /// The server plays and records.
+    ServiceHosted {
+        /// Prompts to fetch ahead of time.
+        pre_fetch_media: Vec<MediaInfo>,
+        /// Echoed where the client sent it.
+        remove_from_default_audio_group: Option<bool>,
+    },
+}
+
+/// Options of an outgoing call (`outgoingCallOptions`); `None` where the client said nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallOptions {
+    /// Hide the application once a third party joins.
+    pub hide_bot_after_escalation: Option<bool>,
+    /// Tell of content sharing.
+    pub is_content_sharing_notification_enabled: Option<bool>,
+    /// Send changed participants instead of full rosters.
+    pub is_delta_roster_enabled: Option<bool>,
+    /// Declared by the API without a documented meaning; echoed.
+    pub is_interactive_roster_enabled: Option<bool>,
+}
+
+/// Someone in a call (`participantInfo`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Participant {
+    /// Who it is.
+    pub identity: IdentitySet,
+    /// ISO 3166-1 alpha-2.
+    pub country_code: Option<String>,
+    /// The kind of endpoint.
+    pub endpoint_type: Option<String>,
+    /// The language.
+    pub language_id: Option<String>,
+    /// The home region.
+    pub region: Option<String>,
+}
+
+/// Someone to be called (`invitationParticipantInfo`).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationParticipant {
+    /// Who it is.
+    pub identity: IdentitySet,
+    /// The kind of endpoint.
+    pub endpoint_type: Option<String>,
+    /// Whether it is left out of rosters.
+    pub hidden: Option<bool>,
+    /// The call to drop once this one is in.
+    pub replaces_call_id: Option<String>,
+    /// Whether it starts outside the default routing group.
+    pub remove_from_default_audio_routing_group: Option<bool>,
+}
+
+/// A key that was heard (`toneInfo`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ToneInfo {
+    /// Counts the keys of a call from 1.
+    pub sequence_id: i64,
+    /// The key.
+    pub tone: Tone,
+}

@@ -1,0 +1,32 @@
+//! Ids, calls, participants, operations and their states.
+//!
+//! This crate holds what the product means, and nothing of how it travels or where it is kept: the JSON of the API is
+//! `graph-wire`, the rows are a store's. Types derive serde only so that a store can keep a value whole.
+
+mod call;
+mod directory;
+mod identity;
+mod ids;
+mod media;
+mod notification;
+mod operation;
+mod permission;
+mod result_info;
+mod time;
+
+pub use call::{
+    Call, CallDirection, CallOptions, CallState, InvitationParticipant, MediaConfig, MediaState, Modality,
+    NewCall, Participant, ToneInfo,
+};
+pub use directory::{Application, ApplicationInstance, Directory, Ha1, Script, ScriptAnswer, Tenant, User};
+pub use identity::{Identity, IdentitySet};
+pub use ids::{
+    AppId, CallId, ChainId, IdSource, LegId, NotificationId, OperationId, ParticipantId, RecordingId,
+    ScenarioId, TenantId, UserId,
+};
+pub use media::{MediaInfo, MediaPrompt, ParseToneError, RecordParams, Tone};
+pub use notification::{Attempt, ChangeType, Notification, NotificationBody, NotificationState};
+pub use operation::{Operation, OperationKind, OperationStatus, RecordCompletion, SendDtmfCompletion};
+pub use permission::{Permission, PermissionSet};
+pub use result_info::{Outcome, ResultInfo};
+pub use time::Timestamp;
