@@ -1,0 +1,161 @@
+//! `call` and what only it uses.
+
+use model::{
+    Call, CallDirection, CallOptions, CallState, InvitationParticipant, MediaState, Modality, Participant,
+    ResultInfo, ToneInfo,
+};
+use serde_json::Value;
+
+use crate::media::CallMediaState;
+use crate::wire::{Body, Defined, Definition, Member, Nulls, Shape, Wire, wire_enum, wire_object};
+use crate::{ChatInfo, ReadOptions, operation_list_items};
+
+wire_enum! {
+    CallDirection as "callDirection" {
+        CallDirection::Incoming = "incoming",
+        CallDirection::Outgoing = "outgoing",
+    }
+}
+
+wire_enum! {
+    CallState as "callState" {
+        CallState::Incoming = "incoming",
+        CallState::Establishing = "establishing",
+        CallState::Established = "established",
+        CallState::Terminating = "terminating",
+        CallState::Terminated = "terminated",
+    }
+}
+
+wire_object! {
+    CallOptions as "outgoingCallOptions": "callOptions" {
+        hide_bot_after_escalation: "hideBotAfterEscalation" optional,
+        is_content_sharing_notification_enabled: "isContentSharingNotificationEnabled" optional,
+        is_delta_roster_enabled: "isDeltaRosterEnabled" optional,
+        is_interactive_roster_enabled: "isInteractiveRosterEnabled" optional,
+    }
+}
+
+wire_object! {
+    ResultInfo as "resultInfo" {
+        code: "code" required,
+        message: "message" required,
+        subcode: "subcode" required,
+    }
+}
+
+/// The body of the 201 that answers the creation of a call. `base` is scheme, host and version of the API.
+pub fn created_call(base: &str, call: &Call) -> Value {
+    let mut body = whole(call);
+    body.set("@odata.context", format!("{base}/$metadata#app/calls/$entity"));
+    body.into()
+}
+
+/// The body of the 200 that shows a call, with its operations where the options ask for them.
+pub fn read_call(base: &str, call: &Call, operations: &[model::Operation], options: &ReadOptions) -> Value {
+    let mut body = whole(call);
+    if let Some(nested) = options.expanded("operations") {
+        body.set("operations", operation_list_items(operations, nested));
+    }
+    let mut value = options.apply(body.into());
+    value["@odata.context"] =
+        format!("{base}/$metadata#communications/calls{}/$entity", options.context()).into();
+    value
+}
+
+/// A call with every member that the documented responses show.
+fn whole(call: &Call) -> Body {
+    let mut body = Body::of("call", Nulls::Show);
+    let is_audible = call.media_state == Some(MediaState::Active);
+    let active: &[Modality] = if is_audible { &call.requested_modalities } else { &[] };
+    body.required("activeModalities", &active.to_vec());
+    body.nullable("answeredBy", &call.answered_by);
+    body.required("callbackUri", &call.callback_uri);
+    body.optional("callOptions", &call.call_options);
+    body.empty("callRoutes");
+    body.null("chatInfo");
+    body.required("mediaConfig", &call.media_config);
+    body.null("meetingCapability");
+    body.null("meetingInfo");
+    body.set("myParticipantId", call.my_participant.to_string());
+    body.required("requestedModalities", &call.requested_modalities);
+    body.null("ringingTimeoutInSeconds");
+    body.empty("routingPolicies");
+    body.required("source", &call.source);
+    body.nullable("subject", &call.subject);
+    body.required("targets", &call.targets);
+    body.null("terminationReason");
+    body.nullable("toneInfo", &call.tone);
+    body.null("transcription");
+    changing(&mut body, call);
+    body
+}
+
+/// What every notification of a call says too.
+pub(crate) fn changing(body: &mut Body, call: &Call) {
+    body.set("id", call.id.to_string());
+    body.set("callChainId", call.chain.to_string());
+    body.required("direction", &call.direction);
+    body.required("state", &call.state);
+    body.nullable("mediaState", &call.media_state.map(|audio| CallMediaState { audio }));
+    body.nullable("resultInfo", &call.outcome.map(model::Outcome::result_info));
+    if call.is_tenant_shown {
+        body.set("tenantId", call.tenant.as_str());
+    }
+}
+
+/// The definition of `call`: what is read from requests and what is written.
+pub(crate) fn call_definition() -> Definition {
+    let named = |name, of| Member::nullable(name, Shape::Named(of));
+    let list = |name, of| Member::new(name, Shape::List(Box::new(of)));
+    let text = |name| Member::nullable(name, Shape::Text);
+    Definition::Object {
+        name: "call",
+        base: Some("entity"),
+        members: vec![
+            list("activeModalities", Modality::shape()),
+            Member::nullable("answeredBy", Participant::shape()),
+            Member::new("callbackUri", Shape::Text),
+            text("callChainId"),
+            Member::nullable("callOptions", CallOptions::shape()),
+            list("callRoutes", Shape::Open("callRoute")),
+            Member::nullable("chatInfo", ChatInfo::shape()),
+            Member::nullable("direction", CallDirection::shape()),
+            named("mediaConfig", "mediaConfig"),
+            Member::nullable("mediaState", CallMediaState::shape()),
+            text("meetingCapability"),
+            named("meetingInfo", "meetingInfo"),
+            text("myParticipantId"),
+            list("operations", Shape::Named("commsOperation")),
+            list("requestedModalities", Modality::shape()),
+            Member::nullable("resultInfo", ResultInfo::shape()),
+            Member::nullable("ringingTimeoutInSeconds", Shape::Int32),
+            list("routingPolicies", Shape::Text),
+            Member::nullable("source", Participant::shape()),
+            Member::nullable("state", CallState::shape()),
+            text("subject"),
+            list("targets", InvitationParticipant::shape()),
+            text("tenantId"),
+            text("terminationReason"),
+            Member::nullable("toneInfo", ToneInfo::shape()),
+            Member::nullable("transcription", Shape::Open("callTranscriptionInfo")),
+        ],
+    }
+}
+
+/// The definitions of `callOptions`, which declares the members, and `outgoingCallOptions`, which says which they are.
+pub(crate) fn call_options_definitions() -> Vec<Definition> {
+    let members = match CallOptions::definition() {
+        Definition::Object { members, .. } => members,
+        Definition::Enumeration { .. } => Vec::new(),
+    };
+    vec![
+        Definition::Object { name: "callOptions", base: None, members },
+        Definition::Object { name: "outgoingCallOptions", base: Some("callOptions"), members: Vec::new() },
+    ]
+}
+
+/// The definition of `entity`, the base of everything with an id.
+pub(crate) fn entity_definition() -> Definition {
+    Definition::Object { name: "entity", base: None, members: vec![Member::new("id", Shape::Text)] }
+}

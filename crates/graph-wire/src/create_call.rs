@@ -1,0 +1,336 @@
+use model::{
+    AppId, CallDirection, CallOptions, ChainId, Identity, IdentitySet, InvitationParticipant, Modality,
+    NewCall, Participant, Permission, ScenarioId, TenantId, UserId,
+};
+
+use crate::invalid_request::Path;
+use crate::media::check_url;
+use crate::wire::{Fields, is_type};
+use crate::{InvalidRequest, Limits, MediaConfig, json};
+
+/// The body of `POST /communications/calls`, found valid.
+///
+/// Read-only members (`id`, `state`, …) and undeclared ones are ignored. A client that asks for no modality gets audio.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CreateCall {
+    /// Where notifications go: an absolute URL, as it was sent.
+    pub callback_uri: String,
+    /// What the body asks for.
+    pub intent: Intent,
+    /// Who hosts the media.
+    pub media_config: MediaConfig,
+    /// Who calls, where the body says so.
+    pub source: Option<Participant>,
+    /// The subject.
+    pub subject: Option<String>,
+    /// The kinds of media, each once, in the order asked for.
+    pub requested_modalities: Vec<Modality>,
+    /// The tenant, where the body names one.
+    pub tenant: Option<TenantId>,
+    /// Options, where the body has any.
+    pub call_options: Option<CallOptions>,
+    /// A chain to correlate with, where the body names one.
+    pub chain: Option<ChainId>,
+}
+
+/// What a request to create a call means (one endpoint serves them all).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intent {
+    /// Call several people or numbers.
+    GroupCall {
+        /// Two or more.
+        targets: Vec<InvitationParticipant>,
+    },
+    /// Join a meeting by the coordinates of its chat.
+    JoinByCoordinates {
+        /// The chat.
+        chat: ChatInfo,
+        /// Who called the meeting.
+        organizer: IdentitySet,
+        /// Whether the meeting goes on when the application leaves.
+        allow_conversation_without_host: Option<bool>,
+    },
+    /// Join a meeting by its number.
+    JoinByMeetingId {
+        /// The number.
+        join_meeting_id: String,
+        /// Its passcode, where it has one.
+        passcode: Option<String>,
+    },
+    /// Join a meeting by a token from an incoming call.
+    JoinByToken {
+        /// The token.
+        token: String,
+    },
+    /// Call one person.
+    PeerToPeer {
+        /// The target as the body has it.
+        target: InvitationParticipant,
+        /// Its user.
+        callee: UserId,
+    },
+    /// Call one phone number.
+    PhoneNumber {
+        /// The target as the body has it.
+        target: InvitationParticipant,
+        /// E.164 with the plus.
+        number: String,
+        /// The application instance that calls.
+        instance: Identity,
+    },
+}
+
+/// Where a meeting's chat is (`chatInfo`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChatInfo {
+    /// The thread.
+    pub thread_id: String,
+    /// The message that the meeting hangs on; `0` for a meeting's own chat.
+    pub message_id: Option<String>,
+    /// The message that it replies to.
+    pub reply_chain_message_id: Option<String>,
+}
+
+impl Intent {
+    /// The permissions of which one is needed; media that the application hosts needs `Calls.AccessMedia.All` besides.
+    pub const fn permissions(&self) -> &'static [&'static str] {
+        match self {
+            Self::PeerToPeer { .. } | Self::PhoneNumber { .. } => &[Permission::INITIATE],
+            Self::GroupCall { .. } => &[Permission::INITIATE_GROUP_CALL],
+            Self::JoinByCoordinates { .. } | Self::JoinByMeetingId { .. } | Self::JoinByToken { .. } => {
+                &[Permission::JOIN_GROUP_CALL, Permission::JOIN_GROUP_CALL_AS_GUEST]
+            }
+        }
+    }
+}
+
+/// Who sent the request, as its token and headers say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// The application.
+    pub app: AppId,
+    /// Its name to show.
+    pub app_name: String,
+    /// The token's tenant.
+    pub tenant: TenantId,
+    /// The request's `Scenario-Id`, if any.
+    pub scenario: Option<ScenarioId>,
+}
+
+/// A valid request for what this server does not do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotServed {
+    /// Media that the application hosts.
+    #[error("calls with application-hosted media are not served")]
+    AppHostedMedia,
+    /// Calls with several targets.
+    #[error("group calls are not served")]
+    GroupCall,
+    /// Joining a meeting.
+    #[error("joining meetings is not served")]
+    Meeting,
+    /// Calls to the phone network.
+    #[error("calls to phone numbers are not served")]
+    PhoneNumber,
+}
+
+impl CreateCall {
+    /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidRequest`] with the place of the first thing that is wrong.
+    pub fn decode(body: &[u8], limits: &Limits) -> Result<Self, InvalidRequest> {
+        let value = json::parse(body)?;
+        let root = Fields::of(&value, &Path::Root, &["call"])?;
+        let callback_uri: String = root.required("callbackUri")?;
+        check_url(&callback_uri, &Path::Member(&Path::Root, "callbackUri"), limits)?;
+        if root.optional::<CallDirection>("direction")? == Some(CallDirection::Incoming) {
+            return Err(root.expected("direction", "outgoing"));
+        }
+        let media_config = root
+            .value("mediaConfig")
+            .ok_or_else(|| root.expected("mediaConfig", "a value: the member is required"))?;
+        let source: Option<Participant> = root.optional("source")?;
+        Ok(Self {
+            intent: read_intent(&root, source.as_ref(), limits)?,
+            media_config: MediaConfig::read(media_config, &Path::Member(&Path::Root, "mediaConfig"), limits)?,
+            subject: root.optional("subject")?,
+            requested_modalities: read_modalities(&root)?,
+            tenant: root.optional::<String>("tenantId")?.map(TenantId::new),
+            call_options: root.optional("callOptions")?,
+            chain: read_chain(&root)?,
+            callback_uri,
+            source,
+        })
+    }
+
+    /// Whether the application hosts the media, which needs `Calls.AccessMedia.All` besides.
+    pub const fn is_app_hosted(&self) -> bool {
+        matches!(self.media_config, MediaConfig::AppHosted { .. })
+    }
+
+    /// Turns the request into what the server does: a call to one person whose media the server hosts.
+    ///
+    /// # Errors
+    ///
+    /// [`NotServed`] for every other intent.
+    pub fn into_new_call(self, caller: Caller) -> Result<NewCall, NotServed> {
+        let (target, callee) = match self.intent {
+            Intent::PeerToPeer { target, callee } => (target, callee),
+            Intent::PhoneNumber { .. } => return Err(NotServed::PhoneNumber),
+            Intent::GroupCall { .. } => return Err(NotServed::GroupCall),
+            Intent::JoinByCoordinates { .. }
+            | Intent::JoinByMeetingId { .. }
+            | Intent::JoinByToken { .. } => {
+                return Err(NotServed::Meeting);
+            }
+        };
+        let media_config = match self.media_config {
+            MediaConfig::AppHosted { .. } => return Err(NotServed::AppHostedMedia),
+            MediaConfig::ServiceHosted { pre_fetch_media, remove_from_default_audio_group } => {
+                model::MediaConfig::ServiceHosted { pre_fetch_media, remove_from_default_audio_group }
+            }
+        };
+        Ok(NewCall {
+            app: caller.app,
+            app_name: caller.app_name,
+            is_tenant_shown: self.tenant.is_some(),
+            tenant: self.tenant.unwrap_or(caller.tenant),
+            callback_uri: self.callback_uri,
+            chain: self.chain,
+            scenario: caller.scenario,
+            source: self.source,
+            target,
+            callee,
+            subject: self.subject,
+            requested_modalities: self.requested_modalities,
+            media_config,
+            call_options: self.call_options,
+        })
+    }
+}
+
+fn read_modalities(root: &Fields<'_>) -> Result<Vec<Modality>, InvalidRequest> {
+    let asked: Vec<Modality> = root.list("requestedModalities", MAX_MODALITIES)?;
+    let mut distinct = Vec::new();
+    for modality in asked {
+        if !distinct.contains(&modality) {
+            distinct.push(modality);
+        }
+    }
+    if distinct.is_empty() {
+        distinct.push(Modality::Audio);
+    }
+    Ok(distinct)
+}
+
+/// Four kinds exist; arbitrary, twice that for clients that repeat themselves.
+const MAX_MODALITIES: usize = 8;
+
+fn read_chain(root: &Fields<'_>) -> Result<Option<ChainId>, InvalidRequest> {
+    let text: Option<String> = root.optional("callChainId")?;
+    let parse = |text: String| ChainId::parse(&text).ok_or_else(|| root.expected("callChainId", "a GUID"));
+    text.map(parse).transpose()
+}
+
+fn read_intent(
+    root: &Fields<'_>,
+    source: Option<&Participant>,
+    limits: &Limits,
+) -> Result<Intent, InvalidRequest> {
+    let targets: Vec<InvitationParticipant> = root.list("targets", limits.targets)?;
+    if let Some(meeting) = root.value("meetingInfo") {
+        if !targets.is_empty() {
+            return Err(root.expected("targets", "no items beside meetingInfo"));
+        }
+        let at = Path::Member(&Path::Root, "meetingInfo");
+        return read_meeting(root, &Fields::any(meeting, &at)?);
+    }
+    for (index, target) in targets.iter().enumerate() {
+        check_target(target, index)?;
+    }
+    match <[InvitationParticipant; 1]>::try_from(targets) {
+        Ok([target]) => read_single_target(root, target, source),
+        Err(targets) if targets.is_empty() => {
+            Err(root.expected("targets", "at least one item, or meetingInfo beside it"))
+        }
+        Err(targets) => Ok(Intent::GroupCall { targets }),
+    }
+}
+
+/// Refuses a target that is neither a user nor a phone number.
+fn check_target(target: &InvitationParticipant, index: usize) -> Result<(), InvalidRequest> {
+    let list = Path::Member(&Path::Root, "targets");
+    let item = Path::Item(&list, index);
+    let identity = Path::Member(&item, "identity");
+    let expect_id = |kind: &str, named: &Identity| match named.id.as_deref() {
+        Some("") | None => Err(Path::Member(&Path::Member(&identity, kind), "id").expected("an id")),
+        Some(id) if kind == "phone" && !is_e164(id) => {
+            Err(Path::Member(&Path::Member(&identity, kind), "id").expected("an E.164 number with the plus"))
+        }
+        Some(_) => Ok(()),
+    };
+    match (&target.identity.user, &target.identity.phone) {
+        (Some(user), None) => expect_id("user", user),
+        (None, Some(phone)) => expect_id("phone", phone),
+        (None, None) | (Some(_), Some(_)) => Err(identity.expected("either a user or a phone")),
+    }
+}
+
+/// Whether the text is a plus and at most 15 digits (ITU-T E.164, 6.2).
+fn is_e164(text: &str) -> bool {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    (1..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Tells a person from a phone number; `check_target` has found one of them with an id.
+fn read_single_target(
+    root: &Fields<'_>,
+    target: InvitationParticipant,
+    source: Option<&Participant>,
+) -> Result<Intent, InvalidRequest> {
+    let id_of = |identity: &Option<Identity>| identity.as_ref().and_then(|identity| identity.id.clone());
+    if let Some(number) = id_of(&target.identity.phone) {
+        let instance = source.and_then(|source| source.identity.application_instance.clone());
+        return match instance {
+            Some(instance) if instance.id.is_some() => Ok(Intent::PhoneNumber { target, number, instance }),
+            Some(_) | None => Err(root.expected(
+                "source.identity.applicationInstance",
+                "the application instance that calls the phone number",
+            )),
+        };
+    }
+    match id_of(&target.identity.user) {
+        Some(callee) => Ok(Intent::PeerToPeer { target, callee: UserId::new(callee) }),
+        None => Err(root.expected("targets[0].identity", "either a user or a phone")),
+    }
+}
+
+fn read_meeting(root: &Fields<'_>, meeting: &Fields<'_>) -> Result<Intent, InvalidRequest> {
+    let declared = meeting.declared_type()?;
+    let is_meant = |name: &str, mark: &str| match declared {
+        Some(declared) => is_type(declared, name),
+        None => meeting.value(mark).is_some(),
+    };
+    if is_meant("tokenMeetingInfo", "token") {
+        return Ok(Intent::JoinByToken { token: meeting.required("token")? });
+    }
+    if is_meant("joinMeetingIdMeetingInfo", "joinMeetingId") {
+        return Ok(Intent::JoinByMeetingId {
+            join_meeting_id: meeting.required("joinMeetingId")?,
+            passcode: meeting.optional("passcode")?,
+        });
+    }
+    if is_meant("organizerMeetingInfo", "organizer") {
+        return Ok(Intent::JoinByCoordinates {
+            organizer: meeting.required("organizer")?,
+            allow_conversation_without_host: meeting.optional("allowConversationWithoutHost")?,
+            chat: root.required("chatInfo")?,
+        });
+    }
+    Err(meeting.expected(
+        "@odata.type",
+        "#microsoft.graph.organizerMeetingInfo, tokenMeetingInfo or joinMeetingIdMeetingInfo",
+    ))
+}

@@ -1,0 +1,44 @@
+//! JSON of the Graph calls API and its notifications, to and from `model`.
+//!
+//! - **Requests** are decoded from the bytes of a body: `CreateCall::decode(body, &Limits)`, and likewise
+//!   [`PlayPrompt`], [`RecordResponse`], [`SubscribeToTone`], [`CancelMediaProcessing`] and [`SendDtmfTones`], which turn
+//!   into a `model::OperationKind`. Everything wrong is an [`InvalidRequest`] that names the place; `GraphError::from`
+//!   makes it a 400. An action's empty body is an empty object.
+//! - **Bodies** are `serde_json::Value`: [`created_call`], [`read_call`], [`started_operation`], [`read_operation`],
+//!   [`operation_list`], [`notifications`]. `base` is scheme, host and version: `https://graph.example/v1.0`.
+//! - **Errors** are [`GraphError`].
+//! - **The served surface** is [`routes::ROUTES`], from which [`openapi::document`] is made.
+//!
+//! Each wire type is described, read and written in one place, so that the OpenAPI document cannot say anything else
+//! than the code does. Members that no type declares are ignored in requests and never refused, as documented requests
+//! contain some; members that are declared must have the declared type.
+
+mod action;
+mod call;
+mod create_call;
+mod graph_error;
+mod invalid_request;
+pub mod json;
+pub mod limits;
+pub mod links;
+mod media;
+mod meeting;
+mod notification;
+pub mod openapi;
+mod operation;
+mod people;
+mod query;
+pub mod routes;
+mod wire;
+
+pub use action::{CancelMediaProcessing, PlayPrompt, RecordResponse, SendDtmfTones, SubscribeToTone};
+pub use call::{created_call, read_call};
+pub use create_call::{Caller, ChatInfo, CreateCall, Intent, NotServed};
+pub use graph_error::{GraphError, InnerError};
+pub use invalid_request::InvalidRequest;
+pub use limits::Limits;
+pub use media::MediaConfig;
+pub use notification::notifications;
+pub(crate) use operation::operation_list_items;
+pub use operation::{operation_list, read_operation, started_operation};
+pub use query::ReadOptions;

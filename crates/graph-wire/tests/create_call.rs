@@ -1,0 +1,264 @@
+//! What `POST /communications/calls` makes of the documented bodies, and of bodies that are not right.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by it")]
+
+use graph_wire::{Caller, CreateCall, Intent, InvalidRequest, Limits, MediaConfig, NotServed};
+use model::{AppId, ChainId, Modality, Permission, TenantId, UserId};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+const PEER_TO_PEER: &str = include_str!("requests/01-peer-to-peer.json");
+
+fn decode(body: &str) -> CreateCall {
+    CreateCall::decode(body.as_bytes(), &Limits::default()).unwrap()
+}
+
+fn caller() -> Caller {
+    Caller {
+        app: AppId::from("2891555a-92ff-42e6-80fa-6e1300c6b5c6"),
+        app_name: "Calling Bot".to_owned(),
+        tenant: TenantId::from("aa67bd4c-8475-432d-bd41-39f255720e0a"),
+        scenario: None,
+    }
+}
+
+/// The first documented body with one member changed; a null takes it away.
+fn changed(member: &str, value: Value) -> String {
+    let mut body: Value = serde_json::from_str(PEER_TO_PEER).unwrap();
+    body[member] = value;
+    body.to_string()
+}
+
+fn refusal(body: &str) -> String {
+    CreateCall::decode(body.as_bytes(), &Limits::default()).unwrap_err().to_string()
+}
+
+#[test]
+fn the_first_documented_body_calls_one_person() {
+    let call = decode(PEER_TO_PEER).into_new_call(caller()).unwrap();
+    assert_eq!(call.callee, UserId::from("112f7296-5fa4-42ca-bae8-6a692b15d4b8"));
+    assert_eq!(call.callback_uri, "https://bot.contoso.com/callback");
+    assert_eq!(call.tenant, caller().tenant);
+    assert!(!call.is_tenant_shown);
+    assert_eq!(call.requested_modalities, [Modality::Audio]);
+    assert_eq!(call.call_options.unwrap().is_content_sharing_notification_enabled, Some(true));
+    let target = call.target.identity.user.unwrap();
+    assert_eq!(target.display_name.as_deref(), Some("John"));
+    assert_eq!((call.source, call.chain, call.scenario), (None, None, None));
+}
+
+#[test]
+fn each_documented_body_is_told_by_its_intent() {
+    let initiate: &[&str] = &[Permission::INITIATE];
+    let group: &[&str] = &[Permission::INITIATE_GROUP_CALL];
+    let join: &[&str] = &[Permission::JOIN_GROUP_CALL, Permission::JOIN_GROUP_CALL_AS_GUEST];
+    let expected = [
+        (include_str!("requests/02-peer-to-peer-app-hosted.json"), NotServed::AppHostedMedia, initiate, true),
+        (include_str!("requests/03-group.json"), NotServed::GroupCall, group, false),
+        (include_str!("requests/04-group-app-hosted.json"), NotServed::GroupCall, group, true),
+        (include_str!("requests/05-join-by-coordinates.json"), NotServed::Meeting, join, false),
+        (include_str!("requests/06-join-by-coordinates-app-hosted.json"), NotServed::Meeting, join, true),
+        (include_str!("requests/07-join-by-id-with-passcode.json"), NotServed::Meeting, join, false),
+        (include_str!("requests/08-join-by-id.json"), NotServed::Meeting, join, false),
+        (include_str!("requests/09-phone-number.json"), NotServed::PhoneNumber, initiate, false),
+        (include_str!("requests/10-phone-number-app-hosted.json"), NotServed::PhoneNumber, initiate, true),
+    ];
+    for (body, not_served, permissions, is_app_hosted) in expected {
+        let request = decode(body);
+        assert_eq!(request.intent.permissions(), permissions, "{body}");
+        assert_eq!(request.is_app_hosted(), is_app_hosted, "{body}");
+        assert_eq!(request.into_new_call(caller()), Err(not_served), "{body}");
+    }
+}
+
+#[test]
+fn a_join_by_coordinates_keeps_what_it_needs() {
+    let request = decode(include_str!("requests/05-join-by-coordinates.json"));
+    assert_eq!(request.tenant, Some(TenantId::from("86dc81db-c112-4228-9222-63f3esaa1edb")));
+    let Intent::JoinByCoordinates { chat, organizer, allow_conversation_without_host } = request.intent
+    else {
+        panic!("it joins otherwise");
+    };
+    assert_eq!(chat.message_id.as_deref(), Some("0"));
+    assert_eq!(organizer.user.unwrap().display_name.as_deref(), Some("Bob"));
+    assert_eq!(allow_conversation_without_host, Some(true));
+    let MediaConfig::ServiceHosted { pre_fetch_media, .. } = request.media_config else {
+        panic!("it hosts its media itself");
+    };
+    assert_eq!(pre_fetch_media.len(), 2);
+}
+
+#[test]
+fn a_meeting_is_joined_by_number_or_token_whether_or_not_the_type_is_said() {
+    let join = |meeting: Value| {
+        let body = json!({
+            "callbackUri": "https://bot.contoso.com/callback", "mediaConfig": {"preFetchMedia": []},
+            "meetingInfo": meeting,
+        });
+        decode(&body.to_string()).intent
+    };
+    let by_number = Intent::JoinByMeetingId { join_meeting_id: "1234567".to_owned(), passcode: None };
+    assert_eq!(join(json!({"joinMeetingId": "1234567", "passcode": null})), by_number);
+    assert_eq!(
+        join(json!({"@odata.type": "microsoft.graph.TokenMeetingInfo", "token": "t"})),
+        Intent::JoinByToken { token: "t".to_owned() }
+    );
+}
+
+#[test]
+fn a_phone_number_is_called_by_an_application_instance() {
+    let Intent::PhoneNumber { number, instance, .. } =
+        decode(include_str!("requests/09-phone-number.json")).intent
+    else {
+        panic!("it calls otherwise");
+    };
+    assert_eq!(number, "+12345678901");
+    assert_eq!(instance.id.as_deref(), Some("3d913abb-aec0-4964-8fa6-3c6850c4f278"));
+    let mut body: Value = graph_wire::json::parse(include_bytes!("requests/09-phone-number.json")).unwrap();
+    body["source"] = Value::Null;
+    assert!(refusal(&body.to_string()).starts_with("source.identity.applicationInstance: expected"));
+}
+
+#[test]
+fn a_body_from_a_client_that_says_few_types_and_other_cases_is_taken() {
+    let body = json!({
+        "mediaConfig": {"@odata.type": "microsoft.graph.ServiceHostedMediaConfig"},
+        "requestedModalities": ["Audio", "audio"],
+        "targets": [{"identity": {"user": {"id": "u"}, "phone": null}, "languageId": null, "id": 7}],
+        "callbackUri": "https://bot.contoso.com/callback",
+        "callChainId": "D8217646311040B1BAE6E9AC6C3A9F74",
+        "tenantId": "86dc81db-c112-4228-9222-63f3esaa1edb",
+        "state": 7, "id": [], "@odata.etag": {}, "flavour": "mint",
+    });
+    let call = decode(&body.to_string()).into_new_call(caller()).unwrap();
+    assert_eq!(call.requested_modalities, [Modality::Audio]);
+    assert_eq!(call.chain, ChainId::parse("d8217646-3110-40b1-bae6-e9ac6c3a9f74"));
+    assert!(call.is_tenant_shown);
+}
+
+#[test]
+fn what_is_wrong_is_named_by_its_place() {
+    let target = |identity: Value| json!([{"identity": identity}]);
+    let too_many = vec![json!({"identity": {"user": {"id": "u"}}}); 6];
+    let media = |config: Value| changed("mediaConfig", config);
+    let typed = |name: &str, own: Value| {
+        let mut config = json!({"@odata.type": format!("#microsoft.graph.{name}")});
+        config.as_object_mut().unwrap().extend(own.as_object().unwrap().clone());
+        changed("mediaConfig", config)
+    };
+    let cases = [
+        (changed("callbackUri", Value::Null), "callbackUri: expected a value: the member is required"),
+        (changed("callbackUri", json!(7)), "callbackUri: expected a string"),
+        (changed("callbackUri", json!("http://a.example")), "callbackUri: expected an absolute https URL"),
+        (changed("mediaConfig", Value::Null), "mediaConfig: expected a value: the member is required"),
+        (
+            changed("@odata.type", json!("#microsoft.graph.user")),
+            "@odata.type: expected #microsoft.graph.call",
+        ),
+        (changed("targets", Value::Null), "targets: expected at least one item, or meetingInfo beside it"),
+        (changed("targets", json!({})), "targets: expected an array"),
+        (changed("targets", json!(too_many)), "targets: expected at most 5 items"),
+        (changed("targets", target(json!({}))), "targets[0].identity: expected either a user or a phone"),
+        (changed("targets", target(json!({"user": {}}))), "targets[0].identity.user.id: expected an id"),
+        (
+            changed("targets", target(json!({"phone": {"id": "12345"}}))),
+            "targets[0].identity.phone.id: expected an E.164 number with the plus",
+        ),
+        (changed("meetingInfo", json!({"token": "t"})), "targets: expected no items beside meetingInfo"),
+        (changed("direction", json!("incoming")), "direction: expected outgoing"),
+        (changed("callChainId", json!("x")), "callChainId: expected a GUID"),
+        (
+            changed("requestedModalities", json!(["audio", "smell"])),
+            "requestedModalities[1]: expected one of audio, video, videoBasedScreenSharing, data",
+        ),
+        (
+            typed("serviceHostedMediaConfig", json!({"preFetchMedia": [{"uri": "beep.wav"}]})),
+            "mediaConfig.preFetchMedia[0].uri: expected an absolute https URL",
+        ),
+        (typed("appHostedMediaConfig", json!({"blob": 1})), "mediaConfig.blob: expected a string"),
+        (
+            media(json!({})),
+            "mediaConfig.@odata.type: expected #microsoft.graph.serviceHostedMediaConfig \
+             or #microsoft.graph.appHostedMediaConfig",
+        ),
+        ("[]".to_owned(), "$: expected an object"),
+        ("{\n \"targets\": [}".to_owned(), "malformed JSON at line 2, column 14: expected value"),
+    ];
+    for (body, expected) in cases {
+        assert_eq!(refusal(&body), expected, "{body}");
+    }
+}
+
+#[test]
+fn an_empty_body_is_no_call() {
+    assert!(matches!(
+        CreateCall::decode(b"", &Limits::default()),
+        Err(InvalidRequest::Malformed { line: 1, column: 1, .. })
+    ));
+}
+
+/// A body with something of the documented shape in most places.
+fn any_body() -> impl Strategy<Value = Value> {
+    let names = prop::sample::select(vec![
+        "@odata.type",
+        "callbackUri",
+        "targets",
+        "identity",
+        "user",
+        "phone",
+        "id",
+        "mediaConfig",
+        "preFetchMedia",
+        "uri",
+        "meetingInfo",
+        "chatInfo",
+        "requestedModalities",
+        "source",
+        "callOptions",
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        prop::sample::select(vec![
+            "https://a.example/",
+            "#microsoft.graph.call",
+            "#microsoft.graph.serviceHostedMediaConfig",
+            "audio",
+            "+1",
+            "\u{e9}",
+            "",
+        ])
+        .prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..7).prop_map(Value::from),
+            prop::collection::btree_map(names.clone(), inner, 0..7).prop_map(|members| {
+                members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<Value>()
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_body_makes_it_panic_and_what_is_taken_is_within_its_limits(body in any_body()) {
+        if let Ok(request) = CreateCall::decode(body.to_string().as_bytes(), &Limits::default()) {
+            prop_assert!(request.callback_uri.starts_with("https://"));
+            prop_assert!(!request.requested_modalities.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_documented_body_with_a_byte_changed_never_makes_it_panic(at in 0..700_usize, byte in any::<u8>()) {
+        let mut body = PEER_TO_PEER.as_bytes().to_vec();
+        let at = at % body.len();
+        body[at] = byte;
+        if let Err(InvalidRequest::Malformed { line, column, .. }) =
+            CreateCall::decode(&body, &Limits::default())
+        {
+            prop_assert!(line >= 1 && column >= 1);
+        }
+    }
+}
