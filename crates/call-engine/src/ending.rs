@@ -1,0 +1,57 @@
+use model::Outcome;
+
+/// Why a leg ended, in the words of call control; the leg drivers translate from their protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum EndCause {
+    /// The callee is busy.
+    Busy,
+    /// The leg was cancelled from this side before an answer.
+    Cancelled,
+    /// The callee declined.
+    Declined,
+    /// The far end hung up.
+    HungUp,
+    /// Something failed on this side.
+    Internal,
+    /// This side hung up.
+    LocalHangUp,
+    /// Media could not be set up.
+    MediaFailed,
+    /// Media stopped flowing.
+    MediaLost,
+    /// The callee did not answer within its own time.
+    NoAnswer,
+    /// No endpoint is registered.
+    NoEndpoint,
+    /// The callee does not exist.
+    NotFound,
+    /// The callee does not accept the offer.
+    RefusedOffer,
+    /// No endpoint reacted.
+    Silent,
+    /// The callee cannot be reached for another reason.
+    Unreachable,
+    /// The far end vanished during the call: a session timer ran out, or it no longer knows the dialog.
+    Vanished,
+}
+
+/// The ending of a call whose leg ended by itself.
+pub(crate) const fn outcome_of(cause: EndCause, was_established: bool) -> Outcome {
+    match cause {
+        EndCause::Busy => Outcome::CalleeBusy,
+        EndCause::Cancelled => Outcome::CancelledByBot,
+        EndCause::Declined => Outcome::CalleeDeclined,
+        EndCause::HungUp => Outcome::EndedByPeer,
+        EndCause::Internal => Outcome::InternalError,
+        EndCause::LocalHangUp => Outcome::EndedByBot,
+        EndCause::MediaFailed => Outcome::MediaFailed,
+        EndCause::MediaLost | EndCause::Vanished => Outcome::MediaLost,
+        EndCause::NoAnswer => Outcome::NotAnswered,
+        EndCause::NoEndpoint => Outcome::CalleeHasNoEndpoint,
+        EndCause::NotFound => Outcome::CalleeNotFound,
+        EndCause::RefusedOffer => Outcome::CalleeRefusedOffer,
+        EndCause::Silent if was_established => Outcome::MediaLost,
+        EndCause::Silent => Outcome::CalleeSilent,
+        EndCause::Unreachable => Outcome::CalleeUnreachable,
+    }
+}

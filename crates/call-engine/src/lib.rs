@@ -1,0 +1,35 @@
+//! One call as a state machine that touches neither clock nor socket.
+//!
+//! A [`Call`] is fed [`Input`]s, each with the moment it happened, and answers with [`Effect`]s that its owner performs
+//! in order. It speaks of legs, jobs and operations; SIP, WebRTC, HTTP and SQL are other crates' words.
+//!
+//! ```text
+//!                 LegEnded, ringing or set-up refused
+//!  Establishing ────────────────────────────────────────┐
+//!       │ Answered         HangUp, keepAlive missing    ▼
+//!       ▼                 ┌────────────► Terminating ► Terminated
+//!  Established ───────────┴── LegEnded, media lost ────►┘
+//! ```
+//!
+//! The order of use is: one input ([`Call::create`], [`Call::handle`] or [`Call::handle_timeout`]), then
+//! [`Call::poll_effect`] until it is empty, then [`Call::poll_timeout`] for when to come back. After
+//! [`Effect::Ended`] the call has no effects any more.
+//!
+//! What always holds, and is tested over random walks: every call ends; its `deleted` notification is the last and
+//! the only one; every operation completes once; what [`Call::record`] shows equals the last notification.
+
+mod call;
+mod effect;
+mod ending;
+mod input;
+mod operations;
+mod pending;
+mod recovery;
+mod timers;
+
+pub use call::Call;
+pub use effect::{Effect, Job, Reply};
+pub use ending::EndCause;
+pub use input::{Command, CommandId, Input, JobResult, LegEvent, Rejection};
+pub use recovery::recover;
+pub use timers::Config;

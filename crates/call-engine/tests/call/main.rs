@@ -1,0 +1,6 @@
+//! One call under every input.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test picks one kind of effect out of many")]
+
+mod behaviour;
+mod harness;
+mod walks;
