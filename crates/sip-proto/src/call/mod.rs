@@ -1,0 +1,313 @@
+//! One call: an INVITE usage (RFC 3261, chapters 13 to 15) of either direction.
+//!
+//! ```text
+//!   call()                          INVITE
+//!     |                                |
+//!     v      2xx: ACK           answer v
+//!  [ Dialling ] ---> [ Established ] <--- [ Alerting ]
+//!     | failures,       | BYE, timers        | CANCEL, reject
+//!     | hang up         v hang up            |
+//!     '------------> [ Over ] <--------------'
+//!                       | forks and a late ACK have had their time
+//!                       v
+//!                    removed
+//! ```
+
+mod alerting;
+mod dial;
+mod forks;
+pub(crate) mod message;
+mod refresh;
+mod session;
+mod session_timer;
+
+use core::time::Duration;
+
+use bytes::Bytes;
+use sip_message::StatusCode;
+
+use self::alerting::Alerting;
+use self::dial::{Dial, Next};
+use self::forks::Forks;
+use self::session::Session;
+use crate::core::{Core, TimerKey};
+use crate::event::{CallError, CallHandle, EndCause, Event, NewCall, Reason};
+use crate::inbound::Inbound;
+use crate::transaction::{ClientId, Outcome, ServerId};
+
+/// One call, until nothing of it can come from the network any more.
+#[derive(Debug)]
+pub(crate) struct Call {
+    handle: CallHandle,
+    /// It came from outside.
+    pub(crate) is_incoming: bool,
+    phase: Phase,
+    /// Of an outgoing call, while one of its INVITEs can still be answered.
+    forks: Option<Forks>,
+    scheduled: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Alerting(Box<Alerting>),
+    Dialling(Box<Dial>),
+    Established(Box<Session>),
+    Over,
+}
+
+/// The tag of this side, in which an in-dialog request names the call.
+fn local_tag(handle: CallHandle, core: &mut Core) -> String {
+    format!("{:x}-{}", handle.0, core.entropy.token())
+}
+
+/// The call that a To tag names.
+pub(crate) fn of_tag(tag: &str) -> Option<CallHandle> {
+    let (number, _) = tag.split_once('-')?;
+    u64::from_str_radix(number, 16).ok().map(CallHandle)
+}
+
+impl Call {
+    /// Rings every target of a new call.
+    pub(crate) fn dial(handle: CallHandle, new: NewCall, core: &mut Core) -> Self {
+        let tag = local_tag(handle, core);
+        let (dial, forks) = Dial::start(handle, &tag, new, core);
+        let phase = Phase::Dialling(Box::new(dial));
+        Self { handle, is_incoming: false, phase, forks: Some(forks), scheduled: None }
+    }
+
+    /// Takes an INVITE outside dialogs; `None` when it was refused at once.
+    pub(crate) fn receive(handle: CallHandle, invite: Inbound, core: &mut Core) -> Option<Self> {
+        let tag = local_tag(handle, core);
+        let alerting = Alerting::start(handle, &tag, invite, core)?;
+        let phase = Phase::Alerting(Box::new(alerting));
+        Some(Self { handle, is_incoming: true, phase, forks: None, scheduled: None })
+    }
+
+    /// Whether the call has ended for its user.
+    pub(crate) fn is_over(&self) -> bool {
+        match &self.phase {
+            Phase::Over => true,
+            Phase::Established(session) => session.is_closing(),
+            Phase::Alerting(_) | Phase::Dialling(_) => false,
+        }
+    }
+
+    /// Whether nothing of the call can come from the network any more.
+    pub(crate) fn is_done(&self) -> bool {
+        matches!(self.phase, Phase::Over) && self.forks.is_none()
+    }
+
+    /// Brings the queue of deadlines up to date after any input.
+    pub(crate) fn settle(&mut self, core: &mut Core) {
+        if self.forks.as_ref().is_some_and(Forks::are_over) {
+            self.forks = None;
+        }
+        let phase = match &self.phase {
+            Phase::Alerting(alerting) => Some(alerting.until),
+            Phase::Dialling(dial) => Some(dial.until),
+            Phase::Established(session) => session.deadline(),
+            Phase::Over => None,
+        };
+        let forks = self.forks.as_ref().and_then(Forks::deadline);
+        let next = [phase, forks].into_iter().flatten().min();
+        core.timers.reschedule(TimerKey::Call(self.handle.0), &mut self.scheduled, next);
+    }
+
+    /// Does what is due.
+    pub(crate) fn handle_timeout(&mut self, core: &mut Core) {
+        self.scheduled = None;
+        if let Some(forks) = &mut self.forks {
+            forks.handle_timeout(core);
+        }
+        let ended = match &mut self.phase {
+            Phase::Alerting(alerting) if alerting.until <= core.now => {
+                alerting.reject(StatusCode::TEMPORARILY_UNAVAILABLE, None, core);
+                Some(EndCause::Timeout)
+            }
+            Phase::Dialling(dial) if dial.until <= core.now => {
+                self.give_up_forks(None, core);
+                Some(EndCause::Timeout)
+            }
+            Phase::Established(session) => session.handle_timeout(core),
+            Phase::Alerting(_) | Phase::Dialling(_) | Phase::Over => None,
+        };
+        self.end(ended, core);
+    }
+
+    /// Takes what the transaction of an initial INVITE tells.
+    pub(crate) fn handle_fork(&mut self, fork: usize, id: ClientId, outcome: Outcome, core: &mut Core) {
+        let Some(forks) = &mut self.forks else { return };
+        let Phase::Dialling(dial) = &mut self.phase else {
+            dial::handle_late(forks, fork, (id, outcome), core);
+            return;
+        };
+        match dial.handle(forks, fork, (id, outcome), core) {
+            Next::Answered(session) => self.phase = Phase::Established(session),
+            Next::Ended(cause) => self.end(Some(cause), core),
+            Next::Stay => {}
+        }
+    }
+
+    /// Takes what the transaction of a request within the dialog tells.
+    pub(crate) fn handle_session(&mut self, id: ClientId, outcome: Outcome, core: &mut Core) {
+        if let Phase::Established(session) = &mut self.phase {
+            let ended = session.handle_refresh(id, outcome, core);
+            self.end(ended, core);
+        }
+    }
+
+    /// Takes a request whose To tag names this call.
+    pub(crate) fn handle_request(&mut self, inbound: Inbound, core: &mut Core) {
+        let ended = match &mut self.phase {
+            Phase::Alerting(alerting) => alerting.handle_request(&inbound, core),
+            Phase::Established(session) => {
+                let was_closing = session.is_closing();
+                let ended = session.handle_request(inbound, core);
+                if was_closing && !session.is_closing() {
+                    // The ACK came and the BYE is out.
+                    self.phase = Phase::Over;
+                }
+                ended
+            }
+            Phase::Dialling(_) | Phase::Over => {
+                if inbound.request.method != sip_message::Method::Ack {
+                    core.refuse(&inbound, StatusCode::CALL_DOES_NOT_EXIST);
+                }
+                None
+            }
+        };
+        self.end(ended, core);
+    }
+
+    /// The tag of this side while the call waits for its answer.
+    pub(crate) fn early_tag(&self) -> Option<&str> {
+        match &self.phase {
+            Phase::Alerting(alerting) => alerting.dialog.local.tag(),
+            Phase::Dialling(_) | Phase::Established(_) | Phase::Over => None,
+        }
+    }
+
+    /// Takes the CANCEL of one of the call's server transactions.
+    pub(crate) fn handle_cancel(&mut self, server: ServerId, core: &mut Core) {
+        let ended = match &mut self.phase {
+            Phase::Alerting(alerting) => alerting.handle_cancel(server, core),
+            Phase::Established(session) => {
+                session.handle_cancel(server, core);
+                None
+            }
+            Phase::Dialling(_) | Phase::Over => None,
+        };
+        self.end(ended, core);
+    }
+
+    /// Takes the news that the response to one of the call's server transactions cannot be sent.
+    pub(crate) fn handle_server_failure(&mut self, server: ServerId, core: &mut Core) {
+        let lost = match &self.phase {
+            Phase::Alerting(alerting) => alerting.is_answered_by(server),
+            Phase::Dialling(_) | Phase::Established(_) | Phase::Over => false,
+        };
+        self.end(lost.then_some(EndCause::TransportFailed), core);
+    }
+
+    /// Ends the call from this side: CANCEL, BYE or a rejection as its phase wants.
+    pub(crate) fn hang_up(&mut self, reason: Option<&Reason>, core: &mut Core) -> Result<(), CallError> {
+        if self.is_over() {
+            return Err(CallError::Unknown);
+        }
+        let reason = reason.map(write_reason);
+        match &mut self.phase {
+            Phase::Alerting(alerting) => alerting.reject(StatusCode::TEMPORARILY_UNAVAILABLE, None, core),
+            Phase::Dialling(_) => self.give_up_forks(reason.as_deref(), core),
+            Phase::Established(session) => {
+                session.hang_up(reason, core);
+                if session.is_closing() {
+                    core.emit(Event::Ended { handle: self.handle, cause: EndCause::LocalHangUp });
+                    return Ok(());
+                }
+            }
+            Phase::Over => {}
+        }
+        self.end(Some(EndCause::LocalHangUp), core);
+        Ok(())
+    }
+
+    /// Answers a re-INVITE or UPDATE.
+    pub(crate) fn answer_offer(
+        &mut self,
+        answer: Result<Bytes, StatusCode>,
+        core: &mut Core,
+    ) -> Result<(), CallError> {
+        match &mut self.phase {
+            Phase::Established(session) => session.answer_offer(answer, core),
+            Phase::Alerting(_) | Phase::Dialling(_) | Phase::Over => Err(CallError::WrongPhase),
+        }
+    }
+
+    /// Sends 180 to an incoming call.
+    pub(crate) fn ring(&mut self, core: &mut Core) -> Result<(), CallError> {
+        self.alerting()?.ring(core);
+        Ok(())
+    }
+
+    /// Accepts an incoming call.
+    pub(crate) fn answer(&mut self, sdp: Bytes, core: &mut Core) -> Result<(), CallError> {
+        self.alerting()?;
+        if let Phase::Alerting(alerting) = std::mem::replace(&mut self.phase, Phase::Over) {
+            self.phase = Phase::Established(Box::new(alerting.answer(sdp, core)));
+        }
+        Ok(())
+    }
+
+    /// Refuses an incoming call.
+    pub(crate) fn reject(
+        &mut self,
+        status: StatusCode,
+        retry_after: Option<u32>,
+        core: &mut Core,
+    ) -> Result<(), CallError> {
+        self.alerting()?.reject(status, retry_after, core);
+        self.end(Some(EndCause::LocalHangUp), core);
+        Ok(())
+    }
+
+    fn alerting(&self) -> Result<&Alerting, CallError> {
+        match &self.phase {
+            Phase::Alerting(alerting) => Ok(alerting),
+            Phase::Dialling(_) | Phase::Established(_) => Err(CallError::WrongPhase),
+            Phase::Over => Err(CallError::Unknown),
+        }
+    }
+
+    fn give_up_forks(&mut self, reason: Option<&str>, core: &mut Core) {
+        if let Some(forks) = &mut self.forks {
+            forks.decide();
+            forks.cancel(reason, core);
+        }
+    }
+
+    /// Ends the call, if there is a cause to, and tells its user, unless that one had hung up already.
+    fn end(&mut self, cause: Option<EndCause>, core: &mut Core) {
+        let Some(cause) = cause else { return };
+        let is_known = self.is_over();
+        if let Phase::Established(session) = &self.phase
+            && let Some(refresh) = &session.refresh
+        {
+            // The BYE overtakes it: whatever its answer is, nobody waits for it.
+            core.drop_client(refresh.id);
+        }
+        self.phase = Phase::Over;
+        if !is_known {
+            core.emit(Event::Ended { handle: self.handle, cause });
+        }
+    }
+}
+
+fn write_reason(reason: &Reason) -> String {
+    let text: String = reason.text.chars().filter(|char| !matches!(char, '"' | '\\')).collect();
+    let protocol: String = reason
+        .protocol
+        .chars()
+        .filter(|char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-'))
+        .collect();
+    format!("{protocol};cause={};text=\"{text}\"", reason.cause)
+}

@@ -1,0 +1,421 @@
+//! The endpoint: everything of this crate behind one door.
+
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use sip_message::{Limits, Message, Method, Request, Response, StatusCode, is_keep_alive, parse_datagram};
+
+use crate::call::{Call, message, of_tag};
+use crate::config::{Config, IncomingPolicy};
+use crate::core::{Core, TimerKey};
+use crate::event::{Binding, CallError, CallHandle, Event, NewCall, Reason, Transmit, Users};
+use crate::flow::Flow;
+use crate::inbound::Inbound;
+use crate::registrar::Registrar;
+use crate::screen;
+use crate::transaction::{Delivery, Owner, cancelled_key, merge_key};
+
+/// How many deadlines one [`Endpoint::handle_timeout`] serves, so that what it causes stays bounded.
+/// What is left is due at once: `poll_timeout` then lies in the past. Arbitrary.
+const DUE_AT_ONCE: usize = 1024;
+
+/// A SIP user agent and registrar.
+///
+/// Inputs are the `handle_*` methods and the calls of its user; after each one, `poll_transmit` and
+/// `poll_event` are drained until they give nothing. `now` is the time since an epoch of the caller's
+/// choice; time that goes back is taken as standing still.
+pub struct Endpoint {
+    core: Core,
+    registrar: Registrar,
+    calls: BTreeMap<CallHandle, Call>,
+    /// Calls of this side that have not ended, of those in the table.
+    outgoing: usize,
+    /// The same of calls from outside.
+    incoming: usize,
+    last_call: u64,
+}
+
+impl core::fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Endpoint")
+            .field("calls", &self.calls.len())
+            .field("outgoing", &self.outgoing)
+            .field("incoming", &self.incoming)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Endpoint {
+    /// An endpoint that knows these users.
+    ///
+    /// The seed must be secret, and another one each time: tags and nonces are made from it.
+    #[must_use]
+    pub fn new(config: Config, seed: [u8; 32], users: Box<dyn Users>) -> Self {
+        let core = Core::new(config, seed);
+        let registrar = Registrar::new(users, &core);
+        Self { core, registrar, calls: BTreeMap::new(), outgoing: 0, incoming: 0, last_call: 0 }
+    }
+
+    /// Takes a datagram, or one message of a stream with exactly its octets.
+    pub fn handle_receive(&mut self, flow: Flow, payload: &Bytes, now: Duration) {
+        self.advance(now);
+        if is_keep_alive(payload) {
+            return;
+        }
+        match parse_datagram(payload, &Limits::default()) {
+            Ok(message) => self.receive(flow, message),
+            Err(reject) => {
+                if let Some(reply) = reject.reply {
+                    self.core.transmit(flow, reply.to_bytes());
+                }
+            }
+        }
+    }
+
+    /// Takes a message that was read already, as [`sip_message::StreamParser`] does.
+    pub fn handle_message(&mut self, flow: Flow, message: Message, now: Duration) {
+        self.advance(now);
+        self.receive(flow, message);
+    }
+
+    /// Takes the end of a stream connection.
+    pub fn handle_flow_closed(&mut self, flow: Flow, now: Duration) {
+        self.advance(now);
+        self.fail_flow(flow);
+        for id in self.core.servers.on_flow(flow) {
+            if let Some(call) = self.core.fail_server(id) {
+                self.with_call(CallHandle(call), |call, core| call.handle_server_failure(id, core));
+            }
+        }
+        self.registrar.handle_flow_closed(flow, &mut self.core);
+    }
+
+    /// Takes the news that nothing can be sent on a flow: no connection, or an ICMP error.
+    pub fn handle_transport_error(&mut self, flow: Flow, now: Duration) {
+        self.advance(now);
+        self.fail_flow(flow);
+    }
+
+    /// Does what is due.
+    pub fn handle_timeout(&mut self, now: Duration) {
+        self.advance(now);
+        self.registrar.handle_timeout(&mut self.core);
+        for _ in 0..DUE_AT_ONCE {
+            match self.core.timers.pop(self.core.now) {
+                None => return,
+                Some(TimerKey::Call(number)) => {
+                    self.with_call(CallHandle(number), Call::handle_timeout);
+                }
+                Some(TimerKey::Client(id)) => {
+                    let delivery = self.core.fire_client(id);
+                    self.deliver(delivery);
+                }
+                Some(TimerKey::Server(id)) => self.core.fire_server(id),
+            }
+        }
+    }
+
+    /// The next message to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.core.transmits.pop_front()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.core.events.pop_front()
+    }
+
+    /// When [`Self::handle_timeout`] is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        [self.core.timers.next(), self.registrar.next_timeout()].into_iter().flatten().min()
+    }
+
+    /// Rings every target of a new call.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::NoTarget`], [`CallError::TooManyTargets`], or [`CallError::Full`].
+    pub fn call(&mut self, new: NewCall, now: Duration) -> Result<CallHandle, CallError> {
+        self.advance(now);
+        let limits = &self.core.config.limits;
+        if new.targets.is_empty() {
+            return Err(CallError::NoTarget);
+        }
+        if new.targets.len() > limits.targets {
+            return Err(CallError::TooManyTargets);
+        }
+        if self.outgoing >= limits.calls || self.core.is_full() {
+            return Err(CallError::Full);
+        }
+        let handle = self.next_handle();
+        let call = Call::dial(handle, new, &mut self.core);
+        self.insert(handle, call);
+        Ok(handle)
+    }
+
+    /// Ends a call: CANCEL before the answer, BYE after it, 480 to an unanswered incoming one.
+    ///
+    /// [`Event::Ended`] follows at once, whatever the far end does.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`] for a call that has ended.
+    pub fn hang_up(
+        &mut self,
+        handle: CallHandle,
+        reason: Option<&Reason>,
+        now: Duration,
+    ) -> Result<(), CallError> {
+        self.on_call(handle, now, |call, core| call.hang_up(reason, core))
+    }
+
+    /// Answers an [`Event::OfferReceived`] with a session description or a failure status.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when nothing waits for an answer.
+    pub fn answer_offer(
+        &mut self,
+        handle: CallHandle,
+        answer: Result<Bytes, StatusCode>,
+        now: Duration,
+    ) -> Result<(), CallError> {
+        self.on_call(handle, now, |call, core| call.answer_offer(answer, core))
+    }
+
+    /// Sends 180 to an incoming call.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when the call does not ring.
+    pub fn ring(&mut self, handle: CallHandle, now: Duration) -> Result<(), CallError> {
+        self.on_call(handle, now, Call::ring)
+    }
+
+    /// Accepts an incoming call with the answer, or with an offer when the INVITE had none.
+    ///
+    /// [`Event::Confirmed`] follows with the ACK.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when the call does not ring.
+    pub fn answer(&mut self, handle: CallHandle, sdp: Bytes, now: Duration) -> Result<(), CallError> {
+        self.on_call(handle, now, |call, core| call.answer(sdp, core))
+    }
+
+    /// Refuses an incoming call. [`Event::Ended`] follows at once.
+    ///
+    /// `retry_after` is in seconds.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when the call does not ring.
+    pub fn reject(
+        &mut self,
+        handle: CallHandle,
+        status: StatusCode,
+        retry_after: Option<u32>,
+        now: Duration,
+    ) -> Result<(), CallError> {
+        self.on_call(handle, now, |call, core| call.reject(status, retry_after, core))
+    }
+
+    /// Where a user is reached, the latest binding first.
+    #[must_use]
+    pub fn bindings(&self, aor: &str) -> Vec<Binding> {
+        self.registrar.bindings(aor)
+    }
+
+    /// How many users are registered.
+    #[must_use]
+    pub fn registrations(&self) -> usize {
+        self.registrar.len()
+    }
+
+    /// How many calls have not ended.
+    #[must_use]
+    pub fn calls(&self) -> usize {
+        self.outgoing + self.incoming
+    }
+
+    /// Whether no call, transaction or deadline of either is left. Registrations may remain.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.calls.is_empty()
+            && self.core.clients.len() == 0
+            && self.core.servers.len() == 0
+            && self.core.timers.is_empty()
+    }
+
+    fn advance(&mut self, now: Duration) {
+        self.core.now = self.core.now.max(now);
+    }
+
+    fn next_handle(&mut self) -> CallHandle {
+        self.last_call += 1;
+        CallHandle(self.last_call)
+    }
+
+    fn insert(&mut self, handle: CallHandle, call: Call) {
+        *self.live(call.is_incoming) += 1;
+        self.calls.insert(handle, call);
+        self.with_call(handle, |_, _| {});
+    }
+
+    fn live(&mut self, is_incoming: bool) -> &mut usize {
+        if is_incoming { &mut self.incoming } else { &mut self.outgoing }
+    }
+
+    /// Gives an input to a call, then brings the tables up to date.
+    fn with_call<T>(
+        &mut self,
+        handle: CallHandle,
+        input: impl FnOnce(&mut Call, &mut Core) -> T,
+    ) -> Option<T> {
+        let call = self.calls.get_mut(&handle)?;
+        let was_over = call.is_over();
+        let result = input(call, &mut self.core);
+        call.settle(&mut self.core);
+        let (has_ended, is_incoming) = (!was_over && call.is_over(), call.is_incoming);
+        if call.is_done() {
+            self.calls.remove(&handle);
+        }
+        if has_ended {
+            *self.live(is_incoming) -= 1;
+        }
+        Some(result)
+    }
+
+    fn on_call(
+        &mut self,
+        handle: CallHandle,
+        now: Duration,
+        input: impl FnOnce(&mut Call, &mut Core) -> Result<(), CallError>,
+    ) -> Result<(), CallError> {
+        self.advance(now);
+        self.with_call(handle, input).unwrap_or(Err(CallError::Unknown))
+    }
+
+    fn fail_flow(&mut self, flow: Flow) {
+        for id in self.core.clients.on_flow(flow) {
+            let delivery = self.core.fail_client(id);
+            self.deliver(delivery);
+        }
+    }
+
+    fn deliver(&mut self, delivery: Option<Delivery>) {
+        let Some(Delivery { owner, id, outcome }) = delivery else { return };
+        match owner {
+            Owner::Fork { call, fork } => {
+                self.with_call(CallHandle(call), |call, core| call.handle_fork(fork, id, outcome, core));
+            }
+            Owner::Session { call } => {
+                self.with_call(CallHandle(call), |call, core| call.handle_session(id, outcome, core));
+            }
+            Owner::Nobody => {}
+        }
+    }
+
+    fn receive(&mut self, flow: Flow, message: Message) {
+        match message {
+            Message::Request(request) => self.receive_request(flow, request),
+            Message::Response(response) => {
+                let delivery = self.core.receive_response(response);
+                self.deliver(delivery);
+            }
+        }
+    }
+
+    fn receive_request(&mut self, flow: Flow, request: Request) {
+        // The parser refuses what lacks a mandatory header, with an answer where one is possible.
+        let Ok(inbound) = Inbound::new(request, flow) else { return };
+        let known = self.core.servers.find(&inbound.key);
+        match (&inbound.request.method, known) {
+            (Method::Ack, Some(server)) if !self.core.ack_server(server) => {}
+            (Method::Ack, _) => self.receive_in_dialog(inbound),
+            (Method::Cancel, _) => self.receive_cancel(&inbound),
+            (_, Some(server)) => self.core.repeat_server(server),
+            (_, None) => self.receive_new(inbound),
+        }
+    }
+
+    fn receive_new(&mut self, inbound: Inbound) {
+        if let Some(response) = screen::refusal(&inbound) {
+            self.core.reply(&inbound, response);
+            return;
+        }
+        if inbound.has_to_tag() {
+            self.receive_in_dialog(inbound);
+            return;
+        }
+        let method = &inbound.request.method;
+        if *method == Method::Invite {
+            self.receive_invite(inbound);
+        } else if *method == Method::Options {
+            let response = options_response(&inbound.request);
+            self.core.reply(&inbound, response);
+        } else if *method == Method::Register {
+            self.registrar.handle(&inbound, &mut self.core);
+        } else {
+            // BYE and UPDATE exist within dialogs only; the rest was refused by the screen.
+            self.core.refuse(&inbound, StatusCode::CALL_DOES_NOT_EXIST);
+        }
+    }
+
+    fn receive_invite(&mut self, inbound: Inbound) {
+        if let IncomingPolicy::Refuse(status) = self.core.config.incoming {
+            self.core.refuse(&inbound, status);
+            return;
+        }
+        if self.core.servers.has_merged(&merge_key(&inbound)) {
+            self.core.refuse(&inbound, StatusCode::LOOP_DETECTED);
+            return;
+        }
+        if self.incoming >= self.core.config.limits.incoming_calls {
+            self.core.refuse_busy(&inbound);
+            return;
+        }
+        let handle = self.next_handle();
+        if let Some(call) = Call::receive(handle, inbound, &mut self.core) {
+            self.insert(handle, call);
+        }
+    }
+
+    fn receive_in_dialog(&mut self, inbound: Inbound) {
+        let handle = inbound.to.tag().and_then(of_tag).filter(|handle| self.calls.contains_key(handle));
+        match handle {
+            Some(handle) => {
+                self.with_call(handle, |call, core| call.handle_request(inbound, core));
+            }
+            None if inbound.request.method == Method::Ack => {}
+            None => self.core.refuse(&inbound, StatusCode::CALL_DOES_NOT_EXIST),
+        }
+    }
+
+    /// RFC 3261, 9.2.
+    fn receive_cancel(&mut self, inbound: &Inbound) {
+        let Some(server) = self.core.servers.find(&cancelled_key(&inbound.key)) else {
+            self.core.refuse(inbound, StatusCode::CALL_DOES_NOT_EXIST);
+            return;
+        };
+        let handle = self.core.servers.call_of(server).map(CallHandle);
+        let tag = handle.and_then(|handle| self.calls.get(&handle)?.early_tag());
+        // With the tag that the responses to the INVITE have.
+        let response = message::response(&inbound.request, StatusCode::OK, tag);
+        self.core.reply(inbound, response);
+        if let Some(handle) = handle {
+            self.with_call(handle, |call, core| call.handle_cancel(server, core));
+        }
+    }
+}
+
+/// What this endpoint can do (RFC 3261, 11.2).
+fn options_response(request: &Request) -> Response {
+    let mut response = request.response(StatusCode::OK);
+    message::put_abilities(&mut response.headers);
+    response.headers.push("Accept", message::SDP);
+    response.headers.push("Accept-Encoding", "identity");
+    response
+}

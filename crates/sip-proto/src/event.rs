@@ -1,0 +1,285 @@
+//! What goes in and out of an endpoint besides messages.
+
+use core::fmt;
+use core::time::Duration;
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use sip_message::{NameAddr, StatusCode, Uri};
+
+use crate::config::SessionTimer;
+use crate::flow::Flow;
+
+/// One call of an endpoint. Never used again for another call of the same endpoint.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallHandle(pub(crate) u64);
+
+impl fmt::Display for CallHandle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One place where the called user may be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The Request-URI of the INVITE.
+    pub uri: Uri,
+    /// The way there.
+    pub flow: Flow,
+}
+
+/// A name and password for challenges to outgoing requests.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// The user name.
+    pub username: String,
+    /// The password.
+    pub password: String,
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials").finish_non_exhaustive()
+    }
+}
+
+/// An outgoing call.
+#[derive(Debug, Clone)]
+pub struct NewCall {
+    /// All are rung at the same time; the first that answers has the call.
+    pub targets: Vec<Target>,
+    /// The caller, without tag.
+    pub from: NameAddr,
+    /// The callee, without tag.
+    pub to: NameAddr,
+    /// The session description of the INVITE.
+    pub offer: Bytes,
+    /// The session timer to ask for; `None` takes the endpoint's.
+    pub session_timer: Option<SessionTimer>,
+    /// Answers challenges of the far end.
+    pub credentials: Option<Credentials>,
+    /// More headers of the INVITE, names and values. Headers of the dialog itself cannot be set.
+    pub headers: Vec<(String, String)>,
+}
+
+/// Why a request to an endpoint was refused; nothing has changed then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// [`crate::Limits`] are reached.
+    #[error("the endpoint holds as many calls or transactions as it may")]
+    Full,
+    /// An outgoing call names no target.
+    #[error("a call needs a target")]
+    NoTarget,
+    /// An outgoing call names more targets than [`crate::Limits::targets`].
+    #[error("a call has too many targets")]
+    TooManyTargets,
+    /// The handle names no call, or one that has ended.
+    #[error("no such call")]
+    Unknown,
+    /// The call is not in a phase that has a use for this.
+    #[error("the call does not wait for that")]
+    WrongPhase,
+}
+
+/// Why a party hangs up (RFC 3326).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reason {
+    /// `SIP` or `Q.850`.
+    pub protocol: String,
+    /// The status code or cause code of that protocol.
+    pub cause: u16,
+    /// For people.
+    pub text: String,
+}
+
+/// Why a call ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EndCause {
+    /// The caller of an incoming call gave up before the answer.
+    Cancelled,
+    /// This side hung up, or rejected an incoming call.
+    LocalHangUp,
+    /// The far end's 2xx to our offer, or its ACK where our 2xx held the offer, brought no session description.
+    MissingAnswer,
+    /// The ACK of our 2xx never came.
+    NoAck,
+    /// No target accepted; the most telling refusal.
+    Rejected {
+        /// 300 to 699.
+        status: StatusCode,
+        /// Its reason phrase.
+        reason: String,
+    },
+    /// The far end hung up.
+    RemoteBye {
+        /// The Reason header of the BYE.
+        reason: Option<String>,
+    },
+    /// The session timer ran out, or a refresh found the far end gone.
+    SessionExpired,
+    /// No target answered in time (timer B, or [`crate::Config::ring_limit`]).
+    Timeout,
+    /// No target could be reached.
+    TransportFailed,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The far end accepted the call.
+    Answered {
+        /// The call.
+        handle: CallHandle,
+        /// Its answer to our offer.
+        sdp: Bytes,
+        /// The far end as it named itself in To.
+        remote: Box<NameAddr>,
+        /// Which of [`NewCall::targets`].
+        target: usize,
+    },
+    /// The ACK came for the 2xx that [`crate::Endpoint::answer`] or `answer_offer` sent.
+    Confirmed {
+        /// The call.
+        handle: CallHandle,
+        /// The answer, when our 2xx held the offer.
+        sdp: Option<Bytes>,
+    },
+    /// The call is over. The last event of its handle.
+    Ended {
+        /// The call.
+        handle: CallHandle,
+        /// Why.
+        cause: EndCause,
+    },
+    /// Someone calls. 100 was sent; [`crate::Endpoint::ring`], `answer` or `reject` comes next.
+    Incoming(Box<Incoming>),
+    /// The far end changes the session; [`crate::Endpoint::answer_offer`] comes next.
+    OfferReceived {
+        /// The call.
+        handle: CallHandle,
+        /// The offer; `None` asks this side to make one.
+        sdp: Option<Bytes>,
+    },
+    /// The far end took its offer back; there is nothing to answer.
+    OfferWithdrawn {
+        /// The call.
+        handle: CallHandle,
+    },
+    /// Bindings of a user were added or changed.
+    Registered {
+        /// The user's address of record.
+        aor: String,
+        /// How many contacts it has.
+        contacts: usize,
+    },
+    /// A target rings or reports progress (180 to 183).
+    Ringing {
+        /// The call.
+        handle: CallHandle,
+        /// The provisional status.
+        status: StatusCode,
+    },
+    /// The session timer was refreshed by either side.
+    SessionRefreshed {
+        /// The call.
+        handle: CallHandle,
+        /// The far end's description, when our refresh was a re-INVITE.
+        sdp: Option<Bytes>,
+    },
+    /// A target has received the INVITE.
+    Trying {
+        /// The call.
+        handle: CallHandle,
+    },
+    /// A user has no binding any more.
+    Unregistered {
+        /// The user's address of record.
+        aor: String,
+    },
+}
+
+impl Event {
+    /// The call that it is about; `None` for registrations.
+    #[must_use]
+    pub fn handle(&self) -> Option<CallHandle> {
+        match self {
+            Self::Answered { handle, .. }
+            | Self::Confirmed { handle, .. }
+            | Self::Ended { handle, .. }
+            | Self::OfferReceived { handle, .. }
+            | Self::OfferWithdrawn { handle }
+            | Self::Ringing { handle, .. }
+            | Self::SessionRefreshed { handle, .. }
+            | Self::Trying { handle } => Some(*handle),
+            Self::Incoming(incoming) => Some(incoming.handle),
+            Self::Registered { .. } | Self::Unregistered { .. } => None,
+        }
+    }
+}
+
+/// An incoming call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incoming {
+    /// The call.
+    pub handle: CallHandle,
+    /// The caller, as it says.
+    pub from: NameAddr,
+    /// The callee as dialled.
+    pub to: NameAddr,
+    /// What the INVITE asks for.
+    pub request_uri: Uri,
+    /// The session description; `None` asks this side to offer in its answer.
+    pub offer: Option<Bytes>,
+    /// The Call-ID.
+    pub call_id: String,
+    /// Where the INVITE came from.
+    pub flow: Flow,
+}
+
+/// A message to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to. Without `connection` on a stream transport, one has to be opened.
+    pub flow: Flow,
+    /// The whole message.
+    pub bytes: Bytes,
+}
+
+/// One place where a registered user is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Binding {
+    /// The Contact URI, which is the Request-URI of calls to it.
+    pub contact: Uri,
+    /// The way on which the registration came.
+    pub flow: Flow,
+    /// When it ends, since the epoch of the endpoint's clock.
+    pub expires_at: Duration,
+}
+
+/// Who the users are.
+pub trait Users: Send {
+    /// The user who authenticates as `username`, which may or may not carry a domain.
+    fn lookup(&self, username: &str, realm: &str) -> Option<UserCredentials>;
+}
+
+/// What authenticates one user.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserCredentials {
+    /// The address of record, `user@domain`.
+    pub aor: String,
+    /// Digest secrets: HA1 of the user name, realm and password as the user sends them.
+    pub ha1_md5: Option<sip_message::digest::Ha1>,
+    /// The same with SHA-256.
+    pub ha1_sha256: Option<sip_message::digest::Ha1>,
+}
+
+/// Users in memory, by user name.
+pub type UserTable = BTreeMap<String, UserCredentials>;
+
+impl Users for UserTable {
+    fn lookup(&self, username: &str, _realm: &str) -> Option<UserCredentials> {
+        self.get(username).cloned()
+    }
+}

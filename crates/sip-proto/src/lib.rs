@@ -1,0 +1,37 @@
+//! SIP without sockets: transactions, dialogs, calls and registration (RFC 3261 and its updates).
+//!
+//! An [`Endpoint`] takes datagrams, framed stream messages, requests of its user and the passing of
+//! time, and gives messages to send, events, and the time at which it wants to be woken:
+//!
+//! 1. feed it one input: [`Endpoint::handle_receive`], [`Endpoint::call`], [`Endpoint::handle_timeout`], …;
+//! 2. drain [`Endpoint::poll_transmit`] and [`Endpoint::poll_event`];
+//! 3. sleep until [`Endpoint::poll_timeout`] or the next input.
+//!
+//! Time is the [`std::time::Duration`] since an epoch of the caller's choice and never goes back.
+//! Chance comes from a seed, so the same inputs at the same times give the same messages.
+//!
+//! It follows RFC 3261 with 3264 (offers and answers pass through as text), 3311 (UPDATE), 3326
+//! (Reason), 3581 (rport), 4028 (session timers), 6026 (the Accepted states) and 8760 (SHA-256).
+
+mod auth;
+mod call;
+mod config;
+mod core;
+mod dialog;
+mod endpoint;
+mod entropy;
+mod event;
+mod flow;
+mod inbound;
+mod registrar;
+mod screen;
+mod timers;
+mod transaction;
+
+pub use config::{Challenge, Config, IncomingPolicy, Limits, Registration, SessionTimer, Timers};
+pub use endpoint::Endpoint;
+pub use event::{
+    Binding, CallError, CallHandle, Credentials, EndCause, Event, Incoming, NewCall, Reason, Target,
+    Transmit, UserCredentials, UserTable, Users,
+};
+pub use flow::{Flow, Transport};

@@ -1,0 +1,19 @@
+//! What an endpoint does, seen from its user and from the wire, in virtual time.
+
+#![expect(
+    clippy::too_many_arguments,
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "helpers speak the language of the wire, and one that fails is a failed test"
+)]
+
+mod calls;
+mod faults;
+mod forks;
+mod incoming;
+mod net;
+mod random;
+mod registration;
+mod server;
+mod session;
+mod torture;
