@@ -1,0 +1,128 @@
+//! Instructions that 20 ms of one leg may take: a packet comes in, a frame is pulled, a frame is sent.
+
+#![expect(missing_docs, reason = "the macros make items that are public and have none")]
+
+use std::time::Duration;
+
+use gungraun::{
+    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
+};
+use media_engine::analysis::speech_like;
+use media_engine::{
+    AudioReceiver, AudioSender, Codec, Frame, FrameKind, MAX_PAYLOAD_BYTES, Player, PromptAudio,
+    ReceiverConfig, RtpPacketRef, SenderConfig, SentPacket,
+};
+
+/// Ticks that are measured together: what happens only now and then, as every second, counts too.
+const TICKS: u64 = 50;
+/// Ticks before: the jitter buffer has filled and found its length.
+const WARM_UP: u64 = 200;
+
+/// What was measured for one tick (Debian 12, rustc 1.95), and a tenth on top: more than compilers and small fixes
+/// move it by.
+fn budget(measured: u64) -> LibraryBenchmarkConfig {
+    let limit = TICKS * (measured + measured / 10);
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(Callgrind::with_args(["--cache-sim=no"]).hard_limits([(EventKind::Ir, limit)]));
+    config
+}
+
+/// A leg whose far end is the sound of speech, packet after packet without loss.
+struct Leg {
+    receiver: AudioReceiver,
+    sender: AudioSender,
+    frame: Frame,
+    incoming: Vec<(SentPacket, Vec<u8>)>,
+    payload: [u8; MAX_PAYLOAD_BYTES],
+    ticks: u64,
+}
+
+impl Leg {
+    fn in_the_middle_of_a_call(codec: Codec) -> Box<Self> {
+        let payload_type = codec.static_payload_type().unwrap_or(111);
+        let mut leg = Box::new(Self {
+            receiver: AudioReceiver::new(ReceiverConfig { codec, payload_type, telephone_event: None }),
+            sender: sender(codec, payload_type),
+            frame: Frame::silence(codec.sample_rate()),
+            incoming: spoken(codec, payload_type),
+            payload: [0; MAX_PAYLOAD_BYTES],
+            ticks: 0,
+        });
+        let kind = (0..WARM_UP).map(|_| leg.tick()).last();
+        assert_eq!(kind, Some(FrameKind::Audio), "the far end is heard");
+        leg
+    }
+
+    fn hear_a_second(&mut self) {
+        for _ in 0..TICKS {
+            self.tick();
+        }
+    }
+
+    fn tick(&mut self) -> FrameKind {
+        let now = Duration::from_millis(self.ticks * 20);
+        if let Some((header, payload)) = self.incoming.get(self.ticks as usize) {
+            self.receiver.handle_rtp(packet(header, payload), now);
+        }
+        let kind = self.receiver.pull(now, &mut self.frame);
+        self.sender.send(Some(&self.frame), &mut self.payload);
+        self.ticks += 1;
+        kind
+    }
+}
+
+fn sender(codec: Codec, payload_type: u8) -> AudioSender {
+    AudioSender::new(SenderConfig {
+        codec,
+        payload_type,
+        ssrc: 1,
+        first_sequence: 0,
+        first_timestamp: 0,
+        telephone_event: None,
+    })
+}
+
+/// The packets of the far end.
+fn spoken(codec: Codec, payload_type: u8) -> Vec<(SentPacket, Vec<u8>)> {
+    let rate = codec.sample_rate();
+    let seconds = 1 + ((WARM_UP + TICKS) / 50) as usize;
+    let prompt = PromptAudio::from_samples(speech_like(rate.hz(), rate.hz() as usize * seconds), rate.hz());
+    let mut player = Player::new(&prompt, rate, true);
+    let mut sender = sender(codec, payload_type);
+    let mut frame = Frame::silence(rate);
+    let mut payload = [0; MAX_PAYLOAD_BYTES];
+    let mut speak = || {
+        player.fill(&mut frame);
+        let sent = sender.send(Some(&frame), &mut payload).expect("the buffer is large enough");
+        (sent, payload[..sent.payload_len].to_vec())
+    };
+    (0..WARM_UP + TICKS).map(|_| speak()).collect()
+}
+
+fn packet<'a>(header: &SentPacket, payload: &'a [u8]) -> RtpPacketRef<'a> {
+    RtpPacketRef {
+        payload_type: header.payload_type,
+        sequence: header.sequence,
+        timestamp: header.timestamp,
+        ssrc: 1,
+        marker: header.marker,
+        payload,
+    }
+}
+
+#[library_benchmark(config = budget(3_249))]
+#[bench::speech(Leg::in_the_middle_of_a_call(Codec::Pcmu))]
+fn second_of_pcmu(mut leg: Box<Leg>) -> Box<Leg> {
+    leg.hear_a_second();
+    leg
+}
+
+#[library_benchmark(config = budget(247_987))]
+#[bench::speech(Leg::in_the_middle_of_a_call(Codec::G722))]
+fn second_of_g722(mut leg: Box<Leg>) -> Box<Leg> {
+    leg.hear_a_second();
+    leg
+}
+
+library_benchmark_group!(name = legs, benchmarks = [second_of_pcmu, second_of_g722]);
+main!(library_benchmark_groups = legs);
