@@ -1,0 +1,87 @@
+//! The tests that say what the traits mean, for every back end to run.
+//!
+//! A back end calls `store::contract_tests!(open)` in a test file, where `open` is a function without arguments that
+//! returns something which derefs to an empty `dyn Store` or a type that is one. Each test is also a function here.
+
+#![expect(clippy::unwrap_used, reason = "these are tests, although of another crate")]
+
+mod calls;
+mod directory;
+mod keys;
+mod outbox;
+mod samples;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, Thread};
+
+pub use calls::*;
+pub use directory::*;
+pub use keys::*;
+pub use outbox::*;
+pub use samples::Samples;
+
+/// Makes a `#[test]` of each contract test.
+#[macro_export]
+macro_rules! contract_tests {
+    ($open:path) => {
+        $crate::contract_tests!(@each $open:
+            a_committed_call_reads_back,
+            a_call_is_replaced_whole,
+            a_transaction_is_all_or_nothing,
+            a_bad_transaction_takes_no_other_with_it,
+            transactions_take_effect_in_the_order_of_their_requests,
+            a_transaction_that_is_too_large_is_refused,
+            operations_keep_their_order_and_their_latest_state,
+            only_calls_that_are_not_over_are_live,
+            live_calls_are_read_in_pages,
+            recordings_are_found_expire_and_are_forgotten,
+            purging_spares_what_is_live_owed_or_recorded,
+            purging_takes_everything_of_a_call,
+            a_closed_store_refuses_and_has_kept_everything,
+            owed_notifications_come_in_order_of_call_and_sequence,
+            a_sequence_is_used_once,
+            a_delivered_or_abandoned_notification_is_not_owed,
+            attempts_read_back_in_order_and_are_bounded,
+            records_of_what_is_not_kept_are_ignored,
+            a_redirect_outlives_a_change_of_the_call,
+            recent_notifications_of_an_app_are_newest_first,
+            keys_are_kept_by_purpose_newest_first,
+            a_new_key_removes_expired_ones_of_its_purpose,
+            the_directory_reads_back_with_its_version,
+            a_change_for_another_version_is_refused_whole,
+            what_is_removed_from_the_directory_is_gone,
+        );
+    };
+    (@each $open:path: $($test:ident),* $(,)?) => {
+        $(
+            #[test]
+            fn $test() {
+                let store = $open();
+                $crate::contract::block_on($crate::contract::$test(&*store));
+            }
+        )*
+    };
+}
+
+/// Runs a future on this thread until it is done.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut context = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut context) {
+            Poll::Ready(value) => return value,
+            Poll::Pending => thread::park(),
+        }
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}

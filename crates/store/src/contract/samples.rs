@@ -1,0 +1,189 @@
+use std::collections::BTreeMap;
+
+use model::{
+    AppId, Application, ApplicationInstance, Attempt, Call, CallDirection, CallId, CallState, ChainId,
+    ChangeType, IdSource, Identity, IdentitySet, InvitationParticipant, MediaConfig, Modality, Notification,
+    NotificationBody, NotificationId, Operation, OperationId, OperationKind, OperationStatus, Participant,
+    ParticipantId, PermissionSet, RecordingId, ScenarioId, Tenant, TenantId, Timestamp, User, UserId,
+};
+use uuid::Uuid;
+
+use crate::{KeyPurpose, Recording, SigningKey, Transaction};
+
+/// Makes values to store; two of the same seed make the same ones.
+#[derive(Clone, Debug)]
+pub struct Samples {
+    next: u128,
+}
+
+impl Samples {
+    /// Starts from `seed`; ids of different seeds differ.
+    pub fn new(seed: u64) -> Self {
+        Self { next: u128::from(seed) << 64 }
+    }
+
+    /// A call that has just been made, with `subject_bytes` of subject to make it as large as wanted.
+    pub fn call(&mut self, subject_bytes: usize) -> Call {
+        Call {
+            id: CallId::next(self),
+            app: AppId::from("app"),
+            tenant: TenantId::from("tenant"),
+            is_tenant_shown: true,
+            created_at: Timestamp::from_millis(1_000),
+            callback_uri: "https://bot.example/callback".to_owned(),
+            chain: ChainId::next(self),
+            scenario: ScenarioId::from("scenario"),
+            direction: CallDirection::Outgoing,
+            state: CallState::Establishing,
+            media_state: None,
+            my_participant: ParticipantId::next(self),
+            source: Participant {
+                identity: IdentitySet::application(Identity::of("app").named("Bot")),
+                ..Participant::default()
+            },
+            targets: vec![InvitationParticipant {
+                identity: IdentitySet::user(Identity::of("user").named("Jöhn \"J\" \0")),
+                ..InvitationParticipant::default()
+            }],
+            callee: UserId::from("user"),
+            subject: Some("s".repeat(subject_bytes)),
+            requested_modalities: vec![Modality::Audio],
+            media_config: MediaConfig::ServiceHosted {
+                pre_fetch_media: Vec::new(),
+                remove_from_default_audio_group: None,
+            },
+            call_options: None,
+            tone: None,
+            answered_by: None,
+            outcome: None,
+            notified: 0,
+        }
+    }
+
+    /// An operation that runs.
+    pub fn operation(&mut self) -> Operation {
+        Operation {
+            id: OperationId::next(self),
+            kind: OperationKind::SubscribeToTone,
+            status: OperationStatus::Running,
+            client_context: Some("context".to_owned()),
+            outcome: None,
+        }
+    }
+
+    /// A notification that tells of `call` as it is.
+    pub fn notification(&mut self, call: &Call, sequence: u64) -> Notification {
+        Notification {
+            id: NotificationId::next(self),
+            sequence,
+            call: call.id,
+            app: call.app.clone(),
+            tenant: call.tenant.clone(),
+            scenario: call.scenario.clone(),
+            callback_uri: call.callback_uri.clone(),
+            created_at: Timestamp::from_millis(2_000),
+            change: ChangeType::Updated,
+            body: NotificationBody::Call(Box::new(call.clone())),
+        }
+    }
+
+    /// A recording of `call` that expires at `expires_at`.
+    pub fn recording(&mut self, call: CallId, expires_at: i64) -> Recording {
+        Recording {
+            id: RecordingId::next(self),
+            call,
+            operation: OperationId::next(self),
+            path: "recordings/1.wav".to_owned(),
+            token_sha256: [7; 32],
+            created_at: Timestamp::from_millis(0),
+            expires_at: Timestamp::from_millis(expires_at),
+        }
+    }
+
+    /// The transaction that makes a call and owes the first `notifications` about it.
+    pub fn new_call(&mut self, notifications: u64) -> (Call, Transaction) {
+        let call = self.call(10);
+        let owed = (1..=notifications).map(|sequence| self.notification(&call, sequence)).collect();
+        let transaction = Transaction {
+            call: Some(Box::new(call.clone())),
+            notifications: owed,
+            ..Transaction::at(Timestamp::from_millis(1_000))
+        };
+        (call, transaction)
+    }
+}
+
+impl IdSource for Samples {
+    fn next_guid(&mut self) -> Uuid {
+        self.next += 1;
+        Uuid::from_u128(self.next)
+    }
+}
+
+/// A transaction that only writes `call`.
+pub(super) fn only_call(call: &Call, at: i64) -> Transaction {
+    Transaction { call: Some(Box::new(call.clone())), ..Transaction::at(Timestamp::from_millis(at)) }
+}
+
+/// The same call, over.
+pub(super) fn ended(call: &Call) -> Call {
+    Call { state: CallState::Terminated, ..call.clone() }
+}
+
+pub(super) fn attempt(number: u32) -> Attempt {
+    Attempt {
+        number,
+        at: Timestamp::from_millis(i64::from(number)),
+        duration_ms: 12,
+        status: number.is_multiple_of(2).then_some(503),
+        error: (!number.is_multiple_of(2)).then(|| "connection refused".to_owned()),
+    }
+}
+
+pub(super) fn key(id: &str, purpose: KeyPurpose, created_at: i64, expires_at: i64) -> SigningKey {
+    SigningKey {
+        id: id.to_owned(),
+        purpose,
+        pkcs8: vec![1, 2, 3],
+        created_at: Timestamp::from_millis(created_at),
+        retires_at: Timestamp::from_millis(expires_at - 1),
+        expires_at: Timestamp::from_millis(expires_at),
+    }
+}
+
+pub(super) fn tenant(id: &str, name: &str) -> Tenant {
+    let grants =
+        BTreeMap::from([(AppId::from("app"), PermissionSet::from_iter(["Calls.Initiate.All".into()]))]);
+    Tenant { id: TenantId::from(id), name: name.to_owned(), grants }
+}
+
+pub(super) fn application() -> Application {
+    Application {
+        id: AppId::from("app"),
+        name: "Bot".to_owned(),
+        secret_hashes: vec!["$argon2id$x".to_owned()],
+        assertion_keys: Vec::new(),
+        webhook: None,
+        is_calling_enabled: true,
+    }
+}
+
+pub(super) fn user(id: &str) -> User {
+    User {
+        id: UserId::from(id),
+        tenant: TenantId::from("tenant"),
+        name: "John".to_owned(),
+        address: "john@contoso.example".to_owned(),
+        ha1: None,
+        script: None,
+    }
+}
+
+pub(super) fn instance() -> ApplicationInstance {
+    ApplicationInstance {
+        id: "instance".to_owned(),
+        app: AppId::from("app"),
+        tenant: TenantId::from("tenant"),
+        number: Some("+12345678900".to_owned()),
+    }
+}
