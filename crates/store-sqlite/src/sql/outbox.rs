@@ -1,0 +1,195 @@
+use model::{AppId, Attempt, CallId, Notification, NotificationState, Timestamp};
+use rusqlite::{Connection, Row, params};
+use store::{Delivery, DeliveryRecord, MAX_ATTEMPTS_KEPT};
+
+use super::{call_key, first, limit, rows, signed, unsigned};
+use crate::document;
+use crate::error::{Failure, corrupt};
+
+/// Characters kept of an attempt's error: enough for a line of a log.
+const MAX_ERROR_CHARS: usize = 500;
+
+/// Writes a notification that is owed from here on.
+pub(super) fn insert_notification(
+    connection: &Connection,
+    notification: &Notification,
+    document: &str,
+) -> Result<(), Failure> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO notifications (call, sequence, state, app, document)
+         SELECT key, ?2, 0, ?3, ?4 FROM calls WHERE id = ?1",
+    )?;
+    let written = statement.execute(params![
+        notification.call.guid().as_bytes(),
+        signed(notification.sequence)?,
+        notification.app.as_str(),
+        document
+    ])?;
+    if written == 0 { Err(Failure::invalid("a notification of a call that is not kept")) } else { Ok(()) }
+}
+
+pub(crate) fn owed(
+    connection: &Connection,
+    max: usize,
+    after: Option<(CallId, u64)>,
+) -> Result<Vec<Notification>, Failure> {
+    let (call, sequence) = match after {
+        Some((id, sequence)) => {
+            let key =
+                call_key(connection, id)?.ok_or(Failure::invalid("a call to go on from that is not kept"))?;
+            (key, signed(sequence)?)
+        }
+        None => (0, 0),
+    };
+    rows(
+        connection,
+        "SELECT document FROM notifications WHERE state = 0 AND (call, sequence) > (?1, ?2)
+         ORDER BY call, sequence LIMIT ?3",
+        params![call, sequence, limit(max)],
+        read_notification,
+    )
+}
+
+pub(crate) fn owed_of_call(
+    connection: &Connection,
+    call: CallId,
+    after_sequence: u64,
+    max: usize,
+) -> Result<Vec<Notification>, Failure> {
+    rows(
+        connection,
+        "SELECT document FROM notifications
+         WHERE state = 0 AND call = (SELECT key FROM calls WHERE id = ?1) AND sequence > ?2
+         ORDER BY sequence LIMIT ?3",
+        params![call.guid().as_bytes(), signed(after_sequence)?, limit(max)],
+        read_notification,
+    )
+}
+
+pub(crate) fn record_deliveries(connection: &Connection, records: &[DeliveryRecord]) -> Result<(), Failure> {
+    for record in records {
+        let key = first(
+            connection,
+            "UPDATE notifications SET state = ?3
+             WHERE call = (SELECT key FROM calls WHERE id = ?1) AND sequence = ?2 RETURNING key",
+            params![record.call.guid().as_bytes(), signed(record.sequence)?, state_number(record.state)],
+            |row| Ok(row.get::<_, i64>(0)?),
+        )?;
+        if let (Some(key), Some(attempt)) = (key, &record.attempt) {
+            put_attempt(connection, key, attempt)?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes an attempt to a slot of its own while there are any, then over the oldest of the second half.
+fn put_attempt(connection: &Connection, notification: i64, attempt: &Attempt) -> Result<(), Failure> {
+    let half = u32::try_from(MAX_ATTEMPTS_KEPT / 2).unwrap_or(u32::MAX);
+    let slot = if attempt.number < half { attempt.number } else { half + attempt.number % half };
+    let error: Option<String> =
+        attempt.error.as_ref().map(|text| text.chars().take(MAX_ERROR_CHARS).collect());
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO attempts (notification, slot, number, at, duration_ms, status, error)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    statement.execute(params![
+        notification,
+        slot,
+        attempt.number,
+        attempt.at.as_millis(),
+        attempt.duration_ms,
+        attempt.status,
+        error
+    ])?;
+    Ok(())
+}
+
+pub(crate) fn redirect_callback(connection: &Connection, call: CallId, uri: &str) -> Result<(), Failure> {
+    let mut statement = connection.prepare_cached("UPDATE calls SET callback_redirect = ?2 WHERE id = ?1")?;
+    match statement.execute(params![call.guid().as_bytes(), uri])? {
+        0 => Err(Failure::invalid("a redirect of a call that is not kept")),
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn callback_redirect(connection: &Connection, call: CallId) -> Result<Option<String>, Failure> {
+    let found = first(
+        connection,
+        "SELECT callback_redirect FROM calls WHERE id = ?1",
+        [call.guid().as_bytes()],
+        |row| Ok(row.get::<_, Option<String>>(0)?),
+    )?;
+    Ok(found.flatten())
+}
+
+pub(crate) fn notifications_of(
+    connection: &Connection,
+    call: CallId,
+    after_sequence: u64,
+    max: usize,
+) -> Result<Vec<Delivery>, Failure> {
+    rows(
+        connection,
+        "SELECT key, state, document FROM notifications
+         WHERE call = (SELECT key FROM calls WHERE id = ?1) AND sequence > ?2 ORDER BY sequence LIMIT ?3",
+        params![call.guid().as_bytes(), signed(after_sequence)?, limit(max)],
+        |row| read_delivery(connection, row),
+    )
+}
+
+pub(crate) fn recent_notifications(
+    connection: &Connection,
+    app: &AppId,
+    max: usize,
+) -> Result<Vec<Delivery>, Failure> {
+    rows(
+        connection,
+        "SELECT key, state, document FROM notifications WHERE app = ?1 ORDER BY key DESC LIMIT ?2",
+        params![app.as_str(), limit(max)],
+        |row| read_delivery(connection, row),
+    )
+}
+
+fn read_delivery(connection: &Connection, row: &Row<'_>) -> Result<Delivery, Failure> {
+    let attempts = rows(
+        connection,
+        "SELECT number, at, duration_ms, status, error FROM attempts WHERE notification = ?1 ORDER BY number",
+        [row.get::<_, i64>("key")?],
+        read_attempt,
+    )?;
+    Ok(Delivery { notification: read_notification(row)?, state: read_state(row)?, attempts })
+}
+
+fn read_attempt(row: &Row<'_>) -> Result<Attempt, Failure> {
+    let status: Option<i64> = row.get("status")?;
+    Ok(Attempt {
+        number: unsigned("attempt", row.get("number")?)?,
+        at: Timestamp::from_millis(row.get("at")?),
+        duration_ms: unsigned("attempt", row.get("duration_ms")?)?,
+        status: status.map(|status| unsigned("attempt", status)).transpose()?,
+        error: row.get("error")?,
+    })
+}
+
+fn read_notification(row: &Row<'_>) -> Result<Notification, Failure> {
+    let text = row.get_ref("document")?.as_str().map_err(|error| corrupt("notification", error))?;
+    document::read("notification", text)
+}
+
+const fn state_number(state: NotificationState) -> i64 {
+    match state {
+        NotificationState::Pending => 0,
+        NotificationState::Delivered => 1,
+        NotificationState::Abandoned => 2,
+    }
+}
+
+/// Reads the state of a notification from its column.
+fn read_state(row: &Row<'_>) -> Result<NotificationState, Failure> {
+    match row.get::<_, i64>("state")? {
+        0 => Ok(NotificationState::Pending),
+        1 => Ok(NotificationState::Delivered),
+        2 => Ok(NotificationState::Abandoned),
+        _ => Err(corrupt("notification", "its state is not known")),
+    }
+}
