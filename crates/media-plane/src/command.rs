@@ -1,0 +1,75 @@
+//! What callers ask of a media thread, and what a media thread hands on to be freed.
+
+use std::collections::VecDeque;
+use std::thread::Thread;
+
+use media_engine::Tone;
+use rtrb::{Producer, PushError};
+
+use crate::leg::{Leg, Media, PlayJob};
+use crate::tape::Tape;
+use crate::{JobId, LegId};
+
+/// Everything in it was built by the caller, so that taking it costs the media thread nothing.
+pub(crate) enum Command {
+    Open(Box<Leg>),
+    Configure(LegId, Box<Media>),
+    Play(LegId, Box<PlayJob>),
+    Tape(LegId, Box<Tape>),
+    SendTones(LegId, Box<ToneJob>),
+    Echo(LegId, bool),
+    Stop(LegId, JobId),
+    Close(LegId),
+}
+
+/// Keys to be sent.
+pub(crate) struct ToneJob {
+    pub(crate) job: JobId,
+    pub(crate) tones: Vec<Tone>,
+    pub(crate) gap_ms: u32,
+}
+
+/// What the file thread frees, after finishing what is left to finish.
+pub(crate) enum Disposal {
+    Leg(Box<Leg>),
+    Media(Box<Media>),
+    Play(Box<PlayJob>),
+    Tape(Box<Tape>),
+    Tones(Box<ToneJob>),
+}
+
+/// The way to the file thread. What finds the ring full waits here.
+pub(crate) struct Disposer {
+    ring: Producer<Disposal>,
+    file_thread: Thread,
+    waiting: VecDeque<Disposal>,
+    has_news: bool,
+}
+
+impl Disposer {
+    pub(crate) fn new(ring: Producer<Disposal>, file_thread: Thread, capacity: usize) -> Self {
+        Self { ring, file_thread, waiting: VecDeque::with_capacity(capacity), has_news: false }
+    }
+
+    pub(crate) fn dispose(&mut self, disposal: Disposal) {
+        self.has_news = true;
+        if !self.waiting.is_empty() {
+            self.waiting.push_back(disposal);
+        } else if let Err(PushError::Full(disposal)) = self.ring.push(disposal) {
+            self.waiting.push_back(disposal);
+        }
+    }
+
+    pub(crate) fn flush(&mut self) {
+        while let Some(disposal) = self.waiting.pop_front() {
+            if let Err(PushError::Full(disposal)) = self.ring.push(disposal) {
+                self.waiting.push_front(disposal);
+                break;
+            }
+        }
+        if self.has_news {
+            self.has_news = !self.waiting.is_empty();
+            self.file_thread.unpark();
+        }
+    }
+}

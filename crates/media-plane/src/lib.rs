@@ -1,0 +1,33 @@
+//! The media threads: one 20 ms clock, sockets and legs on each.
+//!
+//! [`MediaPlane::start`] starts a few OS threads, one that writes files, and one that waits for the disk to keep
+//! them. A leg is opened
+//! ([`MediaPlane::open_leg`] binds its sockets), configured once both ends have agreed, given jobs, and
+//! closed. Everything that happens to it arrives through [`MediaEvents`].
+//!
+//! What a media thread does on its clock, in order: receive (batched, bounded), open SRTP, jitter buffer,
+//! tones, recordings, the leg's sound, encode, protect, send, reports. It neither allocates, locks, waits nor
+//! touches files: all that a leg needs is built by the caller and travels in boxes, and what is done with
+//! travels on to the file thread, which frees it.
+
+mod clock;
+mod command;
+mod config;
+mod event;
+mod files;
+mod leg;
+mod load;
+mod plane;
+mod ports;
+mod registry;
+mod saves;
+mod socket;
+mod stats;
+mod tape;
+mod thread;
+
+pub use config::{Config, JobId, LegId, LegPort, PlaneError};
+pub use event::{JobOutcome, LegStats, MediaEvent, MediaEvents, Recording, RecordingEnd};
+pub use load::{PromptLoad, PromptLoadReport, measure_prompts};
+pub use plane::{MediaPlane, RecordParams, TapeParams, ToneSound};
+pub use stats::{Lateness, PlaneStats};

@@ -1,0 +1,311 @@
+//! A media thread: wait, receive, tick, flush, in a circle.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::eventfd::EventFd;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+use rtrb::Consumer;
+
+use crate::clock::{self, SLOTS, Slots};
+use crate::command::{Command, Disposal};
+use crate::leg::{Leg, Media, Workbench};
+use crate::registry::cost;
+use crate::socket::Receiver;
+use crate::stats::add;
+use crate::{LegId, PlaneError};
+
+/// Readiness reports taken by one system call; the clock is looked at between them.
+const EVENTS: usize = 64;
+
+/// Batches of stale datagrams thrown away when a leg is configured; more than its socket holds.
+const STALE_BATCHES: usize = 16;
+
+const WAKE: u64 = u64::MAX;
+const TIMER: u64 = u64::MAX - 1;
+
+/// Everything that a media thread owns.
+pub(crate) struct MediaThread {
+    epoll: Epoll,
+    timer: TimerFd,
+    armed: Option<Duration>,
+    wake: Arc<EventFd>,
+    commands: Consumer<Command>,
+    stop: Arc<AtomicBool>,
+    legs: Vec<Option<Box<Leg>>>,
+    slots: [Vec<u32>; SLOTS],
+    loads: [u32; SLOTS],
+    clock: Slots,
+    closing: Vec<LegId>,
+    bench: Workbench,
+}
+
+/// What a thread is given by its starter.
+pub(crate) struct Parts {
+    pub(crate) wake: Arc<EventFd>,
+    pub(crate) commands: Consumer<Command>,
+    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) max_legs: usize,
+    pub(crate) bench: Workbench,
+}
+
+impl MediaThread {
+    pub(crate) fn new(parts: Parts) -> Result<Self, PlaneError> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let timer =
+            TimerFd::new(ClockId::CLOCK_MONOTONIC, TimerFlags::TFD_NONBLOCK | TimerFlags::TFD_CLOEXEC)?;
+        epoll.add(&*parts.wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+        epoll.add(&timer, EpollEvent::new(EpollFlags::EPOLLIN, TIMER))?;
+        Ok(Self {
+            epoll,
+            timer,
+            armed: None,
+            wake: parts.wake,
+            commands: parts.commands,
+            stop: parts.stop,
+            legs: std::iter::repeat_with(|| None).take(parts.max_legs).collect(),
+            slots: std::array::from_fn(|_| Vec::with_capacity(parts.max_legs)),
+            loads: [0; SLOTS],
+            clock: Slots::new(clock::monotonic()),
+            closing: Vec::with_capacity(parts.max_legs),
+            bench: parts.bench,
+        })
+    }
+
+    /// Runs until told to stop; what is left then goes to the file thread.
+    pub(crate) fn run(mut self) {
+        let mut receiver = Receiver::new();
+        let mut ready = [EpollEvent::empty(); EVENTS];
+        while !self.stop.load(Ordering::Acquire) {
+            self.arm();
+            let count = self.epoll.wait(&mut ready, EpollTimeout::NONE).unwrap_or(0);
+            for event in ready.iter().take(count) {
+                match event.data() {
+                    WAKE => self.take_commands(&mut receiver),
+                    TIMER => {}
+                    token => self.receive(token, &mut receiver),
+                }
+                self.run_due_slots();
+            }
+            self.finish_closing();
+            self.bench.events.flush();
+            self.bench.disposer.flush();
+        }
+        for leg in self.legs.iter_mut().filter_map(Option::take) {
+            self.bench.disposer.dispose(Disposal::Leg(leg));
+        }
+        self.bench.events.flush();
+        self.bench.disposer.flush();
+    }
+
+    /// Sets the timer to the next slot that has a leg; an idle thread sleeps.
+    fn arm(&mut self) {
+        let ahead = (0..SLOTS).map(|ahead| self.clock.peek(ahead));
+        let next =
+            ahead.into_iter().find(|(slot, _)| self.slots.get(*slot).is_some_and(|legs| !legs.is_empty()));
+        let next = next.map(|(_, due)| due);
+        if next == self.armed {
+            return;
+        }
+        let flags = TimerSetTimeFlags::TFD_TIMER_ABSTIME;
+        // Setting a timer of our own to a valid time cannot fail.
+        let _ = match next {
+            Some(due) => self.timer.set(Expiration::OneShot(clock::timespec(due)), flags),
+            None => self.timer.unset(),
+        };
+        self.armed = next;
+    }
+
+    fn run_due_slots(&mut self) {
+        let mut now = clock::monotonic();
+        let is_pending = self.loads.iter().any(|load| *load > 0);
+        let skipped = self.clock.skip(now, is_pending);
+        if is_pending && skipped > 0 {
+            add(&self.bench.stats.skipped_rounds, skipped);
+        }
+        loop {
+            let (slot, due) = self.clock.peek(0);
+            if due > now {
+                return;
+            }
+            self.clock.advance();
+            for leg in self.slots.get(slot).into_iter().flatten() {
+                if let Some(Some(leg)) = self.legs.get_mut(*leg as usize) {
+                    if !contained(leg.id, || leg.tick(due, now, &mut self.bench)) {
+                        self.closing.push(leg.id);
+                    }
+                    if leg.is_paused {
+                        leg.is_paused = !listen(&self.epoll, leg);
+                    }
+                }
+            }
+            now = clock::monotonic();
+        }
+    }
+
+    fn receive(&mut self, token: u64, receiver: &mut Receiver) {
+        let (index, is_rtcp) = ((token >> 1) as usize, token & 1 == 1);
+        let Some(Some(leg)) = self.legs.get_mut(index) else { return };
+        let count = receiver.receive(if is_rtcp { &leg.rtcp } else { &leg.rtp });
+        let now = clock::monotonic();
+        let is_whole = contained(leg.id, || {
+            for (datagram, from) in receiver.datagrams() {
+                if is_rtcp {
+                    leg.handle_rtcp(datagram, from, now);
+                } else {
+                    leg.handle_rtp(datagram, from, now, &mut self.bench);
+                }
+            }
+        });
+        if !is_whole {
+            self.closing.push(leg.id);
+        }
+        // An error that only a read clears counts as well, or it would be reported for ever.
+        if !leg.spend(count.max(1)) {
+            pause(&self.epoll, leg);
+        }
+    }
+
+    fn take_commands(&mut self, receiver: &mut Receiver) {
+        let _ = self.wake.read();
+        while let Ok(command) = self.commands.pop() {
+            match command {
+                Command::Open(leg) => {
+                    if let Some(place) = self.legs.get_mut(leg.id.index()) {
+                        *place = Some(leg);
+                    }
+                }
+                Command::Configure(leg, media) => self.configure(leg, media, receiver),
+                Command::Play(leg, play) => match self.leg(leg) {
+                    Some((leg, bench)) => leg.play(play, bench),
+                    None => self.bench.disposer.dispose(Disposal::Play(play)),
+                },
+                Command::Tape(leg, tape) => match self.leg(leg) {
+                    Some((leg, bench)) => leg.add_tape(tape, bench),
+                    None => self.bench.disposer.dispose(Disposal::Tape(tape)),
+                },
+                Command::SendTones(leg, tones) => match self.leg(leg) {
+                    Some((leg, bench)) => leg.send_tones(tones, bench),
+                    None => self.bench.disposer.dispose(Disposal::Tones(tones)),
+                },
+                Command::Echo(leg, is_echo) => {
+                    if let Some((leg, _)) = self.leg(leg) {
+                        leg.jobs.is_echo = is_echo;
+                    }
+                }
+                Command::Stop(leg, job) => {
+                    if let Some((leg, bench)) = self.leg(leg) {
+                        leg.stop(job, bench);
+                    }
+                }
+                Command::Close(leg) => self.closing.push(leg),
+            }
+        }
+    }
+
+    fn leg(&mut self, id: LegId) -> Option<(&mut Leg, &mut Workbench)> {
+        let leg = self.legs.get_mut(id.index())?.as_deref_mut().filter(|leg| leg.id == id)?;
+        Some((leg, &mut self.bench))
+    }
+
+    fn configure(&mut self, id: LegId, media: Box<Media>, receiver: &mut Receiver) {
+        let weight = cost(media.codec);
+        let now = clock::monotonic();
+        let Some((leg, bench)) = self.leg(id) else {
+            return self.bench.disposer.dispose(Disposal::Media(media));
+        };
+        let is_first = !leg.is_configured();
+        leg.configure(media, now, bench);
+        if !is_first {
+            return;
+        }
+        for _ in 0..STALE_BATCHES {
+            if receiver.receive(&leg.rtp) + receiver.receive(&leg.rtcp) == 0 {
+                break;
+            }
+        }
+        self.enter_round(id, weight);
+    }
+
+    /// Gives a leg the least loaded slot and starts to listen for it.
+    fn enter_round(&mut self, id: LegId, weight: u32) {
+        if self.loads.iter().all(|load| *load == 0) {
+            self.clock.skip(clock::monotonic(), false);
+        }
+        let slot = (0..SLOTS).min_by_key(|slot| self.loads.get(*slot)).unwrap_or(0);
+        if let (Some(load), Some(legs)) = (self.loads.get_mut(slot), self.slots.get_mut(slot)) {
+            *load += weight;
+            legs.push(id.index() as u32);
+        }
+        let Some(Some(leg)) = self.legs.get_mut(id.index()) else { return };
+        leg.slot = Some((slot, weight));
+        let token = (id.index() as u64) << 1;
+        let interest = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
+        let added =
+            self.epoll.add(&leg.rtp, interest(token)).and(self.epoll.add(&leg.rtcp, interest(token | 1)));
+        if let Err(error) = added {
+            tracing::error!(leg.id = id.as_u64(), %error, "failed to listen for a leg");
+        }
+    }
+
+    /// Closes what was asked to be closed, once everything said about it is on its way.
+    fn finish_closing(&mut self) {
+        if self.bench.events.has_waiting() {
+            return;
+        }
+        while let Some(id) = self.closing.pop() {
+            let place =
+                self.legs.get_mut(id.index()).filter(|leg| leg.as_ref().is_some_and(|leg| leg.id == id));
+            let Some(mut leg) = place.and_then(Option::take) else { continue };
+            if let Some((slot, weight)) = leg.slot
+                && let (Some(load), Some(legs)) = (self.loads.get_mut(slot), self.slots.get_mut(slot))
+            {
+                *load = load.saturating_sub(weight);
+                legs.retain(|index| *index as usize != id.index());
+                let _ = self.epoll.delete(&leg.rtp);
+                let _ = self.epoll.delete(&leg.rtcp);
+            }
+            contained(id, || leg.close(clock::monotonic(), &mut self.bench));
+            self.bench.disposer.dispose(Disposal::Leg(leg));
+        }
+    }
+}
+
+/// Does work for one leg; false where it panicked. A defect that one far end found ends its leg, not the thread.
+fn contained(leg: LegId, work: impl FnOnce()) -> bool {
+    let is_whole = catch_unwind(AssertUnwindSafe(work)).is_ok();
+    if !is_whole {
+        tracing::error!(leg.id = leg.as_u64(), "media of a leg panicked; the leg is closed");
+    }
+    is_whole
+}
+
+/// Stops listening until the leg's next tick.
+fn pause(epoll: &Epoll, leg: &mut Leg) {
+    leg.is_paused = set_interest(epoll, leg, EpollFlags::empty());
+}
+
+fn listen(epoll: &Epoll, leg: &Leg) -> bool {
+    set_interest(epoll, leg, EpollFlags::EPOLLIN)
+}
+
+fn set_interest(epoll: &Epoll, leg: &Leg, flags: EpollFlags) -> bool {
+    let token = (leg.id.index() as u64) << 1;
+    let rtp = epoll.modify(&leg.rtp, &mut EpollEvent::new(flags, token));
+    let rtcp = epoll.modify(&leg.rtcp, &mut EpollEvent::new(flags, token | 1));
+    rtp.is_ok() && rtcp.is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_in_the_work_for_a_leg_stays_there() {
+        assert!(contained(LegId(1), || {}));
+        assert!(!contained(LegId(1), || panic!("a defect, on purpose")));
+    }
+}

@@ -1,0 +1,95 @@
+//! The media clock allocates nothing. Alone in its file, since it counts the allocations of the process.
+#![expect(unsafe_code, reason = "an allocator that counts is an unsafe trait")]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use media_engine::Tone;
+use media_plane::{JobId, JobOutcome, ToneSound};
+use rtc_proto::Codec;
+use rtc_proto::srtp::Suite;
+use support::{Rig, speech};
+
+struct Counting;
+
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
+static ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The test's own thread, which may allocate.
+    static IS_EXEMPT: Cell<bool> = const { Cell::new(false) };
+}
+
+fn count() {
+    if IS_COUNTING.load(Ordering::Relaxed) && !IS_EXEMPT.try_with(Cell::get).unwrap_or(true) {
+        ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+// SAFETY: every call goes on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of this trait.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller keeps the contract of this trait.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: the caller keeps the contract of this trait.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn nothing_is_allocated_while_legs_talk() {
+    IS_EXEMPT.with(|exempt| exempt.set(true));
+    IS_COUNTING.store(true, Ordering::SeqCst);
+    std::thread::scope(|scope| scope.spawn(|| std::hint::black_box(Box::new(1u8))).join()).unwrap();
+    IS_COUNTING.store(false, Ordering::SeqCst);
+    assert!(ALLOCATIONS.swap(0, Ordering::SeqCst) > 0, "the allocator does not count");
+    let mut rig = Rig::new();
+    let kinds = [
+        (Codec::Pcmu, None),
+        (Codec::G722, Some(Suite::AesCm128HmacSha1_80)),
+        (Codec::Opus, Some(Suite::AeadAes256Gcm)),
+        (Codec::Pcma, Some(Suite::AeadAes128Gcm)),
+    ];
+    let pairs: Vec<_> = kinds.iter().map(|(codec, suite)| rig.pair(*codec, *suite)).collect();
+    let prompt = speech(3);
+    for (number, (a, b)) in pairs.iter().enumerate() {
+        rig.plane.echo(b.leg, true).unwrap();
+        rig.capture(b.leg, JobId(9), &format!("allocations-{number}"));
+        rig.plane.play(a.leg, JobId(1), std::slice::from_ref(&prompt), true).unwrap();
+    }
+    let (first, _) = pairs[0];
+    let lap =
+        |length| ToneSound { frequency_hz: 1.0, amplitude: 1, duration: Some(Duration::from_millis(length)) };
+    rig.plane.play_tone(first.leg, JobId(2), lap(200)).unwrap();
+    assert_eq!(rig.job_done(first.leg, JobId(2)), JobOutcome::Completed);
+
+    IS_COUNTING.store(true, Ordering::SeqCst);
+    for (a, _) in &pairs {
+        rig.plane.send_tones(a.leg, JobId(3), &[Tone::Tone5, Tone::Pound], 60).unwrap();
+    }
+    // Longer than the longest time between reports.
+    rig.plane.play_tone(first.leg, JobId(4), lap(7_600)).unwrap();
+    assert_eq!(rig.job_done(first.leg, JobId(4)), JobOutcome::Completed);
+    IS_COUNTING.store(false, Ordering::SeqCst);
+
+    assert_eq!(ALLOCATIONS.load(Ordering::SeqCst), 0);
+    let stats = rig.close(first.leg);
+    assert!(stats.round_trip_us.is_some() || stats.receiver.received > 300, "{stats:?}");
+}
