@@ -1,0 +1,216 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use call_engine::{Command, Rejection, Reply};
+use model::{AppId, Call, CallId, NewCall, Operation, OperationId};
+use store::StoreError;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::context::Context;
+use crate::inputs::{Inputs, Refused};
+use crate::task::{self, CallInput};
+
+/// Every call of this node: the door through which all changes go.
+///
+/// Cheap to clone. A call is a task; this finds it, hands the request over and waits for the answer, which comes only
+/// once what it promises is durable.
+#[derive(Clone)]
+pub struct Calls {
+    shared: Arc<Shared>,
+}
+
+pub(crate) struct Shared {
+    context: Context,
+    live: Mutex<LiveCalls>,
+    tasks: TaskTracker,
+    draining: CancellationToken,
+}
+
+/// The calls that are alive.
+#[derive(Default)]
+struct LiveCalls {
+    calls: BTreeMap<CallId, Live>,
+    /// How many each application has; every new call asks.
+    by_app: BTreeMap<AppId, usize>,
+}
+
+impl LiveCalls {
+    fn insert(&mut self, id: CallId, live: Live) {
+        *self.by_app.entry(live.app.clone()).or_default() += 1;
+        self.calls.insert(id, live);
+    }
+
+    fn remove(&mut self, id: CallId) {
+        let Some(live) = self.calls.remove(&id) else { return };
+        if let Some(count) = self.by_app.get_mut(&live.app) {
+            *count -= 1;
+            if *count == 0 {
+                self.by_app.remove(&live.app);
+            }
+        }
+    }
+}
+
+/// How a live call is reached.
+#[derive(Clone)]
+struct Live {
+    app: AppId,
+    inputs: Inputs,
+}
+
+/// Why a request about a call was not met.
+#[derive(Debug, thiserror::Error)]
+pub enum CallsError {
+    /// The server is shutting down.
+    #[error("the server is shutting down")]
+    Draining,
+    /// No such call is alive, or it is another application's.
+    #[error("the call does not exist")]
+    NotFound,
+    /// The call refuses.
+    #[error("the call refused the request")]
+    Rejected(#[from] Rejection),
+    /// As many calls as the settings allow are alive.
+    #[error("too many calls are alive")]
+    TooManyCalls,
+    /// What was asked could not be made durable.
+    #[error("the request could not be stored")]
+    Unavailable(#[from] StoreError),
+    /// The call has more requests waiting than it takes.
+    #[error("the call has too many requests waiting")]
+    Busy,
+}
+
+impl Calls {
+    pub(crate) fn new(context: Context) -> Self {
+        let shared = Shared {
+            context,
+            live: Mutex::default(),
+            tasks: TaskTracker::new(),
+            draining: CancellationToken::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Creates a call and starts to call its callee; returns the call once it is durable.
+    ///
+    /// # Errors
+    ///
+    /// [`CallsError::Unavailable`] where it could not be stored: nobody is called then.
+    pub async fn create(&self, new: NewCall) -> Result<Call, CallsError> {
+        if self.shared.draining.is_cancelled() {
+            return Err(CallsError::Draining);
+        }
+        let (answer, created) = oneshot::channel();
+        {
+            let mut live = self.shared.live();
+            if live.calls.len() >= self.shared.context.config.max_calls {
+                return Err(CallsError::TooManyCalls);
+            }
+            let (task, entry) = task::CallTask::create(new, self.shared.context.clone(), answer);
+            live.insert(entry.id, Live { app: entry.app, inputs: entry.inputs });
+            let guard = Registered { shared: Arc::clone(&self.shared), id: entry.id };
+            self.shared.tasks.spawn(task.run(guard, self.shared.draining.clone()));
+        }
+        created.await.map_err(|_ended| CallsError::NotFound)?.map_err(CallsError::Unavailable)
+    }
+
+    /// A live call as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`CallsError::NotFound`] where it is over, unknown or another application's.
+    pub async fn call(&self, app: &AppId, id: CallId) -> Result<Call, CallsError> {
+        self.ask(app, id, CallInput::Show).await.map(|call| *call)
+    }
+
+    /// The operations of a live call, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Calls::call`].
+    pub async fn operations(&self, app: &AppId, id: CallId) -> Result<Vec<Operation>, CallsError> {
+        self.ask(app, id, CallInput::Operations).await
+    }
+
+    /// One operation of a live call.
+    ///
+    /// # Errors
+    ///
+    /// As [`Calls::call`]; also where the call has no such operation.
+    pub async fn operation(
+        &self,
+        app: &AppId,
+        id: CallId,
+        operation: OperationId,
+    ) -> Result<Operation, CallsError> {
+        let all = self.operations(app, id).await?;
+        all.into_iter().find(|known| known.id == operation).ok_or(CallsError::NotFound)
+    }
+
+    /// Hands a command to a live call.
+    ///
+    /// # Errors
+    ///
+    /// [`CallsError::Rejected`] with the call's reason, or as [`Calls::call`].
+    pub async fn command(&self, app: &AppId, id: CallId, command: Command) -> Result<Reply, CallsError> {
+        let make = |reply| CallInput::Command { command: Box::new(command), reply };
+        self.ask(app, id, make).await?
+    }
+
+    /// How many calls an application has alive.
+    pub fn live_of(&self, app: &AppId) -> usize {
+        self.shared.live().by_app.get(app).copied().unwrap_or(0)
+    }
+
+    /// How many calls are alive.
+    pub fn live(&self) -> usize {
+        self.shared.live().calls.len()
+    }
+
+    /// Refuses new calls, hangs up the live ones and waits for their ends to be durable.
+    pub async fn drain(&self) {
+        self.shared.draining.cancel();
+        self.shared.tasks.close();
+        self.shared.tasks.wait().await;
+    }
+
+    async fn ask<T>(
+        &self,
+        app: &AppId,
+        id: CallId,
+        make: impl FnOnce(oneshot::Sender<T>) -> CallInput,
+    ) -> Result<T, CallsError> {
+        let inputs = self.shared.find(app, id).ok_or(CallsError::NotFound)?;
+        let (answer, answered) = oneshot::channel();
+        inputs.ask(make(answer)).map_err(|refused| match refused {
+            Refused::Ended => CallsError::NotFound,
+            Refused::Full => CallsError::Busy,
+        })?;
+        answered.await.map_err(|_ended| CallsError::NotFound)
+    }
+}
+
+impl Shared {
+    fn live(&self) -> MutexGuard<'_, LiveCalls> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn find(&self, app: &AppId, id: CallId) -> Option<Inputs> {
+        self.live().calls.get(&id).filter(|live| live.app == *app).map(|live| live.inputs.clone())
+    }
+}
+
+/// A call's entry among the live ones; it goes when the task does, however that ends.
+pub(crate) struct Registered {
+    shared: Arc<Shared>,
+    id: CallId,
+}
+
+impl Drop for Registered {
+    fn drop(&mut self) {
+        self.shared.live().remove(self.id);
+    }
+}

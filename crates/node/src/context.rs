@@ -1,0 +1,69 @@
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use model::{Directory, LegId, Notification};
+use store::Store;
+
+use crate::clock::Clock;
+use crate::media::Media;
+use crate::observer::Observer;
+use crate::prompts::Prompts;
+use crate::sip::Sip;
+
+/// Who is known, as it is at the moment; replaced whole when the directory changes.
+pub type SharedDirectory = Arc<ArcSwap<Directory>>;
+
+/// Takes notifications that have just become durable, so that they go out without being read back.
+pub trait Owed: Send + Sync {
+    /// Never waits. What is not taken here is found in the store later.
+    fn offer(&self, notifications: Vec<Notification>);
+}
+
+/// What a node is told once, at its start.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Deadlines and limits of every call.
+    pub call: call_engine::Config,
+    /// How many calls may be alive at once.
+    pub max_calls: usize,
+    /// The address that recordings are fetched under: an absolute URL without a slash at its end.
+    pub recordings_url: String,
+    /// Where recordings are kept.
+    pub recordings_dir: PathBuf,
+    /// How long a recording is kept after the call.
+    pub recording_lifetime: Duration,
+    /// What prompts may take in memory while they are kept, in bytes.
+    pub prompt_cache_bytes: usize,
+    /// Where scripted endpoints keep what they heard; `None` keeps nothing.
+    pub scripted_dir: Option<PathBuf>,
+    /// Whether users without a phone are stood in for by their scripts.
+    pub is_lab_enabled: bool,
+    /// Whether media of phones may go to other addresses than the ones that their signalling comes from.
+    pub allows_foreign_media: bool,
+    /// Whether SRTP is offered to phones.
+    pub srtp: rtc_proto::sdp::SrtpPolicy,
+}
+
+/// What every call of a node shares.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) config: Arc<Config>,
+    pub(crate) clock: Clock,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) owed: Arc<dyn Owed>,
+    pub(crate) directory: SharedDirectory,
+    pub(crate) media: Media,
+    pub(crate) sip: Sip,
+    pub(crate) prompts: Prompts,
+    pub(crate) legs: Arc<AtomicU64>,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+impl Context {
+    pub(crate) fn next_leg(&self) -> LegId {
+        LegId(self.legs.fetch_add(1, Ordering::Relaxed))
+    }
+}

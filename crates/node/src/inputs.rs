@@ -1,0 +1,139 @@
+//! The way into a call's task.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::mpsc;
+
+use crate::task::CallInput;
+
+/// Inputs that may wait before an application's requests are refused.
+const MAX_ASKED: usize = 32;
+
+/// Inputs that may wait before those of the far end are dropped that can be: keys, ringing, offers.
+const MAX_TOLD: usize = 64;
+
+/// Sends to a call's task; cheap to clone.
+///
+/// What ends something (a leg, a job, a call) always gets through, however long the task is held up by a slow disk:
+/// there is one such input for each thing that was started. Everything else is refused or dropped past a number.
+#[derive(Clone, Debug)]
+pub(crate) struct Inputs {
+    sender: mpsc::UnboundedSender<CallInput>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Receives what [`Inputs`] sent.
+#[derive(Debug)]
+pub(crate) struct InputQueue {
+    receiver: mpsc::UnboundedReceiver<CallInput>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Why an input was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// The call is over.
+    Ended,
+    /// Too much waits.
+    Full,
+}
+
+/// A call's queue and the way into it.
+pub(crate) fn inputs() -> (Inputs, InputQueue) {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    let waiting = Arc::<AtomicUsize>::default();
+    (Inputs { sender, waiting: Arc::clone(&waiting) }, InputQueue { receiver, waiting })
+}
+
+impl Inputs {
+    /// A request of the application.
+    pub(crate) fn ask(&self, input: CallInput) -> Result<(), Refused> {
+        self.send_below(MAX_ASKED, input)
+    }
+
+    /// News that may be dropped; `Err(Full)` says that they were.
+    pub(crate) fn tell(&self, input: CallInput) -> Result<(), Refused> {
+        self.send_below(MAX_TOLD, input)
+    }
+
+    /// The end of something; gives it back where the call is over.
+    pub(crate) fn end(&self, input: CallInput) -> Result<(), CallInput> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.sender.send(input).map_err(|error| error.0)
+    }
+
+    /// The same sender without keeping the queue open.
+    pub(crate) fn downgrade(&self) -> WeakInputs {
+        WeakInputs { sender: self.sender.downgrade(), waiting: Arc::clone(&self.waiting) }
+    }
+
+    fn send_below(&self, limit: usize, input: CallInput) -> Result<(), Refused> {
+        if self.waiting.load(Ordering::Relaxed) >= limit {
+            return Err(if self.sender.is_closed() { Refused::Ended } else { Refused::Full });
+        }
+        self.end(input).map_err(|_input| Refused::Ended)
+    }
+}
+
+/// [`Inputs`] that end with the call.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakInputs {
+    sender: mpsc::WeakUnboundedSender<CallInput>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl WeakInputs {
+    pub(crate) fn upgrade(&self) -> Option<Inputs> {
+        Some(Inputs { sender: self.sender.upgrade()?, waiting: Arc::clone(&self.waiting) })
+    }
+}
+
+impl InputQueue {
+    /// The next input.
+    pub(crate) async fn next(&mut self) -> Option<CallInput> {
+        let input = self.receiver.recv().await?;
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
+        Some(input)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use call_engine::EndCause;
+
+    use super::{MAX_ASKED, MAX_TOLD, Refused, inputs};
+    use crate::far_end::FarEndEvent;
+    use crate::task::CallInput;
+
+    fn ringing() -> CallInput {
+        CallInput::FarEnd(FarEndEvent::Ringing)
+    }
+
+    fn ended() -> CallInput {
+        CallInput::FarEnd(FarEndEvent::Ended(EndCause::HungUp))
+    }
+
+    #[tokio::test]
+    async fn a_flood_is_refused_and_the_end_still_gets_through() {
+        let (inputs, mut queue) = inputs();
+        let taken = (0..1000).filter(|_| inputs.tell(ringing()).is_ok()).count();
+        assert_eq!(taken, MAX_TOLD);
+        assert_eq!(inputs.ask(ringing()), Err(Refused::Full));
+        assert!(inputs.end(ended()).is_ok());
+
+        for _ in 0..=MAX_TOLD {
+            assert!(queue.next().await.is_some());
+        }
+        let asked = (0..1000).filter(|_| inputs.ask(ringing()).is_ok()).count();
+        assert_eq!(asked, MAX_ASKED);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_over_takes_nothing() {
+        let (inputs, queue) = inputs();
+        drop(queue);
+        assert_eq!(inputs.tell(ringing()), Err(Refused::Ended));
+        assert!(inputs.end(ended()).is_err());
+    }
+}

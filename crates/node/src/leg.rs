@@ -1,0 +1,227 @@
+use std::net::{IpAddr, SocketAddr};
+
+use bytes::Bytes;
+use call_engine::EndCause;
+use media_plane::PlaneError;
+use model::{Call, User, UserId};
+use rtc_proto::Codec;
+use rtc_proto::sdp::{Direction, LocalMedia, Negotiated, Negotiator};
+use sip_message::{Host, NameAddr, Uri};
+
+use crate::context::Context;
+use crate::far_end::{FarEnd, FarEndEvents};
+use crate::media::MediaPort;
+use crate::sip::Dialled;
+use crate::{media, scripted};
+
+/// Codecs in the order in which they are offered: the best sound first.
+const CODECS: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
+
+/// A call's connection to its callee: a media leg here, and a phone or a script over there.
+pub(crate) struct Leg {
+    pub(crate) media: MediaPort,
+    negotiator: Negotiator,
+    far_end: FarEnd,
+    /// Where the phone's signalling comes from.
+    source: Option<IpAddr>,
+    /// Whether media may go elsewhere.
+    allows_foreign: bool,
+}
+
+impl Leg {
+    /// Calls the callee: every phone that is registered, or the user's script where there is none.
+    ///
+    /// # Errors
+    ///
+    /// Why nobody can be called.
+    pub(crate) async fn start(
+        context: &Context,
+        call: &Call,
+        media: MediaPort,
+        events: FarEndEvents,
+    ) -> Result<Self, EndCause> {
+        let directory = context.directory.load_full();
+        // A tenant's people are unknown to every other tenant.
+        let user = directory.users.get(&call.callee).filter(|user| user.tenant == call.tenant);
+        let user = user.ok_or(EndCause::NotFound)?;
+        let mut negotiator = negotiator(context, &media)?;
+        let offer = Bytes::from(negotiator.offer());
+        let far_end = match context.sip.call(dialled(call, user, &media, offer.clone()), events.clone()).await
+        {
+            Some(phone) => phone,
+            None => Self::script(context, call, user, offer, events)?,
+        };
+        let allows_foreign = context.config.allows_foreign_media;
+        Ok(Self { media, negotiator, far_end, source: None, allows_foreign })
+    }
+
+    fn script(
+        context: &Context,
+        call: &Call,
+        user: &User,
+        offer: Bytes,
+        events: FarEndEvents,
+    ) -> Result<FarEnd, EndCause> {
+        let script =
+            user.script.clone().filter(|_| context.config.is_lab_enabled).ok_or(EndCause::NoEndpoint)?;
+        let heard = context.config.scripted_dir.as_ref().map(|dir| dir.join(heard_name(&user.id, call)));
+        Ok(scripted::start(context.clone(), scripted::Part { script, offer, heard, events }))
+    }
+
+    /// Connects media as the callee's answer says; says whether the callee holds the call.
+    ///
+    /// # Errors
+    ///
+    /// [`EndCause::MediaFailed`] where the answer does not go with the offer; the leg should hang up.
+    pub(crate) fn answered(&mut self, sdp: &[u8], source: Option<IpAddr>) -> Result<bool, EndCause> {
+        self.source = source;
+        self.completed(sdp)
+    }
+
+    /// The same for the answer to an offer that the callee had asked for.
+    pub(crate) fn completed(&mut self, sdp: &[u8]) -> Result<bool, EndCause> {
+        let negotiated = text(sdp).and_then(|answer| self.negotiator.complete(answer).ok());
+        let negotiated = negotiated.ok_or(EndCause::MediaFailed)?;
+        self.configure(negotiated).map_err(|_refused| EndCause::MediaFailed)
+    }
+
+    /// Puts what was negotiated into force; says whether the callee holds the call.
+    fn configure(&self, mut negotiated: Negotiated) -> Result<bool, PlaneError> {
+        if let Some(source) = self.source {
+            negotiated.remote_rtp = reachable(negotiated.remote_rtp, source, self.allows_foreign);
+            negotiated.remote_rtcp = reachable(negotiated.remote_rtcp, source, self.allows_foreign);
+        }
+        self.media.configure(&negotiated)?;
+        Ok(!negotiated.direction.sends())
+    }
+
+    /// Follows a change of the session by the far end; says whether it holds the call now.
+    ///
+    /// `None`, and a refusal sent, where the change cannot be followed: the session stays as it was (RFC 3261, 14.2).
+    pub(crate) fn offered(&mut self, sdp: Option<&[u8]>) -> Option<bool> {
+        let Some(offer) = sdp else {
+            // RFC 3261, 14.2: a re-INVITE without an offer asks for ours; the ACK brings the answer.
+            let offer = self.negotiator.offer();
+            self.far_end.answer_offer(Some(Bytes::from(offer)));
+            return None;
+        };
+        let followed = text(offer).and_then(|offer| self.negotiator.answer(offer).ok());
+        let Some((negotiated, answer)) = followed else {
+            self.far_end.answer_offer(None);
+            return None;
+        };
+        match self.configure(negotiated) {
+            Ok(is_held) => {
+                self.far_end.answer_offer(Some(Bytes::from(answer)));
+                Some(is_held)
+            }
+            Err(_refused) => {
+                self.far_end.answer_offer(None);
+                None
+            }
+        }
+    }
+
+    /// Cancels or hangs up, as fits; the far end's end is reported afterwards.
+    pub(crate) fn hang_up(&self) {
+        self.far_end.hang_up();
+    }
+}
+
+/// A negotiator for a media leg with this node's codecs and policy.
+///
+/// # Errors
+///
+/// [`EndCause::Internal`] where the system has no randomness for keys.
+pub(crate) fn negotiator(context: &Context, media: &MediaPort) -> Result<Negotiator, EndCause> {
+    let keys = media::local_keys().ok_or(EndCause::Internal)?;
+    let local = LocalMedia {
+        rtp: media.rtp(),
+        rtcp: media.rtcp(),
+        codecs: CODECS.to_vec(),
+        has_telephone_event: true,
+        srtp: context.config.srtp,
+        direction: Direction::SendRecv,
+        session_id: media.session_id(),
+    };
+    Ok(Negotiator::new(local, keys))
+}
+
+/// Where a scripted endpoint keeps what it heard in a call, relative to the folder for all of them.
+fn heard_name(user: &UserId, call: &Call) -> String {
+    let safe =
+        |id: &str| id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
+    format!("{}-{}.wav", safe(user.as_str()), call.id)
+}
+
+/// The request that reaches the callee's phones: From is the bot, so that a phone shows its name.
+fn dialled(call: &Call, user: &User, media: &MediaPort, offer: Bytes) -> Dialled {
+    let here = Host::from(media.rtp().ip());
+    let (callee, domain) = user.address.split_once('@').unwrap_or((&user.address, ""));
+    let to = Uri::sip(callee, domain.parse().unwrap_or_else(|_| here.clone()));
+    let mut from = NameAddr::new(Uri::sip(call.app.as_str(), here));
+    from.display = call.source.identity.application.as_ref().and_then(|app| app.display_name.clone());
+    Dialled { aor: user.address.to_lowercase(), from, to: NameAddr::new(to), offer }
+}
+
+/// Where media of a phone is expected and sent: where its signalling comes from, at the port that it describes until its
+/// first packet shows another. A phone behind a NAT describes an address that leads nowhere, and one with ill intent
+/// that of somebody else. Where foreign addresses are allowed, public ones are taken as described.
+fn reachable(described: SocketAddr, source: IpAddr, allows_foreign: bool) -> SocketAddr {
+    let is_held = described.ip().is_unspecified();
+    if is_held || (allows_foreign && is_public(described.ip())) {
+        return described;
+    }
+    SocketAddr::new(source.to_canonical(), described.port())
+}
+
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(v4) => {
+            // RFC 6598: between a carrier's NAT and its customers.
+            let is_shared = matches!(v4.octets(), [100, 64..=127, ..]);
+            !(v4.is_private() || v4.is_link_local() || v4.is_loopback() || is_shared)
+        }
+        IpAddr::V6(v6) => !(v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback()),
+    }
+}
+
+fn text(sdp: &[u8]) -> Option<&str> {
+    std::str::from_utf8(sdp).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reachable;
+
+    fn reached(described: &str, source: &str, allows_foreign: bool) -> String {
+        reachable(described.parse().unwrap(), source.parse().unwrap(), allows_foreign).to_string()
+    }
+
+    #[test]
+    fn media_goes_where_the_signalling_of_a_phone_comes_from() {
+        let source = "198.51.100.7";
+        for described in
+            ["198.51.100.7", "192.168.1.20", "203.0.113.9", "100.64.0.1", "127.0.0.1", "[fd00::1]"]
+        {
+            assert_eq!(reached(&format!("{described}:4000"), source, false), "198.51.100.7:4000");
+        }
+        assert_eq!(reached("203.0.113.9:4000", "::ffff:198.51.100.7", false), "198.51.100.7:4000");
+        assert_eq!(reached("[2001:db8::9]:4000", "2001:db8::7", false), "[2001:db8::7]:4000");
+        assert_eq!(reached("0.0.0.0:4000", source, false), "0.0.0.0:4000");
+    }
+
+    #[test]
+    fn public_addresses_are_taken_as_described_where_that_is_allowed() {
+        let source = "198.51.100.7";
+        for described in ["203.0.113.9:4000", "[2001:db8::9]:4000", "0.0.0.0:4000"] {
+            assert_eq!(reached(described, source, true), described);
+        }
+        for described in
+            ["192.168.1.20", "100.64.0.1", "100.127.255.254", "169.254.1.1", "127.0.0.1", "[fe80::1]"]
+        {
+            assert_eq!(reached(&format!("{described}:4000"), source, true), "198.51.100.7:4000");
+        }
+        assert_eq!(reached("100.128.0.1:4000", source, true), "100.128.0.1:4000");
+    }
+}

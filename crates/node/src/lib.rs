@@ -1,0 +1,41 @@
+//! Runs calls: a task for each, leg drivers, media jobs.
+//!
+//! Everything that changes a call goes through [`Calls`] and the engine of its task; nothing else holds a call's state.
+//!
+//! | module | holds |
+//! |---|---|
+//! | `calls` | the door: finding a call's task, handing requests over |
+//! | `task` | one call: inputs in, effects performed in order |
+//! | `leg` | a call's connection to its callee: media here, a far end there |
+//! | `sip`, `scripted` | the far ends: phones, and scripts that stand in for people |
+//! | `media` | the way to and from the media threads |
+//! | `prompts`, `recordings` | files in, files out |
+//! | `recovery` | what a former process left behind |
+
+mod calls;
+mod clock;
+mod context;
+mod far_end;
+mod ids;
+mod inputs;
+mod leg;
+mod media;
+mod node;
+mod observer;
+mod prompts;
+mod recordings;
+mod recovery;
+mod scripted;
+mod sip;
+mod sweep;
+mod task;
+
+pub use calls::{Calls, CallsError};
+pub use clock::Clock;
+pub use context::{Config, Owed, SharedDirectory};
+pub use ids::RandomIds;
+pub use node::{Node, Parts, StartError};
+pub use observer::{Counts, Observer};
+pub use prompts::PromptSource;
+pub use recovery::end_orphans;
+pub use sip::{SipAddresses, SipConfig};

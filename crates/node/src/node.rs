@@ -1,0 +1,121 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use store::Store;
+
+use crate::calls::Calls;
+use crate::clock::Clock;
+use crate::context::{Config, Context, Owed, SharedDirectory};
+use crate::media::Media;
+use crate::observer::{Counts, Observer};
+use crate::prompts::{PromptSource, Prompts};
+use crate::sip::{Sip, SipAddresses, SipConfig};
+use crate::sweep::sweep;
+
+/// What a node is made of.
+pub struct Parts {
+    /// What it is told once.
+    pub config: Config,
+    /// The SIP side.
+    pub sip: SipConfig,
+    /// The media side.
+    pub media: media_plane::Config,
+    /// The clock that everything of this node goes by.
+    pub clock: Clock,
+    /// Where state is kept.
+    pub store: Arc<dyn Store>,
+    /// Who delivers notifications.
+    pub owed: Arc<dyn Owed>,
+    /// Who is known.
+    pub directory: SharedDirectory,
+    /// Who fetches prompts.
+    pub prompts: Arc<dyn PromptSource>,
+    /// Who measures.
+    pub observer: Arc<dyn Observer>,
+}
+
+/// A running node.
+pub struct Node {
+    calls: Calls,
+    sip: Sip,
+    sip_addresses: SipAddresses,
+    context: Context,
+}
+
+/// Why a node does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The media threads.
+    #[error("failed to start the media threads")]
+    Media(#[source] media_plane::PlaneError),
+    /// A folder that must be there.
+    #[error("failed to make the folder for recordings")]
+    Recordings(#[source] std::io::Error),
+    /// A SIP address.
+    #[error(transparent)]
+    Sip(#[from] transport::BindError),
+}
+
+impl Node {
+    /// Starts the media threads and the SIP endpoint. What a former process left is ended before: [`crate::end_orphans`].
+    ///
+    /// # Errors
+    ///
+    /// See [`StartError`]. Nothing keeps running then.
+    pub async fn start(parts: Parts) -> Result<Self, StartError> {
+        let Parts { config, sip, media, clock, store, owed, directory, prompts, observer } = parts;
+        tokio::fs::create_dir_all(&config.recordings_dir).await.map_err(StartError::Recordings)?;
+        if let Some(dir) = &config.scripted_dir {
+            tokio::fs::create_dir_all(dir).await.map_err(StartError::Recordings)?;
+        }
+        let media = Media::start(media).map_err(StartError::Media)?;
+        let (sip, sip_addresses) = Sip::start(sip, Arc::clone(&directory), clock).await?;
+        let prompts = Prompts::new(prompts, config.prompt_cache_bytes);
+        let context = Context {
+            config: Arc::new(config),
+            clock,
+            store,
+            owed,
+            directory,
+            media,
+            sip: sip.clone(),
+            prompts,
+            legs: Arc::new(AtomicU64::new(1)),
+            observer,
+        };
+        tokio::spawn(sweep(Arc::downgrade(&context.config), Arc::downgrade(&context.store), clock));
+        Ok(Self { calls: Calls::new(context.clone()), sip, sip_addresses, context })
+    }
+
+    /// The door to the calls.
+    pub fn calls(&self) -> Calls {
+        self.calls.clone()
+    }
+
+    /// Where phones register.
+    pub const fn sip_addresses(&self) -> SipAddresses {
+        self.sip_addresses
+    }
+
+    /// Shows what it holds, whenever asked and for as long as it lives.
+    pub fn counts(&self) -> impl Fn() -> Counts + Send + Sync + 'static {
+        let (calls, sip, media) = (self.calls.clone(), self.sip.clone(), self.context.media.clone());
+        move || {
+            let sip = sip.counts();
+            Counts {
+                calls: calls.live(),
+                registered_users: sip.registered_users.load(Ordering::Relaxed),
+                sip_calls: sip.calls.load(Ordering::Relaxed),
+                is_sip_idle: sip.is_idle.load(Ordering::Relaxed) != 0,
+                media: media.stats(),
+            }
+        }
+    }
+
+    /// Hangs up every call, waits for the ends to be durable and the files to be finished, then stops the SIP endpoint.
+    pub async fn drain(self) {
+        self.calls.drain().await;
+        self.sip.drain().await;
+        self.context.media.idle().await;
+    }
+}

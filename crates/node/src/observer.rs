@@ -1,0 +1,53 @@
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use media_plane::PlaneStats;
+use model::{Operation, Outcome};
+
+/// Is told of what happens, to measure it. Nothing here waits.
+pub trait Observer: Send + Sync {
+    /// A call was created, durably.
+    fn call_created(&self);
+    /// A call was answered.
+    fn call_established(&self);
+    /// A call is over.
+    fn call_ended(&self, outcome: Outcome);
+    /// An operation is over.
+    fn operation_ended(&self, operation: &Operation);
+    /// A transaction became durable after this long.
+    fn committed(&self, took: Duration);
+    /// A transaction could not be stored.
+    fn commit_failed(&self);
+}
+
+/// What a node holds at the moment.
+#[derive(Clone, Debug)]
+pub struct Counts {
+    /// Calls that are alive.
+    pub calls: usize,
+    /// Phones that are registered, by user.
+    pub registered_users: usize,
+    /// Calls of the SIP endpoint that have not ended.
+    pub sip_calls: usize,
+    /// Whether the SIP endpoint has neither call nor transaction nor deadline.
+    pub is_sip_idle: bool,
+    /// Media legs, and how their packets fared since the start.
+    pub media: PlaneStats,
+}
+
+/// What the SIP endpoint's task shows of itself.
+#[derive(Debug, Default)]
+pub(crate) struct SipCounts {
+    pub(crate) registered_users: AtomicUsize,
+    pub(crate) calls: AtomicUsize,
+    /// 0 while something is under way.
+    pub(crate) is_idle: AtomicUsize,
+}
+
+impl SipCounts {
+    pub(crate) fn show(&self, registered_users: usize, calls: usize, is_idle: bool) {
+        self.registered_users.store(registered_users, Ordering::Relaxed);
+        self.calls.store(calls, Ordering::Relaxed);
+        self.is_idle.store(usize::from(is_idle), Ordering::Relaxed);
+    }
+}

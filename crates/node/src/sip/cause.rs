@@ -1,0 +1,43 @@
+use call_engine::EndCause;
+
+/// The words of call control for the end of a SIP call.
+pub(super) fn end_cause(cause: &sip_proto::EndCause) -> EndCause {
+    match cause {
+        sip_proto::EndCause::Cancelled | sip_proto::EndCause::LocalHangUp => EndCause::LocalHangUp,
+        sip_proto::EndCause::MissingAnswer => EndCause::MediaFailed,
+        sip_proto::EndCause::NoAck | sip_proto::EndCause::SessionExpired => EndCause::Vanished,
+        sip_proto::EndCause::Rejected { status, .. } => refusal(status.as_u16()),
+        sip_proto::EndCause::RemoteBye { .. } => EndCause::HungUp,
+        sip_proto::EndCause::Timeout => EndCause::Silent,
+        sip_proto::EndCause::TransportFailed => EndCause::Unreachable,
+    }
+}
+
+/// What a final response says about the callee (RFC 3261, 21.4 to 21.6).
+const fn refusal(status: u16) -> EndCause {
+    match status {
+        486 | 600 => EndCause::Busy,
+        // 607: RFC 8197.
+        403 | 603 | 607 => EndCause::Declined,
+        404 | 410 | 484 | 604 => EndCause::NotFound,
+        408 => EndCause::NoAnswer,
+        415 | 488 | 606 => EndCause::RefusedOffer,
+        487 => EndCause::Cancelled,
+        _ => EndCause::Unreachable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EndCause, refusal};
+
+    #[test]
+    fn refusals_say_what_a_caller_wants_to_know() {
+        assert_eq!(refusal(486), EndCause::Busy);
+        assert_eq!(refusal(603), EndCause::Declined);
+        assert_eq!(refusal(404), EndCause::NotFound);
+        assert_eq!(refusal(488), EndCause::RefusedOffer);
+        assert_eq!(refusal(480), EndCause::Unreachable);
+        assert_eq!(refusal(503), EndCause::Unreachable);
+    }
+}

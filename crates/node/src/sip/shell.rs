@@ -1,0 +1,315 @@
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use call_engine::EndCause;
+use sip_message::StatusCode;
+use sip_proto::{CallHandle, Endpoint, Event, NewCall, Target, Transmit};
+use tokio::sync::{mpsc, oneshot};
+use transport::{ConnectionId, Destination, Incoming, Protocol, SendError, Transports};
+
+use super::cause::end_cause;
+use super::streams::{Chunk, Streams};
+use super::users::DirectoryUsers;
+use super::{Outgoing, Request, SipConfig, report_end};
+use crate::clock::Clock;
+use crate::context::SharedDirectory;
+use crate::far_end::{FarEndCommand, FarEndEvent, FarEndEvents};
+use crate::observer::SipCounts;
+
+/// The task that owns the endpoint: one input, then everything that follows from it, then the next.
+pub(super) struct Shell {
+    config: SipConfig,
+    endpoint: Endpoint,
+    transports: Transports,
+    sender: transport::Sender,
+    streams: Streams,
+    legs: BTreeMap<CallHandle, PhoneLeg>,
+    links: Links,
+    draining: Option<Draining>,
+}
+
+/// The node is leaving.
+struct Draining {
+    done: oneshot::Sender<()>,
+    /// Far ends that have not answered by then are left alone.
+    until: Duration,
+}
+
+/// A leg to a user's phones.
+struct PhoneLeg {
+    events: FarEndEvents,
+    /// Where each phone that rings was last heard from.
+    sources: Vec<IpAddr>,
+}
+
+/// What ties the endpoint's task to the rest of the node.
+pub(super) struct Links {
+    pub(super) clock: Clock,
+    /// For the tasks that pass on what a leg says; weak, so that they do not keep the node alive.
+    pub(super) requests: mpsc::WeakSender<Request>,
+    pub(super) counts: Arc<SipCounts>,
+    pub(super) directory: SharedDirectory,
+}
+
+/// How long far ends are waited for that were hung up on: a few retransmissions of a lost good-bye.
+const GOODBYE_LIMIT: Duration = Duration::from_millis(1800);
+
+/// How long the sockets may take to write what is queued when the node leaves.
+const DRAIN_LIMIT: Duration = Duration::from_secs(1);
+
+impl Shell {
+    pub(super) fn new(config: SipConfig, transports: Transports, links: Links) -> Self {
+        let users = Box::new(DirectoryUsers(Arc::clone(&links.directory)));
+        let endpoint = Endpoint::new(config.endpoint.clone(), crate::ids::random_seed(), users);
+        let (sender, streams) = (transports.sender(), Streams::default());
+        let legs = BTreeMap::new();
+        Self { config, endpoint, transports, sender, streams, legs, links, draining: None }
+    }
+
+    pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
+        loop {
+            // Without a deadline the timer is far away rather than absent, so that one form of the loop serves.
+            let far_away = self.links.clock.elapsed() + Duration::from_secs(3600);
+            let deadlines =
+                [self.endpoint.poll_timeout(), self.draining.as_ref().map(|draining| draining.until)];
+            let deadline = deadlines.into_iter().flatten().fold(far_away, Duration::min);
+            tokio::select! {
+                incoming = self.transports.recv() => match incoming {
+                    Some(incoming) => self.receive(incoming),
+                    None => return,
+                },
+                request = requests.recv() => match request {
+                    Some(request) => self.request(request),
+                    None => return,
+                },
+                () = tokio::time::sleep_until(self.links.clock.instant_of_elapsed(deadline)) => {
+                    self.endpoint.handle_timeout(self.links.clock.elapsed());
+                }
+            }
+            self.drain_endpoint();
+            let endpoint = &self.endpoint;
+            self.links.counts.show(endpoint.registrations(), endpoint.calls(), endpoint.is_idle());
+            let is_over =
+                |draining: &Draining| endpoint.is_idle() || self.links.clock.elapsed() >= draining.until;
+            if self.draining.as_ref().is_some_and(is_over) {
+                self.transports.drain(DRAIN_LIMIT).await;
+                self.draining.take().map(|draining| draining.done.send(()));
+                return;
+            }
+        }
+    }
+
+    fn receive(&mut self, incoming: Incoming) {
+        let now = self.links.clock.elapsed();
+        match incoming {
+            Incoming::Closed { connection, .. } => {
+                for flow in self.streams.closed(connection) {
+                    self.endpoint.handle_flow_closed(flow, now);
+                }
+            }
+            Incoming::Received { flow, bytes } => match flow.connection {
+                None => self.endpoint.handle_receive(self.flow(flow), &bytes, now),
+                Some(connection) => {
+                    let known_as = self.flow(flow);
+                    for chunk in self.streams.push(connection, known_as, &bytes) {
+                        self.chunk(flow, connection, chunk, now);
+                    }
+                }
+            },
+        }
+    }
+
+    fn chunk(&mut self, flow: transport::Flow, connection: ConnectionId, chunk: Chunk, now: Duration) {
+        match chunk {
+            Chunk::Close => self.sender.close(connection),
+            Chunk::Message(message) => self.endpoint.handle_message(self.flow(flow), *message, now),
+            Chunk::Reply(bytes) => {
+                // A connection that is gone needs no answer.
+                let _ = self.sender.send(flow.into(), bytes);
+            }
+        }
+    }
+
+    fn request(&mut self, request: Request) {
+        match request {
+            Request::Call(outgoing) => self.call(*outgoing),
+            Request::FarEnd { call, command } => self.command(call, command),
+            Request::Drain(done) => {
+                self.draining = Some(Draining { done, until: self.links.clock.elapsed() + GOODBYE_LIMIT });
+                let calls: Vec<_> = self.legs.keys().copied().collect();
+                for call in calls {
+                    self.command(call, FarEndCommand::HangUp);
+                }
+            }
+        }
+    }
+
+    fn call(&mut self, outgoing: Outgoing) {
+        let now = self.links.clock.elapsed();
+        let targets: Vec<_> = self
+            .endpoint
+            .bindings(&outgoing.aor)
+            .into_iter()
+            .map(|binding| Target { uri: binding.contact, flow: binding.flow })
+            .collect();
+        let is_found = !targets.is_empty() && self.draining.is_none();
+        let _ = outgoing.found.send(is_found);
+        if !is_found {
+            return;
+        }
+        let sources = targets.iter().map(|target| target.flow.remote.ip()).collect();
+        let call = NewCall {
+            targets,
+            from: outgoing.from,
+            to: outgoing.to,
+            offer: outgoing.offer,
+            session_timer: None,
+            credentials: None,
+            headers: Vec::new(),
+        };
+        match self.endpoint.call(call, now) {
+            Ok(handle) => {
+                self.legs.insert(handle, PhoneLeg { events: outgoing.events, sources });
+                tokio::spawn(pass_on(handle, outgoing.commands, self.links.requests.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(%error, "failed to call a phone");
+                report_end(&outgoing.events, EndCause::Internal);
+            }
+        }
+    }
+
+    fn command(&mut self, call: CallHandle, command: FarEndCommand) {
+        let now = self.links.clock.elapsed();
+        let done = match command {
+            FarEndCommand::AnswerOffer(sdp) => {
+                self.endpoint.answer_offer(call, sdp.ok_or(StatusCode::NOT_ACCEPTABLE_HERE), now)
+            }
+            FarEndCommand::HangUp => self.endpoint.hang_up(call, None, now),
+        };
+        // The call may have ended meanwhile; its leg hears of that by its own event.
+        if let Err(error) = done {
+            tracing::debug!(%call, %error, "a phone was told something too late");
+        }
+    }
+
+    /// Sends and passes on what the last input led to. Events may lead to more to send, so they come first.
+    fn drain_endpoint(&mut self) {
+        loop {
+            if let Some(event) = self.endpoint.poll_event() {
+                self.event(event);
+            } else if let Some(transmit) = self.endpoint.poll_transmit() {
+                self.transmit(transmit);
+            } else {
+                return;
+            }
+        }
+    }
+
+    fn transmit(&mut self, transmit: Transmit) {
+        let Transmit { flow, bytes } = transmit;
+        match self.sender.send(self.destination(&flow), bytes) {
+            Ok(Some(connection)) => self.streams.sent(connection, flow),
+            Ok(None) => {}
+            // The socket is full for a moment; the transaction sends again.
+            Err(SendError::Full) if flow.transport == sip_proto::Transport::Udp => {}
+            Err(error) => {
+                tracing::debug!(%error, "failed to send a SIP message");
+                self.endpoint.handle_transport_error(flow, self.links.clock.elapsed());
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Answered { handle, sdp, target, .. } => {
+                let source = self.legs.get(&handle).and_then(|leg| leg.sources.get(target).copied());
+                self.report(handle, FarEndEvent::Answered { sdp, source });
+            }
+            Event::Ended { handle, cause } => {
+                tracing::debug!(call = %handle, ?cause, "a phone's call ended");
+                if let Some(leg) = self.legs.remove(&handle) {
+                    report_end(&leg.events, end_cause(&cause));
+                }
+            }
+            Event::Incoming(incoming) => {
+                // Incoming calls have nobody to take them: the user is temporarily unavailable (RFC 3261, 21.4.18).
+                let refused = StatusCode::TEMPORARILY_UNAVAILABLE;
+                let _ = self.endpoint.reject(incoming.handle, refused, None, self.links.clock.elapsed());
+            }
+            Event::OfferReceived { handle, sdp } => self.report(handle, FarEndEvent::Offered { sdp }),
+            Event::Registered { aor, contacts } => {
+                tracing::info!(user.id = self.user(&aor), contacts, "a phone is registered");
+            }
+            Event::Unregistered { aor } => {
+                tracing::info!(user.id = self.user(&aor), "no phone is registered any more");
+            }
+            Event::Ringing { handle, .. } => self.report(handle, FarEndEvent::Ringing),
+            Event::Confirmed { handle, sdp: Some(sdp) } => {
+                self.report(handle, FarEndEvent::Completed { sdp })
+            }
+            Event::Confirmed { sdp: None, .. }
+            | Event::OfferWithdrawn { .. }
+            | Event::SessionRefreshed { .. }
+            | Event::Trying { .. } => {}
+        }
+    }
+
+    /// Who an address of record belongs to, for the log, which shows no addresses of people.
+    fn user(&self, aor: &str) -> String {
+        let directory = self.links.directory.load();
+        directory.user_by_sip_name(aor).map(|user| user.id.to_string()).unwrap_or_default()
+    }
+
+    fn report(&mut self, call: CallHandle, event: FarEndEvent) {
+        let is_heard = self.legs.get(&call).is_some_and(|leg| leg.events.report(event));
+        if !is_heard {
+            self.command(call, FarEndCommand::HangUp);
+        }
+    }
+
+    /// A flow as the endpoint sees it, with an address that the far end can reach.
+    fn flow(&self, flow: transport::Flow) -> sip_proto::Flow {
+        let transport = match flow.protocol {
+            Protocol::Tcp => sip_proto::Transport::Tcp,
+            Protocol::Udp => sip_proto::Transport::Udp,
+        };
+        let local = match self.config.advertised {
+            Some(advertised) if flow.local.ip().is_unspecified() => {
+                SocketAddr::new(advertised, flow.local.port())
+            }
+            Some(_) | None => flow.local,
+        };
+        let connection = flow.connection.map(|connection| connection.0);
+        sip_proto::Flow { transport, local, remote: flow.remote, connection }
+    }
+
+    fn destination(&self, flow: &sip_proto::Flow) -> Destination {
+        let protocol = match flow.transport {
+            sip_proto::Transport::Tcp => Protocol::Tcp,
+            sip_proto::Transport::Udp => Protocol::Udp,
+        };
+        let connection = flow.connection.map(ConnectionId);
+        let is_bound = self.transports.udp_addresses().any(|bound| bound == flow.local);
+        Destination { protocol, remote: flow.remote, local: is_bound.then_some(flow.local), connection }
+    }
+}
+
+/// Passes on what a leg says to its phone; a leg that is gone has hung up.
+async fn pass_on(
+    call: CallHandle,
+    mut commands: mpsc::UnboundedReceiver<FarEndCommand>,
+    requests: mpsc::WeakSender<Request>,
+) {
+    loop {
+        let command = commands.recv().await;
+        let is_last = command.is_none();
+        let Some(requests) = requests.upgrade() else { return };
+        let command = command.unwrap_or(FarEndCommand::HangUp);
+        if requests.send(Request::FarEnd { call, command }).await.is_err() || is_last {
+            return;
+        }
+    }
+}
