@@ -1,0 +1,48 @@
+use std::future::Future;
+use std::pin::Pin;
+
+use call_engine::{Command, Rejection, Reply};
+use model::{AppId, Call, CallId, NewCall, Operation};
+
+/// What the endpoints ask of calls: the seam between HTTP and whatever runs calls.
+///
+/// A call that belongs to another application does not exist for the asking one.
+pub trait CallControl: Send + Sync {
+    /// Creates a call; resolves once it is durable.
+    fn create(&self, new: NewCall) -> CallFuture<'_, Call>;
+
+    /// Shows a live call.
+    fn call<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Call>;
+
+    /// Shows the operations of a live call, oldest first.
+    fn operations<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<Operation>>;
+
+    /// Hands a command to a live call.
+    fn command<'a>(&'a self, app: &'a AppId, id: CallId, command: Command) -> CallFuture<'a, Reply>;
+
+    /// How many calls an application has alive.
+    fn live_of(&self, app: &AppId) -> usize;
+}
+
+/// An answer under way.
+pub type CallFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, CallFault>> + Send + 'a>>;
+
+/// Why a request about a call was not met.
+#[derive(Debug, thiserror::Error)]
+pub enum CallFault {
+    /// It has more requests waiting than it takes, or the server has as many calls as it takes.
+    #[error("too much is under way")]
+    Busy,
+    /// The server is shutting down.
+    #[error("the server is shutting down")]
+    Draining,
+    /// The call is over, unknown, or another application's.
+    #[error("the call does not exist")]
+    NotFound,
+    /// The call refuses.
+    #[error("the call refused the request")]
+    Rejected(#[from] Rejection),
+    /// What was asked could not be made durable.
+    #[error("the request could not be stored")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

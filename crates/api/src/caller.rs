@@ -1,0 +1,77 @@
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use graph_wire::GraphError;
+use http::HeaderMap;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use identity::{Principal, PrincipalKind};
+use model::AppId;
+
+use crate::context::RequestContext;
+use crate::error::ApiError;
+use crate::state::{AppState, Shared};
+
+/// The application that sent a request: its token verified, allowed to use calls, within its rate.
+pub(crate) struct Caller {
+    pub(crate) principal: Arc<Principal>,
+    /// The name that the directory has for it.
+    pub(crate) name: String,
+}
+
+impl FromRequestParts<AppState> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let token = bearer(&parts.headers).unwrap_or_default();
+        let verified = state.api.verifier.verify(token, state.api.clock.now()).await;
+        let principal =
+            verified.inspect_err(|error| state.api.operations.observer.token_refused(error.reason()))?;
+        if let Some(context) = parts.extensions.get::<Arc<RequestContext>>() {
+            // Set once: nothing else of a request verifies a token.
+            let _ = context.app.set(principal.app.clone());
+        }
+        admit(state, principal)
+    }
+}
+
+impl Caller {
+    pub(crate) fn app(&self) -> &AppId {
+        &self.principal.app
+    }
+
+    /// # Errors
+    ///
+    /// 403 with code 7504 where the token carries none of these permissions.
+    pub(crate) fn require_any(&self, permissions: &[&str]) -> Result<(), ApiError> {
+        if permissions.iter().any(|name| self.principal.roles.has(name)) {
+            Ok(())
+        } else {
+            Err(GraphError::insufficient_permissions().into())
+        }
+    }
+}
+
+/// The token of `Authorization: Bearer …`; the scheme's name in any case (RFC 9110, 11.1).
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim()).filter(|token| !token.is_empty())
+}
+
+fn admit(state: &Shared, principal: Arc<Principal>) -> Result<Caller, ApiError> {
+    if principal.kind == PrincipalKind::Delegated {
+        let message = "Calls take tokens of applications only, not of people who signed in.";
+        return Err(GraphError::forbidden(message).into());
+    }
+    let directory = state.api.directory.load();
+    let app = directory.applications.get(&principal.app).filter(|app| app.is_calling_enabled);
+    let app = app.ok_or_else(GraphError::application_not_registered)?;
+    // A trusted issuer elsewhere may have tenants that are none of this server's.
+    if !directory.tenants.contains_key(&principal.tenant) {
+        return Err(GraphError::tenant_mismatch().into());
+    }
+    if let Err(wait) = state.rate.admit(&principal.app, state.api.clock.elapsed()) {
+        return Err(GraphError::too_many_requests(wait).into());
+    }
+    Ok(Caller { principal, name: app.name.clone() })
+}

@@ -1,0 +1,62 @@
+use axum::extract::State;
+use axum::response::Response;
+use graph_wire::{CreateCall, GraphError, links};
+use http::StatusCode;
+use http::header::LOCATION;
+use model::Permission;
+
+use crate::caller::Caller;
+use crate::calls::source;
+use crate::context::SCENARIO_ID;
+use crate::error::ApiError;
+use crate::extract::{Context, JsonBody};
+use crate::reply;
+use crate::state::{AppState, Shared};
+
+/// `POST /communications/calls`: creates a call; answered once the call is durable.
+pub(crate) async fn create(
+    State(state): State<AppState>,
+    Context(context): Context,
+    caller: Caller,
+    JsonBody(body): JsonBody,
+) -> Result<Response, ApiError> {
+    let request = CreateCall::decode(&body, &state.api.settings.wire_limits)?;
+    permit(&state, &caller, &request)?;
+    let new = request.into_new_call(graph_wire::Caller {
+        app: caller.app().clone(),
+        app_name: caller.name.clone(),
+        tenant: caller.principal.tenant.clone(),
+        scenario: context.scenario_id(),
+    })?;
+    ensure_room(&state, &caller)?;
+    let call = state.api.calls.create(new).await?;
+    let base = context.base();
+    let response = reply::json(StatusCode::CREATED, &graph_wire::created_call(&base, &call));
+    let response = reply::with_header(response, LOCATION, &links::call(&base, call.id));
+    Ok(reply::with_header(response, SCENARIO_ID, call.scenario.as_str()))
+}
+
+/// Looks whether the application may do what the request means.
+fn permit(state: &Shared, caller: &Caller, request: &CreateCall) -> Result<(), ApiError> {
+    caller.require_any(request.intent.permissions())?;
+    if request.is_app_hosted() {
+        caller.require_any(&[Permission::ACCESS_MEDIA])?;
+    }
+    let own = caller.principal.tenant.as_str();
+    if request.tenant.as_ref().is_some_and(|asked| !asked.as_str().eq_ignore_ascii_case(own)) {
+        return Err(GraphError::tenant_mismatch().into());
+    }
+    let source = request.source.as_ref();
+    if source.is_some_and(|source| !source::may_speak_for(&state.api.directory.load(), caller, source)) {
+        return Err(GraphError::bad_source_identity().into());
+    }
+    Ok(())
+}
+
+/// Holds the application to its number of calls. The wait is a guess: calls end when people hang up.
+fn ensure_room(state: &Shared, caller: &Caller) -> Result<(), ApiError> {
+    if state.api.calls.live_of(caller.app()) < state.api.settings.app_limits.concurrent_calls {
+        return Ok(());
+    }
+    Err(GraphError::too_many_requests(std::time::Duration::from_secs(5)).into())
+}

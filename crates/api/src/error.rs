@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use call_engine::Rejection;
+use graph_wire::{GraphError, InvalidRequest, NotServed};
+use http::StatusCode;
+use identity::TokenError;
+use store::StoreError;
+
+use crate::CallFault;
+
+/// A refusal or failure, on its way to [`crate::front`], which writes the body: only there are the request's ids known.
+#[derive(Clone, Debug)]
+pub(crate) struct ApiError(pub(crate) GraphError);
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<GraphError> for ApiError {
+    fn from(error: GraphError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<InvalidRequest> for ApiError {
+    fn from(invalid: InvalidRequest) -> Self {
+        Self(invalid.into())
+    }
+}
+
+impl From<NotServed> for ApiError {
+    fn from(not_served: NotServed) -> Self {
+        Self(GraphError::not_implemented(format!("Not implemented: {not_served}.")))
+    }
+}
+
+/// How long to wait where nothing better is known. Arbitrary: what is busy is busy for moments.
+const MOMENT: Duration = Duration::from_secs(1);
+
+impl From<CallFault> for ApiError {
+    fn from(fault: CallFault) -> Self {
+        Self(match fault {
+            CallFault::Busy | CallFault::Draining => GraphError::unavailable(MOMENT),
+            CallFault::NotFound => GraphError::call_not_found(),
+            CallFault::Rejected(rejection) => refused(rejection),
+            CallFault::Unavailable(source) => {
+                tracing::error!(error = %source, "a request could not be stored");
+                GraphError::unavailable(MOMENT)
+            }
+        })
+    }
+}
+
+fn refused(rejection: Rejection) -> GraphError {
+    match rejection {
+        Rejection::Ended => GraphError::call_not_found(),
+        Rejection::NotEstablished => GraphError::invalid_state("The call is not established."),
+        Rejection::TooManyOperations => GraphError::too_many_requests(MOMENT),
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self(match error {
+            StoreError::Busy | StoreError::Closed => GraphError::unavailable(MOMENT),
+            StoreError::Conflict { .. }
+            | StoreError::Corrupt { .. }
+            | StoreError::Failed { .. }
+            | StoreError::Invalid(_) => {
+                tracing::error!(error = %error, "the store failed a request");
+                GraphError::internal()
+            }
+        })
+    }
+}
+
+impl From<TokenError> for ApiError {
+    fn from(error: TokenError) -> Self {
+        let message = match error {
+            TokenError::KeysUnavailable => return Self(GraphError::unavailable(MOMENT)),
+            TokenError::BadSignature => "The access token's signature is not valid.",
+            TokenError::Expired => "The access token has expired.",
+            TokenError::Malformed => "The access token is malformed.",
+            TokenError::Missing => "The access token is missing: send 'Authorization: Bearer {token}'.",
+            TokenError::NotYetValid => "The access token is not valid yet.",
+            TokenError::UnknownIssuer => "The access token's issuer is not trusted here.",
+            TokenError::UnknownKey => "The access token is signed with an unknown key.",
+            TokenError::WrongAudience => "The access token is for another audience.",
+        };
+        Self(GraphError::unauthenticated(message))
+    }
+}

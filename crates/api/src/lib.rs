@@ -1,0 +1,41 @@
+//! HTTP for bots: the Graph calls API, tokens, health and metrics.
+//!
+//! [`router`] makes a service of an [`Api`]. Every request passes `front`, which brings its path into one spelling,
+//! gives it its ids, writes the bodies of errors and the line in the log; behind it an endpoint is a file.
+//!
+//! | paths | module |
+//! |---|---|
+//! | `/v1.0/communications/calls…` (also `/beta`, `/app/calls`, qualified names, OData keys) | `calls`, `operations` |
+//! | `/v1.0/recordings/{id}`, fetched with the token of its operation | `recordings` |
+//! | `/{tenant}/oauth2/v2.0/token`, `/{tenant}/oauth2/token`, discovery, keys | `tokens` |
+//! | `/v1/.well-known/OpenIdConfiguration` and `/v1/.well-known/keys`, for receivers of notifications | `notifications` |
+//! | `/hookswitch/v1/calls/{id}/notifications`: what became of a call's notifications | `notifications` |
+//! | `/hookswitch/v1/openapi.json`, `/healthz`, `/readyz`, `/metrics` | `operators` |
+
+mod api;
+mod call_control;
+mod caller;
+mod calls;
+mod context;
+mod error;
+mod extract;
+mod front;
+mod node_calls;
+mod notifications;
+mod operations;
+mod operators;
+mod path;
+mod rate_limit;
+mod recordings;
+mod reply;
+mod router;
+mod state;
+mod tokens;
+
+pub use api::{
+    Api, AppLimits, Clock, Connection, EndedRequest, MAX_BODY_BYTES, Observer, Operations, Settings,
+    TokenService,
+};
+pub use call_control::{CallControl, CallFault, CallFuture};
+pub use recordings::RECORDINGS_PATH;
+pub use router::router;

@@ -1,0 +1,53 @@
+//! The node behind the endpoints.
+
+use std::time::Duration;
+
+use call_engine::{Command, Reply};
+use model::{AppId, Call, CallId, NewCall, Operation, Timestamp};
+use node::{Calls, CallsError};
+
+use crate::{CallControl, CallFault, CallFuture, Clock};
+
+impl CallControl for Calls {
+    fn create(&self, new: NewCall) -> CallFuture<'_, Call> {
+        Box::pin(async { Ok(Self::create(self, new).await?) })
+    }
+
+    fn call<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Call> {
+        Box::pin(async move { Ok(Self::call(self, app, id).await?) })
+    }
+
+    fn operations<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<Operation>> {
+        Box::pin(async move { Ok(Self::operations(self, app, id).await?) })
+    }
+
+    fn command<'a>(&'a self, app: &'a AppId, id: CallId, command: Command) -> CallFuture<'a, Reply> {
+        Box::pin(async move { Ok(Self::command(self, app, id, command).await?) })
+    }
+
+    fn live_of(&self, app: &AppId) -> usize {
+        Self::live_of(self, app)
+    }
+}
+
+impl From<CallsError> for CallFault {
+    fn from(error: CallsError) -> Self {
+        match error {
+            CallsError::Busy | CallsError::TooManyCalls => Self::Busy,
+            CallsError::Draining => Self::Draining,
+            CallsError::NotFound => Self::NotFound,
+            CallsError::Rejected(rejection) => Self::Rejected(rejection),
+            CallsError::Unavailable(source) => Self::Unavailable(Box::new(source)),
+        }
+    }
+}
+
+impl Clock for node::Clock {
+    fn now(&self) -> Timestamp {
+        Self::now(self)
+    }
+
+    fn elapsed(&self) -> Duration {
+        Self::elapsed(self)
+    }
+}

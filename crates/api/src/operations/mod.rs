@@ -1,0 +1,7 @@
+//! The operations of a call.
+
+mod list;
+mod read;
+
+pub(crate) use list::list;
+pub(crate) use read::read;

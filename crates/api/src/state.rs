@@ -1,0 +1,19 @@
+use std::sync::Arc;
+
+use crate::Api;
+use crate::rate_limit::RateLimit;
+
+/// What handlers share.
+pub(crate) type AppState = Arc<Shared>;
+
+pub(crate) struct Shared {
+    pub(crate) api: Api,
+    pub(crate) rate: RateLimit,
+}
+
+impl Shared {
+    pub(crate) fn new(api: Api) -> Self {
+        let rate = RateLimit::new(api.settings.app_limits.requests_per_second);
+        Self { api, rate }
+    }
+}

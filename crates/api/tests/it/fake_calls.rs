@@ -1,0 +1,120 @@
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use api::{CallControl, CallFault, CallFuture};
+use call_engine::{Command, Reply};
+use model::{
+    AppId, Call, CallDirection, CallId, CallState, ChainId, NewCall, Operation, OperationId, OperationKind,
+    OperationStatus, ParticipantId, ScenarioId, Timestamp,
+};
+use uuid::Uuid;
+
+/// Calls that are created and shown, and whose commands are written down.
+#[derive(Default)]
+pub(crate) struct FakeCalls {
+    pub(crate) live: Mutex<BTreeMap<CallId, (Call, Vec<Operation>)>>,
+    pub(crate) commands: Mutex<Vec<Command>>,
+    /// What the next request is answered with.
+    pub(crate) fault: Mutex<Option<CallFault>>,
+}
+
+impl FakeCalls {
+    fn find(&self, app: &AppId, id: CallId) -> Result<(Call, Vec<Operation>), CallFault> {
+        if let Some(fault) = self.fault.lock().unwrap().take() {
+            return Err(fault);
+        }
+        let live = self.live.lock().unwrap();
+        live.get(&id).filter(|(call, _)| call.app == *app).cloned().ok_or(CallFault::NotFound)
+    }
+
+    fn add(&self, new: NewCall) -> Result<Call, CallFault> {
+        if let Some(fault) = self.fault.lock().unwrap().take() {
+            return Err(fault);
+        }
+        let mut live = self.live.lock().unwrap();
+        let number = u128::try_from(live.len()).unwrap() + 1;
+        let call = call(new, CallId::from(Uuid::from_u128(number << 64)));
+        live.insert(call.id, (call.clone(), Vec::new()));
+        Ok(call)
+    }
+
+    fn run(&self, app: &AppId, id: CallId, command: Command) -> Result<Reply, CallFault> {
+        self.find(app, id)?;
+        self.commands.lock().unwrap().push(command.clone());
+        let (kind, status, client_context) = match command {
+            Command::HangUp | Command::KeepAlive => return Ok(Reply::Done),
+            Command::CancelMediaProcessing { client_context } => {
+                (OperationKind::CancelMediaProcessing, OperationStatus::Completed, client_context)
+            }
+            Command::PlayPrompt { prompts, client_context } => {
+                (OperationKind::PlayPrompt { prompts }, OperationStatus::Running, client_context)
+            }
+            Command::RecordResponse { params, client_context } => {
+                let kind =
+                    OperationKind::Record { params, completion: None, location: None, access_token: None };
+                (kind, OperationStatus::Running, client_context)
+            }
+            Command::SendDtmfTones { tones, delay_between_tones_ms, client_context } => {
+                let kind = OperationKind::SendDtmfTones { tones, delay_between_tones_ms, completion: None };
+                (kind, OperationStatus::Running, client_context)
+            }
+            Command::SubscribeToTone { client_context } => {
+                (OperationKind::SubscribeToTone, OperationStatus::Completed, client_context)
+            }
+        };
+        let id_of_operation = OperationId::from(Uuid::from_u128(0x0b));
+        let operation = Operation { id: id_of_operation, kind, status, client_context, outcome: None };
+        self.live.lock().unwrap().get_mut(&id).unwrap().1.push(operation.clone());
+        Ok(Reply::Operation(Box::new(operation)))
+    }
+}
+
+fn call(new: NewCall, id: CallId) -> Call {
+    Call {
+        id,
+        app: new.app,
+        tenant: new.tenant,
+        is_tenant_shown: new.is_tenant_shown,
+        created_at: Timestamp::default(),
+        callback_uri: new.callback_uri,
+        chain: new.chain.unwrap_or_else(|| ChainId::from(Uuid::from_u128(0xc))),
+        scenario: new.scenario.unwrap_or_else(|| ScenarioId::from("made-up")),
+        direction: CallDirection::Outgoing,
+        state: CallState::Establishing,
+        media_state: None,
+        my_participant: ParticipantId::from(Uuid::from_u128(0xd)),
+        source: new.source.unwrap_or_default(),
+        targets: vec![new.target],
+        callee: new.callee,
+        subject: new.subject,
+        requested_modalities: new.requested_modalities,
+        media_config: new.media_config,
+        call_options: new.call_options,
+        tone: None,
+        answered_by: None,
+        outcome: None,
+        notified: Default::default(),
+    }
+}
+
+impl CallControl for FakeCalls {
+    fn create(&self, new: NewCall) -> CallFuture<'_, Call> {
+        Box::pin(async { self.add(new) })
+    }
+
+    fn call<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Call> {
+        Box::pin(async move { self.find(app, id).map(|(call, _)| call) })
+    }
+
+    fn operations<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<Operation>> {
+        Box::pin(async move { self.find(app, id).map(|(_, operations)| operations) })
+    }
+
+    fn command<'a>(&'a self, app: &'a AppId, id: CallId, command: Command) -> CallFuture<'a, Reply> {
+        Box::pin(async move { self.run(app, id, command) })
+    }
+
+    fn live_of(&self, app: &AppId) -> usize {
+        self.live.lock().unwrap().values().filter(|(call, _)| call.app == *app).count()
+    }
+}

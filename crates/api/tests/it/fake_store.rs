@@ -1,0 +1,108 @@
+use std::sync::Mutex;
+
+use model::{AppId, Call, CallId, Notification, Operation, OperationId, RecordingId, Timestamp};
+use store::{
+    BoxFuture, CallStore, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot, DirectoryStore,
+    KeyPurpose, KeyStore, LiveCall, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
+};
+
+/// A store that holds what the API reads from one, and refuses the rest.
+#[derive(Default)]
+pub(crate) struct FakeStore {
+    pub(crate) calls: Mutex<Vec<Call>>,
+    pub(crate) deliveries: Mutex<Vec<Delivery>>,
+    pub(crate) recordings: Mutex<Vec<Recording>>,
+}
+
+fn refuse<'a, T: 'a>() -> Reply<'a, T> {
+    Box::pin(async { Err(StoreError::Closed) })
+}
+
+fn give<'a, T: Send + 'a>(value: T) -> Reply<'a, T> {
+    Box::pin(async { Ok(value) })
+}
+
+impl CallStore for FakeStore {
+    fn commit(&self, _transaction: Transaction) -> Reply<'_, ()> {
+        refuse()
+    }
+    fn live_calls(&self, _after: Option<CallId>, _limit: usize) -> Reply<'_, Vec<LiveCall>> {
+        refuse()
+    }
+    fn call(&self, id: CallId) -> Reply<'_, Option<Call>> {
+        give(self.calls.lock().unwrap().iter().find(|call| call.id == id).cloned())
+    }
+    fn operation(&self, _call: CallId, _id: OperationId) -> Reply<'_, Option<Operation>> {
+        refuse()
+    }
+    fn operations(&self, _call: CallId) -> Reply<'_, Vec<Operation>> {
+        refuse()
+    }
+    fn recording(&self, id: RecordingId) -> Reply<'_, Option<Recording>> {
+        give(self.recordings.lock().unwrap().iter().find(|recording| recording.id == id).cloned())
+    }
+    fn expired_recordings(&self, _now: Timestamp) -> Reply<'_, Vec<Recording>> {
+        refuse()
+    }
+    fn forget_recordings(&self, _ids: Vec<RecordingId>) -> Reply<'_, ()> {
+        refuse()
+    }
+}
+
+impl Outbox for FakeStore {
+    fn owed(&self, _limit: usize, _after: Option<(CallId, u64)>) -> Reply<'_, Vec<Notification>> {
+        refuse()
+    }
+    fn owed_of_call(&self, _call: CallId, _after: u64, _limit: usize) -> Reply<'_, Vec<Notification>> {
+        refuse()
+    }
+    fn record_deliveries(&self, _records: Vec<DeliveryRecord>) -> Reply<'_, ()> {
+        refuse()
+    }
+    fn redirect_callback(&self, _call: CallId, _uri: String) -> Reply<'_, ()> {
+        refuse()
+    }
+    fn callback_redirect(&self, _call: CallId) -> Reply<'_, Option<String>> {
+        refuse()
+    }
+    fn notifications_of(&self, call: CallId, after: u64, limit: usize) -> Reply<'_, Vec<Delivery>> {
+        let deliveries = self.deliveries.lock().unwrap();
+        let wanted = deliveries
+            .iter()
+            .filter(|delivery| delivery.notification.call == call && delivery.notification.sequence > after);
+        give(wanted.take(limit).cloned().collect())
+    }
+    fn recent_notifications(&self, _app: AppId, _limit: usize) -> Reply<'_, Vec<Delivery>> {
+        refuse()
+    }
+}
+
+impl KeyStore for FakeStore {
+    fn signing_keys(&self, _purpose: KeyPurpose) -> Reply<'_, Vec<SigningKey>> {
+        refuse()
+    }
+    fn put_signing_key(&self, _key: SigningKey) -> Reply<'_, ()> {
+        refuse()
+    }
+}
+
+impl DirectoryStore for FakeStore {
+    fn directory(&self) -> Reply<'_, DirectorySnapshot> {
+        refuse()
+    }
+    fn apply_directory(&self, _based_on: u64, _changes: Vec<DirectoryChange>) -> Reply<'_, u64> {
+        refuse()
+    }
+    fn directory_version(&self) -> Reply<'_, u64> {
+        refuse()
+    }
+}
+
+impl Store for FakeStore {
+    fn purge(&self, _before: Timestamp) -> Reply<'_, usize> {
+        refuse()
+    }
+    fn close(&self) -> BoxFuture<'_, ()> {
+        Box::pin(async {})
+    }
+}

@@ -1,0 +1,15 @@
+//! The whole router, in process, in front of calls that only exist in memory.
+#![expect(clippy::unwrap_used, reason = "a test")]
+
+mod app;
+mod bearer_tokens;
+mod creating;
+mod fake_calls;
+mod fake_store;
+mod live_calls;
+mod notifications;
+mod operators;
+mod recordings;
+mod request_log;
+mod spelling;
+mod tokens;

@@ -1,0 +1,70 @@
+//! The ways in which a resource may be named, and what is said of those that are not there.
+
+use axum::body::Body;
+use http::Request;
+
+use crate::app::{App, CALLS, refused};
+
+#[tokio::test]
+async fn a_call_is_found_by_every_spelling_of_its_path() {
+    let app = App::new();
+    let call = app.call().await;
+    let id = call.rsplit('/').next().unwrap();
+    for path in [
+        format!("/v1.0/app/calls/{id}"),
+        format!("/beta/communications/calls/{id}/"),
+        format!("/v1.0/communications/calls/{}", id.to_uppercase().replace('-', "")),
+        format!("/v1.0/communications/calls('{id}')"),
+        format!("/v1.0/communications/calls(%27{id}%27)?$select=id"),
+    ] {
+        assert_eq!(app.get(&path).await.status, 200, "{path}");
+    }
+    let qualified = format!("/v1.0/communications/calls('{id}')/microsoft.graph.keepAlive");
+    assert_eq!(app.bare("POST", &qualified).await.status, 200);
+}
+
+#[tokio::test]
+async fn every_documented_route_is_served() {
+    let app = App::new();
+    let id = "57dab8b1-894c-409a-b240-bd8beae78896";
+    for route in graph_wire::routes::ROUTES {
+        let path = route.path.replace("{call-id}", id).replace("{commsOperation-id}", id);
+        let request = Request::builder().method(route.method).uri(format!("/v1.0{path}"));
+        let answer = app.send(request.body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.error(), refused(401, "InvalidAuthenticationToken"), "{} {path}", route.method);
+    }
+}
+
+#[tokio::test]
+async fn a_method_that_a_resource_lacks_is_refused_with_those_it_has() {
+    let app = App::new();
+    let call = app.call().await;
+    for (method, path, allowed) in [
+        ("GET", CALLS.to_owned(), "POST"),
+        ("PATCH", call.clone(), "GET,HEAD,DELETE"),
+        ("GET", format!("{call}/playPrompt"), "POST"),
+        ("DELETE", format!("{call}/operations"), "GET,HEAD"),
+        ("BREW", call.clone(), "GET,HEAD,DELETE"),
+    ] {
+        let answer = app.bare(method, &path).await;
+        assert_eq!(answer.error(), refused(405, "notAllowed"), "{method} {path}");
+        assert_eq!(answer.header("allow"), allowed, "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_path_that_nothing_has_is_a_404_with_a_graph_body() {
+    let app = App::new();
+    for path in [
+        "/",
+        "/v1.0",
+        "/v1.0/communications",
+        "/v1.0/communications/calls//playPrompt",
+        "/v1.0/communications/calls/57dab8b1-894c-409a-b240-bd8beae78896/dance",
+        "/v1.0/%ff",
+        "/v2.0/communications/calls",
+    ] {
+        let answer = app.bare("POST", path).await;
+        assert_eq!(answer.error(), refused(404, "UnknownError"), "{path}");
+    }
+}
