@@ -1,0 +1,202 @@
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::define::{Key, sections};
+use crate::load::Reader;
+use crate::value::{BaseUrl, Bytes, LogFormat, PortRange, TrustedIssuer};
+
+/// The table of all settings, in the order of the documentation.
+pub fn keys() -> &'static [Key] {
+    KEYS
+}
+
+sections! {
+    /// The server as a whole.
+    server: Server {
+        /// The folder that holds the database, recordings and keys.
+        data_dir: PathBuf = "hookswitch-data", serve "/var/lib/hookswitch";
+        /// The base URL under which others reach this server; tokens and recordings name it. `dev` takes the address that it
+        /// listens on where this is empty.
+        external_url: Option<BaseUrl> = "";
+        /// Threads that serve HTTP, SIP and calls; 0 for one a processor.
+        threads: u32 = "0";
+        /// How long calls and deliveries may go on after the server was told to stop.
+        drain_timeout: Duration = "2s", serve "30s";
+    }
+
+    /// Plain HTTP.
+    http: Http {
+        /// The address to listen on; empty for none.
+        listen: Option<SocketAddr> = "127.0.0.1:8080", serve "";
+    }
+
+    /// HTTPS.
+    https: Https {
+        /// The address to listen on; empty for none.
+        listen: Option<SocketAddr> = "127.0.0.1:8443", serve "0.0.0.0:443";
+        /// The file with the certificate chain, PEM. `dev` makes one from its own authority where this is empty.
+        certificate: Option<PathBuf> = "";
+        /// The file with the certificate's private key, PEM.
+        key: Option<PathBuf> = "";
+    }
+
+    /// SIP: the registrar and the user agent.
+    sip: Sip {
+        /// The UDP address to listen on; empty for none.
+        udp: Option<SocketAddr> = "127.0.0.1:5060", serve "";
+        /// The TCP address to listen on; empty for none.
+        tcp: Option<SocketAddr> = "127.0.0.1:5060", serve "";
+        /// The address that phones reach this server by, where it is not the one listened on.
+        external_address: Option<IpAddr> = "";
+        /// The domain of the users' addresses, which is also the realm of digest authentication.
+        domain: Option<String> = "contoso.example", serve "";
+        /// The round-trip estimate, T1 of RFC 3261.
+        timer_t1: Duration = "500ms";
+        /// The longest pause between retransmissions, T2 of RFC 3261.
+        timer_t2: Duration = "4s";
+        /// How long a message stays in the network, T4 of RFC 3261.
+        timer_t4: Duration = "5s";
+        /// The longest registration that is granted, and how long a phone may be out of reach after a restart.
+        max_registration: Duration = "5min";
+        /// The shortest registration that is accepted.
+        min_registration: Duration = "30s";
+        /// Contacts that one user may register.
+        max_contacts: u32 = "10";
+        /// How often a session is refreshed (RFC 4028).
+        session_expires: Duration = "30min";
+        /// The shortest session that is agreed to (RFC 4028).
+        min_session_expires: Duration = "90s";
+        /// Connections that may be open at once.
+        max_connections: u32 = "10000";
+    }
+
+    /// Sound.
+    media: Media {
+        /// The address that RTP is sent from and received on.
+        bind: IpAddr = "127.0.0.1", serve "0.0.0.0";
+        /// The address that the far end is told, where it is not the one bound.
+        external_address: Option<IpAddr> = "";
+        /// Whether a phone may have its media sent to another address than the one that its signalling comes from. A phone
+        /// behind a SIP proxy needs that; it also lets whoever can register aim media at a third party.
+        allow_foreign_address: bool = "false";
+        /// The UDP ports of RTP and RTCP, a pair for each leg.
+        ports: PortRange = "16384-32767";
+        /// Threads that carry sound; 0 for one a processor.
+        threads: u32 = "0";
+        /// How long a leg may be silent on the wire before its call is ended.
+        timeout: Duration = "30s";
+        /// The longest prompt that is fetched.
+        max_prompt_size: Bytes = "10MiB";
+        /// What fetched prompts may take in memory.
+        prompt_cache_size: Bytes = "128MiB";
+        /// How long a recording can be fetched before it is deleted.
+        recording_lifetime: Duration = "24h";
+    }
+
+    /// Requests that this server makes: notifications, prompts, keys of issuers.
+    outbound: Outbound {
+        /// Hosts that may be plain HTTP or have a private address, as `host` or `host:port`.
+        allowed_hosts: Vec<String> = "127.0.0.1,localhost", serve "";
+        /// Where requests to a base URL really go: another base URL, or `bundled:sounds`.
+        hosts: BTreeMap<String, String> =
+            "https://bot.contoso.com=http://127.0.0.1:9000,https://cdn.contoso.com=bundled:sounds", serve "";
+        /// Files of certificate authorities (PEM) that are trusted beside the usual ones.
+        ca_files: Vec<String> = "";
+        /// How long a connection may take.
+        connect_timeout: Duration = "5s";
+        /// How long fetching a prompt may take.
+        fetch_timeout: Duration = "15s";
+        /// Redirects that one fetch follows.
+        max_redirects: u32 = "3";
+    }
+
+    /// Notifications.
+    notifications: Notifications {
+        /// The issuer in the tokens that notifications carry.
+        issuer: String = "https://api.botframework.com";
+        /// How long such a token is valid.
+        token_lifetime: Duration = "60min";
+        /// The pauses before each further try while the call lives; the last one repeats. The first try is at once.
+        live_schedule: Vec<Duration> = "250ms,500ms,1s,2s,4s,8s";
+        /// The pauses before each further try after the call has ended; then it is given up.
+        ended_schedule: Vec<Duration> = "5s,1min,5min,30min,2h";
+        /// How long a receiver may take while the call lives.
+        live_timeout: Duration = "5s";
+        /// How long a receiver may take after the call has ended.
+        ended_timeout: Duration = "15s";
+        /// Deliveries under way at once.
+        max_concurrent: u32 = "1024";
+        /// Deliveries under way at once to one host.
+        max_concurrent_per_host: u32 = "256";
+    }
+
+    /// Tokens.
+    identity: Identity {
+        /// How long an access token is valid.
+        token_lifetime: Duration = "1h";
+        /// How long a key signs before the next one takes over.
+        key_lifetime: Duration = "30d";
+        /// How far the clocks of others may be off.
+        clock_skew: Duration = "5min";
+        /// Outside issuers whose tokens are accepted: tables of `issuer`, `audience`, `jwks_url`, `role_claim`.
+        trusted_issuers: Vec<TrustedIssuer> = "";
+    }
+
+    /// Calls.
+    calls: Calls {
+        /// How long a callee may ring.
+        ringing_timeout: Duration = "60s";
+        /// How long a call lives without keepAlive.
+        keep_alive_timeout: Duration = "45min";
+        /// Media operations that may wait in one call.
+        max_queued_operations: u32 = "50";
+    }
+
+    /// What one client may ask for. Past it the answer is the documented error.
+    limits: Limits {
+        /// The largest request body.
+        body_size: Bytes = "1MiB";
+        /// The largest request head.
+        header_size: Bytes = "32KiB";
+        /// How long a client may take to send a request.
+        request_timeout: Duration = "30s";
+        /// HTTP connections that may be open at once.
+        connections: u32 = "20000";
+        /// Requests a second of one application.
+        requests_per_second: u32 = "2000";
+        /// Calls that one application may have at once.
+        calls_per_app: u32 = "100";
+        /// Calls that this server carries at once.
+        calls: u32 = "20000";
+        /// Targets of one call.
+        targets: u32 = "5";
+        /// Prompts of one `playPrompt`.
+        prompts: u32 = "20";
+        /// Characters of a `clientContext`.
+        client_context_length: u32 = "256";
+    }
+
+    /// What is kept of calls that are over.
+    store: Store {
+        /// How long ended calls and their notifications can be read.
+        keep_ended_calls: Duration = "7d";
+        /// Threads that read the database.
+        readers: u32 = "2";
+    }
+
+    /// Scripted users and test numbers.
+    lab: Lab {
+        /// Whether users without a phone are stood in for by their scripts.
+        enabled: bool = "true", serve "false";
+    }
+
+    /// Logs.
+    log: Log {
+        /// `human` or `json`.
+        format: LogFormat = "human", serve "json";
+        /// What is logged: a level, or levels by part such as `info,sip_proto=debug`.
+        level: String = "info";
+    }
+}

@@ -1,0 +1,132 @@
+use std::time::Duration;
+
+use crate::define::Profile;
+use crate::error::Problem;
+use crate::sections::Settings;
+
+/// Finds values that are each right and do not fit together.
+pub(crate) fn validate(settings: &Settings, profile: Profile) -> Vec<Problem> {
+    let rules = listening(settings, profile).into_iter().chain(times(settings)).chain(counts(settings));
+    rules
+        .filter(|(is_broken, ..)| *is_broken)
+        .map(|(_, key, message)| Problem::Inconsistent { key, message: message.to_owned() })
+        .collect()
+}
+
+/// Whether it is broken, the key to change, and what is wrong with the fix.
+type Rule = (bool, &'static str, &'static str);
+
+fn listening(settings: &Settings, profile: Profile) -> [Rule; 8] {
+    let Settings { server, http, https, sip, media, .. } = settings;
+    let is_serve = profile == Profile::Serve;
+    let has_sip = sip.udp.is_some() || sip.tcp.is_some();
+    let on_all_addresses = [sip.udp, sip.tcp].iter().flatten().any(|address| address.ip().is_unspecified());
+    [
+        (
+            is_serve && server.external_url.is_none(),
+            "server.external_url",
+            "not set: write the base URL under which others reach this server, such as \"https://calls.example.com\"",
+        ),
+        (
+            http.listen.is_none() && https.listen.is_none(),
+            "https.listen",
+            "neither http.listen nor https.listen is set: set one of them",
+        ),
+        (
+            is_serve && https.listen.is_some() && https.certificate.is_none(),
+            "https.certificate",
+            "not set: name the file with the certificate chain, or make https.listen empty behind a proxy",
+        ),
+        (
+            is_serve && https.listen.is_some() && https.key.is_none(),
+            "https.key",
+            "not set: name the file with the certificate's private key, or make https.listen empty behind a proxy",
+        ),
+        (
+            https.certificate.is_some() != https.key.is_some() && !is_serve,
+            "https.certificate",
+            "https.certificate and https.key belong together: set both or neither",
+        ),
+        (
+            has_sip && sip.domain.is_none(),
+            "sip.domain",
+            "not set although SIP listens: write the domain of the users' addresses",
+        ),
+        (
+            on_all_addresses && sip.external_address.is_none(),
+            "sip.external_address",
+            "not set although SIP listens on all addresses: write the address that phones reach",
+        ),
+        (
+            has_sip && media.bind.is_unspecified() && media.external_address.is_none(),
+            "media.external_address",
+            "not set although sound is bound to all addresses: write the address that phones reach, or set media.bind",
+        ),
+    ]
+}
+
+fn times(settings: &Settings) -> [Rule; 7] {
+    let Settings { sip, notifications, identity, calls, .. } = settings;
+    [
+        (
+            sip.timer_t1.is_zero() || sip.timer_t1 > sip.timer_t2,
+            "sip.timer_t1",
+            "has to be above 0 and at most sip.timer_t2",
+        ),
+        (
+            sip.min_registration.is_zero() || sip.min_registration > sip.max_registration,
+            "sip.min_registration",
+            "has to be above 0 and at most sip.max_registration",
+        ),
+        (
+            sip.min_session_expires < Duration::from_secs(90)
+                || sip.min_session_expires > sip.session_expires,
+            "sip.min_session_expires",
+            "has to be at least 90s (RFC 4028) and at most sip.session_expires",
+        ),
+        (
+            notifications.live_schedule.is_empty(),
+            "notifications.live_schedule",
+            "is empty: list at least one pause, such as \"0s\"",
+        ),
+        (
+            notifications.live_schedule.last().is_some_and(Duration::is_zero),
+            "notifications.live_schedule",
+            "ends with no pause, which would repeat without end: end it with a pause",
+        ),
+        (
+            identity.token_lifetime > identity.key_lifetime,
+            "identity.token_lifetime",
+            "is longer than identity.key_lifetime: make it shorter",
+        ),
+        (
+            calls.ringing_timeout.is_zero() || calls.keep_alive_timeout.is_zero(),
+            "calls.ringing_timeout",
+            "calls.ringing_timeout and calls.keep_alive_timeout have to be above 0",
+        ),
+    ]
+}
+
+fn counts(settings: &Settings) -> [Rule; 4] {
+    let Settings { server, media, notifications, store, .. } = settings;
+    // Arbitrary, far above the processors of any machine: threads that are asked for are started.
+    let most_threads = 1_024;
+    [
+        (
+            server.threads > most_threads || media.threads > most_threads || store.readers > most_threads,
+            "server.threads",
+            "server.threads, media.threads and store.readers can be at most 1024",
+        ),
+        (
+            media.ports.first % 2 == 1,
+            "media.ports",
+            "has to begin with an even port, the RTP port of the first pair",
+        ),
+        (
+            notifications.max_concurrent == 0 || notifications.max_concurrent_per_host == 0,
+            "notifications.max_concurrent",
+            "notifications.max_concurrent and notifications.max_concurrent_per_host have to be above 0",
+        ),
+        (store.readers == 0, "store.readers", "has to be above 0"),
+    ]
+}
