@@ -1,0 +1,37 @@
+//! The server as tests start it, a bot that calls its API, and the peers that it talks to.
+//!
+//! [`Server`] is the built program on ports and in a folder of its own. [`Bot`] speaks its API, [`Webhook`] receives
+//! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`SipSocket`] is a phone that does only what
+//! it is told. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
+//! Whatever was started ends when its value is dropped.
+
+mod baresip;
+mod bot;
+mod dev;
+mod dir;
+mod file_server;
+mod http_client;
+mod log;
+mod ports;
+mod process;
+mod server;
+mod sip_socket;
+mod sipp;
+mod sound;
+mod wait;
+mod webhook;
+
+pub use baresip::{Answering, Baresip, Phone, PhoneCodec};
+pub use bot::{Bot, CallRequest};
+pub use dev::{App, User};
+pub use dir::TempDir;
+pub use file_server::FileServer;
+pub use http_client::{Reply, bare, request};
+pub use ports::PortBlock;
+pub use process::require_program;
+pub use server::{Options, Server};
+pub use sip_socket::{Registration, SipSocket};
+pub use sipp::Sipp;
+pub use sound::{find_stretch, melody, sound_of};
+pub use wait::{DEADLINE, eventually, within};
+pub use webhook::{Answer, Received, Webhook};
