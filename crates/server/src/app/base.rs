@@ -1,0 +1,166 @@
+//! What everything else in a server stands on, and the parts that are started from it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context as _, Result, anyhow};
+use arc_swap::ArcSwap;
+use identity::{Issuer, NotificationSigner, TokenEndpoint, Verifier};
+use node::{Clock, Node, SharedDirectory, StartError};
+use notifier::Notifier;
+use outbound::Outbound;
+use settings::{Profile, Settings};
+use store::{KeyPurpose, Store};
+use telemetry::Metrics;
+
+use super::adapters::{ApiClock, Bearers, Keys, OwedTo, Prompts};
+use super::doors::Doors;
+use super::meters::{self, Meters};
+use super::{config, fold_metrics, follow_directory, open_store, purge};
+use crate::{dev_tenant, directory, keys};
+
+pub(super) struct Base {
+    clock: Clock,
+    pub(super) store: Arc<dyn Store>,
+    directory: SharedDirectory,
+    issuer: Arc<Issuer>,
+    signer: Arc<NotificationSigner>,
+    outbound: Outbound,
+    metrics: Metrics,
+    base_url: String,
+}
+
+impl Base {
+    pub(super) async fn lay(settings: &Settings, profile: Profile, doors: &Doors) -> Result<Self> {
+        let clock = Clock::start();
+        let store = open_store(settings, true)?;
+        let rotation = config::rotation(settings);
+        let (tokens, notifications, directory) = tokio::try_join!(
+            keys::ring(&store, KeyPurpose::Tokens, rotation, clock.wall()),
+            keys::ring(&store, KeyPurpose::Notifications, rotation, clock.wall()),
+            load_directory(&store, settings, profile),
+        )?;
+        let (http, https) = doors.addresses();
+        let base_url = config::base_url(settings, http, https);
+        let addresses: Vec<_> = [http, https].into_iter().flatten().collect();
+        let issuer = Arc::new(Issuer::new(config::issuer(settings, &base_url, &addresses), tokens));
+        let signer = Arc::new(NotificationSigner::new(config::notification_signer(settings), notifications));
+        let outbound =
+            Outbound::new(config::outbound(settings)?).context("failed to set up outgoing HTTP")?;
+        let metrics = Metrics::new();
+        // A second server in one process, as tests have, is served but not counted.
+        metrics.install();
+        Ok(Self { clock, store, directory, issuer, signer, outbound, metrics, base_url })
+    }
+
+    /// Ends the calls that the last run left behind, then starts to deliver: so their `deleted` is the last.
+    pub(super) async fn start_notifier(&self, settings: &Settings) -> Result<Notifier> {
+        let orphans = node::end_orphans(&self.store, self.clock).await;
+        let orphans = orphans.context("failed to end the calls that the last run left behind")?;
+        if orphans > 0 {
+            tracing::warn!(calls = orphans, "ended the calls that the last run left behind");
+        }
+        let clock = self.clock;
+        let bearer = Arc::new(Bearers { signer: Arc::clone(&self.signer), clock });
+        let now: notifier::Clock = Arc::new(move || clock.now());
+        let (store, outbound) = (Arc::clone(&self.store), self.outbound.clone());
+        Ok(Notifier::start(store, outbound, bearer, now, config::notifier(settings)))
+    }
+
+    pub(super) async fn start_node(&self, settings: &Settings, notifier: &Arc<Notifier>) -> Result<Node> {
+        let parts = node::Parts {
+            config: config::node(settings, &self.base_url),
+            sip: config::sip(settings),
+            media: config::media(settings),
+            clock: self.clock,
+            store: Arc::clone(&self.store),
+            owed: Arc::new(OwedTo(Arc::clone(notifier))),
+            directory: Arc::clone(&self.directory),
+            prompts: Arc::new(Prompts::new(self.outbound.clone(), settings)),
+            observer: Arc::new(Meters(self.metrics.clone())),
+        };
+        Node::start(parts).await.map_err(|error| match error {
+            StartError::Sip(transport::BindError { protocol, address, source }) => {
+                let name = match protocol {
+                    transport::Protocol::Tcp => "tcp",
+                    transport::Protocol::Udp => "udp",
+                };
+                anyhow!(
+                    "failed to listen on {address} (sip.{name}): {source}; choose another with --sip-{name}"
+                )
+            }
+            StartError::Media(_) | StartError::Recordings(_) => error.into(),
+        })
+    }
+
+    pub(super) fn api(
+        &self,
+        settings: &Settings,
+        profile: Profile,
+        node: &Node,
+        is_ready: &Arc<AtomicBool>,
+    ) -> api::Api {
+        let endpoint =
+            TokenEndpoint::new(config::token_endpoint(settings, profile), Arc::clone(&self.issuer));
+        api::Api {
+            calls: Arc::new(node.calls()),
+            store: Arc::clone(&self.store),
+            directory: Arc::clone(&self.directory),
+            verifier: Arc::new(Verifier::new(
+                config::verifier(settings),
+                Some(Arc::clone(&self.issuer)),
+                config::outside_issuers(settings),
+                Box::new(Keys(self.outbound.clone())),
+            )),
+            tokens: Some(api::TokenService {
+                endpoint: Arc::new(endpoint),
+                issuer: Arc::clone(&self.issuer),
+            }),
+            notification_signer: Arc::clone(&self.signer),
+            clock: Arc::new(ApiClock(self.clock)),
+            operations: self.operations(node, is_ready),
+            settings: config::api(settings, profile, self.base_url.clone()),
+        }
+    }
+
+    /// Starts what is done now and then, for as long as the store lives.
+    pub(super) fn start_chores(&self, settings: &Settings) {
+        let store = Arc::downgrade(&self.store);
+        let rings =
+            keys::Rings { issuer: Arc::downgrade(&self.issuer), signer: Arc::downgrade(&self.signer) };
+        tokio::spawn(keys::rotate(store.clone(), rings, config::rotation(settings), self.clock));
+        tokio::spawn(follow_directory(store.clone(), Arc::clone(&self.directory)));
+        tokio::spawn(purge(store, settings.store.keep_ended_calls, self.clock));
+        tokio::spawn(fold_metrics(self.metrics.clone()));
+    }
+
+    fn operations(&self, node: &Node, is_ready: &Arc<AtomicBool>) -> api::Operations {
+        let (is_ready, shown, counts) = (Arc::clone(is_ready), self.metrics.clone(), node.counts());
+        let render = move || {
+            meters::show(&shown, &counts());
+            shown.render()
+        };
+        api::Operations {
+            is_ready: Arc::new(move || is_ready.load(Ordering::Relaxed)),
+            metrics: Some(Arc::new(render)),
+            observer: Arc::new(Meters(self.metrics.clone())),
+        }
+    }
+}
+
+/// The directory of the store; in `dev` the dev tenant where it is empty.
+async fn load_directory(
+    store: &Arc<dyn Store>,
+    settings: &Settings,
+    profile: Profile,
+) -> Result<SharedDirectory> {
+    let mut snapshot = store.directory().await.context("failed to read the directory")?;
+    if profile == Profile::Dev && snapshot.directory == model::Directory::default() {
+        let hash = tokio::task::spawn_blocking(|| identity::hash_secret(dev_tenant::SECRET)).await??;
+        let wanted = dev_tenant::directory(config::realm(settings), &hash);
+        let changes = directory::difference(&snapshot.directory, &wanted).changes;
+        store.apply_directory(snapshot.version, changes).await.context("failed to write the dev tenant")?;
+        snapshot.directory = wanted;
+    }
+    Ok(Arc::new(ArcSwap::from_pointee(snapshot.directory)))
+}

@@ -1,0 +1,217 @@
+//! Settings as each part of the server wants them.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::{Context as _, Result};
+use identity::{
+    IssuerSettings, NotificationSignerSettings, OutsideIssuer, Rotation, TokenEndpointSettings,
+    VerifierSettings,
+};
+use outbound::Policy;
+use settings::{Profile, Settings};
+
+use crate::{dev_tenant, http, sounds};
+
+pub(super) fn issuer(settings: &Settings, base_url: &str, addresses: &[SocketAddr]) -> IssuerSettings {
+    // What a client assertion may name as its audience: every address that this server is reached at.
+    let local = addresses.iter().flat_map(|address| {
+        let hosts = [address.to_string(), format!("localhost:{}", address.port())];
+        hosts.into_iter().flat_map(|host| [format!("http://{host}"), format!("https://{host}")])
+    });
+    let bases = local.chain([base_url.to_owned()]).collect();
+    IssuerSettings { bases, lifetime: settings.identity.token_lifetime, ..IssuerSettings::default() }
+}
+
+pub(super) fn token_endpoint(settings: &Settings, profile: Profile) -> TokenEndpointSettings {
+    let common_tenant = (profile == Profile::Dev).then(|| dev_tenant::CONTOSO.into());
+    TokenEndpointSettings { common_tenant, clock_skew: settings.identity.clock_skew }
+}
+
+/// Keys sign for as long as the settings say, and stay published while anything that they signed lives.
+pub(super) fn rotation(settings: &Settings) -> Rotation {
+    let longest = settings.identity.token_lifetime.max(settings.notifications.token_lifetime);
+    let usual = Rotation::default();
+    let keep = usual.keep.max(longest + settings.identity.clock_skew);
+    Rotation { every: settings.identity.key_lifetime, keep, ..usual }
+}
+
+pub(super) fn http(settings: &Settings) -> http::Limits {
+    let limits = &settings.limits;
+    http::Limits {
+        connections: limits.connections as usize,
+        header_bytes: usize::try_from(limits.header_size.0).unwrap_or(usize::MAX),
+        request_timeout: limits.request_timeout,
+    }
+}
+
+pub(super) fn verifier(settings: &Settings) -> VerifierSettings {
+    VerifierSettings { clock_skew: settings.identity.clock_skew }
+}
+
+pub(super) fn outside_issuers(settings: &Settings) -> Vec<OutsideIssuer> {
+    let issuers = settings.identity.trusted_issuers.iter();
+    issuers
+        .map(|issuer| OutsideIssuer {
+            issuer: issuer.issuer.clone(),
+            audiences: vec![issuer.audience.clone()],
+            jwks_url: issuer.jwks_url.clone(),
+            role_claim: issuer.role_claim.clone(),
+            tenant: None,
+        })
+        .collect()
+}
+
+pub(super) fn notification_signer(settings: &Settings) -> NotificationSignerSettings {
+    NotificationSignerSettings {
+        issuer: settings.notifications.issuer.clone(),
+        lifetime: settings.notifications.token_lifetime,
+    }
+}
+
+pub(super) fn notifier(settings: &Settings) -> notifier::Config {
+    let notifications = &settings.notifications;
+    let mut config = notifier::Config::default();
+    config.limits.max_in_flight = notifications.max_concurrent as usize;
+    config.limits.max_in_flight_per_host = notifications.max_concurrent_per_host as usize;
+    config.schedule.live.clone_from(&notifications.live_schedule);
+    config.schedule.over.clone_from(&notifications.ended_schedule);
+    config.schedule.live_timeout = notifications.live_timeout;
+    config.schedule.over_timeout = notifications.ended_timeout;
+    config
+}
+
+pub(super) fn outbound(settings: &Settings) -> Result<outbound::Config> {
+    let mapped = settings.outbound.hosts.iter().map(|(from, to)| {
+        let to = if to == "bundled:sounds" { "bundled" } else { to.as_str() };
+        (from.as_str(), to)
+    });
+    let policy = Policy::new(settings.outbound.allowed_hosts.iter().map(String::as_str), mapped)
+        .context("outbound.allowed_hosts or outbound.hosts")?;
+    let mut extra_ca_pem = Vec::new();
+    for file in &settings.outbound.ca_files {
+        let pem =
+            std::fs::read(file).with_context(|| format!("failed to read {file} (outbound.ca_files)"))?;
+        extra_ca_pem.extend(pem);
+    }
+    Ok(outbound::Config {
+        policy,
+        extra_ca_pem: (!extra_ca_pem.is_empty()).then_some(extra_ca_pem),
+        bundled: Arc::new(sounds::find),
+        connect_timeout: settings.outbound.connect_timeout,
+        ..outbound::Config::default()
+    })
+}
+
+pub(super) fn node(settings: &Settings, base_url: &str) -> node::Config {
+    let data = &settings.server.data_dir;
+    let call = call_engine::Config {
+        ringing_timeout: settings.calls.ringing_timeout,
+        keep_alive_timeout: settings.calls.keep_alive_timeout,
+        max_waiting_operations: settings.calls.max_queued_operations as usize,
+        ..call_engine::Config::default()
+    };
+    node::Config {
+        call,
+        max_calls: settings.limits.calls as usize,
+        recordings_url: format!("{base_url}{}", api::RECORDINGS_PATH),
+        recordings_dir: data.join("recordings"),
+        recording_lifetime: settings.media.recording_lifetime,
+        prompt_cache_bytes: usize::try_from(settings.media.prompt_cache_size.0).unwrap_or(usize::MAX),
+        scripted_dir: settings.lab.enabled.then(|| data.join("heard")),
+        is_lab_enabled: settings.lab.enabled,
+        allows_foreign_media: settings.media.allow_foreign_address,
+        srtp: rtc_proto::sdp::SrtpPolicy::Optional,
+    }
+}
+
+pub(super) fn media(settings: &Settings) -> media_plane::Config {
+    let media = &settings.media;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    media_plane::Config {
+        threads: if media.threads == 0 { cores } else { media.threads as usize },
+        bind_ip: media.bind,
+        advertised_ip: media.external_address.unwrap_or(media.bind),
+        first_port: media.ports.first,
+        last_port: media.ports.last,
+        lost_after: media.timeout,
+        ..media_plane::Config::default()
+    }
+}
+
+pub(super) fn sip(settings: &Settings) -> node::SipConfig {
+    let sip = &settings.sip;
+    let usual = sip_proto::Config::default();
+    let endpoint = sip_proto::Config {
+        timers: sip_proto::Timers { t1: sip.timer_t1, t2: sip.timer_t2, t4: sip.timer_t4 },
+        limits: sip_proto::Limits {
+            contacts: sip.max_contacts as usize,
+            calls: settings.limits.calls as usize,
+            ..usual.limits
+        },
+        registration: sip_proto::Registration {
+            realm: realm(settings).to_owned(),
+            min_expires: sip.min_registration,
+            max_expires: sip.max_registration,
+            ..usual.registration
+        },
+        session: sip_proto::SessionTimer { interval: sip.session_expires, min: sip.min_session_expires },
+        domains: domains(settings),
+        ..usual
+    };
+    let transport = transport::Config {
+        udp: sip.udp.into_iter().collect(),
+        tcp: sip.tcp.into_iter().collect(),
+        max_connections: sip.max_connections as usize,
+        ..transport::Config::default()
+    };
+    node::SipConfig { transport, endpoint, advertised: sip.external_address }
+}
+
+/// What phones may write after the `@`: the domain, or an address of this server.
+fn domains(settings: &Settings) -> Vec<String> {
+    let listened = [settings.sip.udp, settings.sip.tcp].into_iter().flatten();
+    let hosts = listened.map(|address: SocketAddr| address.ip().to_string());
+    let external = settings.sip.external_address.map(|ip| ip.to_string());
+    let named = [settings.sip.domain.clone(), external].into_iter().flatten();
+    let all: BTreeSet<String> = named.chain(hosts).map(|host| host.to_lowercase()).collect();
+    all.into_iter().collect()
+}
+
+pub(super) fn api(settings: &Settings, profile: Profile, base_url: String) -> api::Settings {
+    let limits = &settings.limits;
+    api::Settings {
+        // In `dev` each client sees the address that it used: plain HTTP and HTTPS are both open.
+        public_base: (profile == Profile::Serve).then_some(base_url),
+        recordings_dir: settings.server.data_dir.join("recordings"),
+        app_limits: api::AppLimits {
+            requests_per_second: limits.requests_per_second,
+            concurrent_calls: limits.calls_per_app as usize,
+        },
+        wire_limits: graph_wire::Limits {
+            plain_http_hosts: settings.outbound.allowed_hosts.iter().cloned().collect(),
+            targets: limits.targets as usize,
+            prompts: limits.prompts as usize,
+            client_context_chars: limits.client_context_length as usize,
+            ..graph_wire::Limits::default()
+        },
+        max_body_bytes: usize::try_from(limits.body_size.0).unwrap_or(usize::MAX),
+        body_timeout: limits.request_timeout,
+    }
+}
+
+/// The address that clients are told, without a slash at its end. Where no setting says it, the one listened on.
+pub(super) fn base_url(settings: &Settings, http: Option<SocketAddr>, https: Option<SocketAddr>) -> String {
+    match (&settings.server.external_url, http, https) {
+        (Some(url), ..) => url.as_str().trim_end_matches('/').to_owned(),
+        (None, Some(address), _) => format!("http://{address}"),
+        (None, None, Some(address)) => format!("https://localhost:{}", address.port()),
+        (None, None, None) => "http://localhost".to_owned(),
+    }
+}
+
+/// The realm of digest authentication: the domain of the users' addresses.
+pub(crate) fn realm(settings: &Settings) -> &str {
+    settings.sip.domain.as_deref().unwrap_or("hookswitch")
+}

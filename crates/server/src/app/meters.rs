@@ -1,0 +1,81 @@
+//! What happens in the server, measured.
+
+use std::time::Duration;
+
+use api::EndedRequest;
+use model::{Operation, OperationKind, OperationStatus, Outcome};
+use node::Counts;
+use telemetry::Metrics;
+
+/// Counts what the API and the node tell of.
+pub(super) struct Meters(pub(super) Metrics);
+
+impl api::Observer for Meters {
+    fn request_began(&self) {
+        self.0.http.in_flight.increment(1);
+    }
+
+    fn request_ended(&self, request: &EndedRequest<'_>) {
+        let http = &self.0.http;
+        http.in_flight.decrement(1);
+        http.requests.increment(&[request.route, &request.status.to_string()]);
+        http.duration.record(request.duration);
+    }
+
+    fn token_issued(&self) {
+        self.0.identity.issued.increment(1);
+    }
+
+    fn token_refused(&self, reason: &'static str) {
+        self.0.identity.refused.increment(&[reason]);
+    }
+}
+
+impl node::Observer for Meters {
+    fn call_created(&self) {
+        self.0.calls.created.increment(1);
+    }
+
+    fn call_established(&self) {
+        self.0.calls.established.increment(1);
+    }
+
+    fn call_ended(&self, outcome: Outcome) {
+        let result = outcome.result_info();
+        self.0.calls.ended.increment(&[&result.code.to_string(), &result.subcode.to_string()]);
+    }
+
+    fn operation_ended(&self, operation: &Operation) {
+        let kind = match operation.kind {
+            OperationKind::CancelMediaProcessing => "cancelMediaProcessing",
+            OperationKind::PlayPrompt { .. } => "playPrompt",
+            OperationKind::Record { .. } => "recordResponse",
+            OperationKind::SendDtmfTones { .. } => "sendDtmfTones",
+            OperationKind::SubscribeToTone => "subscribeToTone",
+        };
+        let is_completed = operation.status == OperationStatus::Completed;
+        self.0.calls.operations.increment(&[kind, if is_completed { "completed" } else { "failed" }]);
+    }
+
+    fn committed(&self, took: Duration) {
+        self.0.store.commit.record(took);
+    }
+
+    fn commit_failed(&self) {
+        self.0.store.failed.increment(1);
+    }
+}
+
+/// Brings what is looked up rather than told of up to date.
+pub(super) fn show(metrics: &Metrics, counts: &Counts) {
+    metrics.calls.live.set(counts.calls as f64);
+    metrics.sip.registered_users.set(counts.registered_users as f64);
+    metrics.sip.calls.set(counts.sip_calls as f64);
+    metrics.sip.idle.set(f64::from(u8::from(counts.is_sip_idle)));
+    let media = &counts.media;
+    metrics.media.legs.set(media.legs as f64);
+    metrics.media.packets_sent.absolute(media.lateness.packets());
+    metrics.media.lateness.set(media.lateness.quantile(0.99).as_secs_f64() * 1000.0);
+    metrics.media.send_errors.absolute(media.send_errors);
+    metrics.media.skipped_rounds.absolute(media.skipped_rounds);
+}

@@ -1,0 +1,107 @@
+//! The directory of `dev`: the values of the documented examples, so that they can be pasted and run.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use model::{
+    AppId, Application, ApplicationInstance, Directory, Permission, PermissionSet, Script, ScriptAnswer,
+    Tenant, TenantId, Tone, User, UserId,
+};
+
+use crate::directory::ha1;
+
+pub(crate) const CONTOSO: &str = "aa67bd4c-8475-432d-bd41-39f255720e0a";
+/// Not a GUID, as documented; it must work all the same.
+const FABRIKAM: &str = "86dc81db-c112-4228-9222-63f3esaa1edb";
+pub(crate) const CALLING_BOT: &str = "2891555a-92ff-42e6-80fa-6e1300c6b5c6";
+const TEST_BOT: &str = "dd3885da-f9ab-486b-bfae-85de3d445555";
+const NO_RIGHTS: &str = "0d2d1e2f-0000-4000-8000-000000000001";
+pub(crate) const JOHN: &str = "112f7296-5fa4-42ca-bae8-6a692b15d4b8";
+const USER1: &str = "98da8a1a-1b87-452c-a713-65d3f10b5555";
+const USER2: &str = "bf5aae9a-d11d-47a8-93b1-782504c95555";
+const BOB: &str = "5810cede-f3cc-42eb-b2c1-e9bd5d53ec96";
+const INSTANCE: &str = "3d913abb-aec0-4964-8fa6-3c6850c4f278";
+
+pub(crate) const SECRET: &str = "dev-secret";
+const PASSWORD: &str = "dev-password";
+const WEBHOOK: &str = "http://127.0.0.1:9000/callback";
+
+/// The dev tenant's directory.
+///
+/// `secret_hash` is the argon2id hash of [`SECRET`]; one hash serves all three applications, as their secret is public.
+pub(crate) fn directory(realm: &str, secret_hash: &str) -> Directory {
+    let applications = [
+        application(CALLING_BOT, "Calling Bot", secret_hash, Some(WEBHOOK)),
+        application(TEST_BOT, "TestBot", secret_hash, Some(WEBHOOK)),
+        application(NO_RIGHTS, "No Rights", secret_hash, None),
+    ];
+    let users = [
+        user(JOHN, "John", realm, keys_after_answer()),
+        user(
+            USER1,
+            "user1",
+            realm,
+            Script { echo: true, ..quiet(ScriptAnswer::After(Duration::from_millis(300))) },
+        ),
+        user(USER2, "user2", realm, quiet(ScriptAnswer::Declined)),
+        user(BOB, "Bob", realm, quiet(ScriptAnswer::Never)),
+    ];
+    let instance = ApplicationInstance {
+        id: INSTANCE.to_owned(),
+        app: CALLING_BOT.into(),
+        tenant: CONTOSO.into(),
+        number: Some("+12345678900".to_owned()),
+    };
+    Directory {
+        tenants: [tenant(CONTOSO, "Contoso"), tenant(FABRIKAM, "Fabrikam")].into(),
+        applications: applications.map(|application| (application.id.clone(), application)).into(),
+        users: users.map(|user| (user.id.clone(), user)).into(),
+        instances: BTreeMap::from([(instance.id.clone(), instance)]),
+    }
+}
+
+fn tenant(id: &str, name: &str) -> (TenantId, Tenant) {
+    let all: PermissionSet = Permission::KNOWN.into_iter().map(Permission::from).collect();
+    let none = PermissionSet::default();
+    let grants: [(AppId, PermissionSet); 3] =
+        [(CALLING_BOT.into(), all.clone()), (TEST_BOT.into(), all), (NO_RIGHTS.into(), none)];
+    (id.into(), Tenant { id: id.into(), name: name.to_owned(), grants: grants.into() })
+}
+
+fn application(id: &str, name: &str, secret_hash: &str, webhook: Option<&str>) -> Application {
+    Application {
+        id: id.into(),
+        name: name.to_owned(),
+        secret_hashes: vec![secret_hash.to_owned()],
+        assertion_keys: Vec::new(),
+        webhook: webhook.map(str::to_owned),
+        is_calling_enabled: true,
+    }
+}
+
+fn user(id: &str, name: &str, realm: &str, script: Script) -> User {
+    // Phones register under the realm, which is the domain of the users' addresses.
+    let address = format!("{}@{realm}", name.to_lowercase());
+    User {
+        id: UserId::from(id),
+        tenant: CONTOSO.into(),
+        name: name.to_owned(),
+        ha1: Some(ha1(&address, realm, PASSWORD)),
+        address,
+        script: Some(script),
+    }
+}
+
+const fn quiet(answer: ScriptAnswer) -> Script {
+    Script { answer, tone_hz: None, play_file: None, echo: false, keys: Vec::new(), hang_up_after: None }
+}
+
+/// John answers after 300 ms, says something, and presses `1` and `#` two seconds later.
+fn keys_after_answer() -> Script {
+    let pressed = Duration::from_secs(2);
+    Script {
+        play_file: Some("https://cdn.contoso.com/hello.wav".to_owned()),
+        keys: vec![(pressed, Tone::Digit(1)), (pressed + Duration::from_millis(300), Tone::Pound)],
+        ..quiet(ScriptAnswer::After(Duration::from_millis(300)))
+    }
+}

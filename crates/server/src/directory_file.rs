@@ -1,0 +1,371 @@
+//! The file that `hookswitch directory apply` reads.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use model::{
+    Application, ApplicationInstance, Directory, Ha1, Permission, Script, ScriptAnswer, Tenant, TenantId,
+    Tone, User,
+};
+use serde::Deserialize;
+
+use crate::directory::ha1;
+
+/// A directory file as it is written. Unknown keys are refused, so that a misspelt one does not go unnoticed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct File {
+    #[serde(default)]
+    tenants: Vec<TenantEntry>,
+    #[serde(default)]
+    applications: Vec<ApplicationEntry>,
+    #[serde(default)]
+    users: Vec<UserEntry>,
+    #[serde(default)]
+    instances: Vec<InstanceEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct TenantEntry {
+    id: String,
+    name: String,
+    /// Permissions by application.
+    #[serde(default)]
+    grants: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ApplicationEntry {
+    id: String,
+    name: String,
+    #[serde(default)]
+    secret_files: Vec<PathBuf>,
+    #[serde(default)]
+    assertion_key_files: Vec<PathBuf>,
+    webhook: Option<String>,
+    #[serde(default = "yes")]
+    calling_enabled: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct UserEntry {
+    id: String,
+    tenant: String,
+    name: String,
+    address: String,
+    password_file: Option<PathBuf>,
+    script: Option<ScriptEntry>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct InstanceEntry {
+    id: String,
+    application: String,
+    tenant: String,
+    number: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct ScriptEntry {
+    /// `answer`, `busy`, `declined` or `never`.
+    #[serde(default = "answer")]
+    takes: String,
+    #[serde(default)]
+    after_ms: u64,
+    play: Option<String>,
+    tone_hz: Option<u32>,
+    #[serde(default)]
+    echo: bool,
+    /// Keys with their times: `["1 at 2000", "# at 2300"]`.
+    #[serde(default)]
+    keys: Vec<String>,
+    hang_up_after_s: Option<u64>,
+}
+
+const fn yes() -> bool {
+    true
+}
+
+fn answer() -> String {
+    "answer".to_owned()
+}
+
+/// Reads a directory file.
+///
+/// Secrets are read from the files that it names, relative to its own folder. A secret that `present` already holds
+/// keeps its hash, so that applying a file twice changes nothing.
+pub(crate) fn read(path: &Path, realm: &str, present: &Directory) -> Result<Directory> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
+    let file: File =
+        toml::from_str(&text).with_context(|| format!("{} is not a directory file", path.display()))?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut directory = Directory::default();
+    for entry in file.tenants {
+        let tenant = tenant(entry)?;
+        put(&mut directory.tenants, tenant.id.clone(), tenant, "tenant")?;
+    }
+    for entry in file.applications {
+        let application = application(entry, folder, present)?;
+        put(&mut directory.applications, application.id.clone(), application, "application")?;
+    }
+    for entry in file.users {
+        let user = user(entry, folder, realm)?;
+        put(&mut directory.users, user.id.clone(), user, "user")?;
+    }
+    for entry in file.instances {
+        let InstanceEntry { id, application, tenant, number } = entry;
+        let instance = ApplicationInstance {
+            id: id.clone(),
+            app: application.as_str().into(),
+            tenant: tenant.as_str().into(),
+            number,
+        };
+        put(&mut directory.instances, id, instance, "application instance")?;
+    }
+    check(&directory)?;
+    Ok(directory)
+}
+
+fn put<K: Ord + std::fmt::Display, V>(map: &mut BTreeMap<K, V>, id: K, value: V, kind: &str) -> Result<()> {
+    if map.contains_key(&id) {
+        bail!("the {kind} {id} is there twice; take one out");
+    }
+    map.insert(id, value);
+    Ok(())
+}
+
+fn tenant(entry: TenantEntry) -> Result<Tenant> {
+    let grants = entry.grants.into_iter().map(|(app, permissions)| {
+        let permissions = permissions.into_iter().map(|name| permission(name, &entry.id));
+        Ok((app.as_str().into(), permissions.collect::<Result<_>>()?))
+    });
+    Ok(Tenant { grants: grants.collect::<Result<_>>()?, id: TenantId::new(entry.id), name: entry.name })
+}
+
+/// A permission by its name. A misspelt one would grant nothing and say nothing.
+fn permission(name: String, tenant: &str) -> Result<Permission> {
+    let permission = Permission::from(name);
+    if !permission.is_known() {
+        let known = Permission::KNOWN.join(", ");
+        bail!(
+            "the tenant {tenant} grants '{permission}', which no part of the server knows; it knows {known}"
+        );
+    }
+    Ok(permission)
+}
+
+fn application(entry: ApplicationEntry, folder: &Path, present: &Directory) -> Result<Application> {
+    let id = entry.id.as_str().into();
+    let known: &[String] = present.applications.get(&id).map_or(&[], |there| &there.secret_hashes);
+    let secret_hashes = entry
+        .secret_files
+        .iter()
+        .map(|file| {
+            let secret = secret(folder, file)?;
+            match known.iter().find(|hash| identity::verify_secret(&secret, hash)) {
+                Some(hash) => Ok(hash.clone()),
+                None => identity::hash_secret(&secret).context("failed to hash a secret"),
+            }
+        })
+        .collect::<Result<_>>()?;
+    let assertion_keys = entry
+        .assertion_key_files
+        .iter()
+        .map(|file| {
+            let path = folder.join(file);
+            std::fs::read_to_string(&path)
+                .with_context(|| format!("failed to read the key {}", path.display()))
+        })
+        .collect::<Result<_>>()?;
+    Ok(Application {
+        id,
+        name: entry.name,
+        secret_hashes,
+        assertion_keys,
+        webhook: entry.webhook,
+        is_calling_enabled: entry.calling_enabled,
+    })
+}
+
+fn user(entry: UserEntry, folder: &Path, realm: &str) -> Result<User> {
+    let address = entry.address.to_lowercase();
+    if address.split('@').filter(|part| !part.is_empty()).count() != 2 {
+        bail!("the user {} has the address '{address}'; write it as name@domain", entry.id);
+    }
+    let ha1: Option<Ha1> = entry
+        .password_file
+        .map(|file| anyhow::Ok(ha1(&address, realm, &secret(folder, &file)?)))
+        .transpose()?;
+    Ok(User {
+        script: entry.script.map(|script| self::script(script, &entry.id)).transpose()?,
+        id: entry.id.as_str().into(),
+        tenant: entry.tenant.as_str().into(),
+        name: entry.name,
+        address,
+        ha1,
+    })
+}
+
+fn script(entry: ScriptEntry, user: &str) -> Result<Script> {
+    let answer = match entry.takes.as_str() {
+        "answer" => ScriptAnswer::After(Duration::from_millis(entry.after_ms)),
+        "busy" => ScriptAnswer::Busy,
+        "declined" => ScriptAnswer::Declined,
+        "never" => ScriptAnswer::Never,
+        other => bail!("the script of {user} takes '{other}'; it takes answer, busy, declined or never"),
+    };
+    let keys = entry.keys.iter().map(|key| self::key(key, user)).collect::<Result<_>>()?;
+    Ok(Script {
+        answer,
+        tone_hz: entry.tone_hz,
+        play_file: entry.play,
+        echo: entry.echo,
+        keys,
+        hang_up_after: entry.hang_up_after_s.map(Duration::from_secs),
+    })
+}
+
+fn key(text: &str, user: &str) -> Result<(Duration, Tone)> {
+    let parts = text.split_once(" at ").and_then(|(key, millis)| {
+        let mut characters = key.trim().chars();
+        let tone = Tone::from_key(characters.next()?).ok().filter(|_| characters.next().is_none())?;
+        Some((Duration::from_millis(millis.trim().parse().ok()?), tone))
+    });
+    parts.with_context(|| {
+        format!("the script of {user} has the key '{text}'; write it as '1 at 2000' (milliseconds)")
+    })
+}
+
+fn secret(folder: &Path, file: &Path) -> Result<String> {
+    let path = folder.join(file);
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("failed to read the secret {}", path.display()))?;
+    let secret = text.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        bail!("{} is empty; it should hold a secret", path.display());
+    }
+    Ok(secret.to_owned())
+}
+
+/// Everything that is named must be there.
+fn check(directory: &Directory) -> Result<()> {
+    for tenant in directory.tenants.values() {
+        let mut apps = tenant.grants.keys();
+        if let Some(app) = apps.find(|app| !directory.applications.contains_key(*app)) {
+            bail!("the tenant {} grants to the application {app}, which is not in the file", tenant.id);
+        }
+    }
+    let mut users = directory.users.values();
+    if let Some(user) = users.find(|user| !directory.tenants.contains_key(&user.tenant)) {
+        bail!("the user {} is of the tenant {}, which is not in the file", user.id, user.tenant);
+    }
+    let is_known = |instance: &&ApplicationInstance| {
+        directory.applications.contains_key(&instance.app) && directory.tenants.contains_key(&instance.tenant)
+    };
+    if let Some(instance) = directory.instances.values().find(|instance| !is_known(instance)) {
+        bail!(
+            "the application instance {} names an application or a tenant that is not in the file",
+            instance.id
+        );
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use model::Directory;
+
+    use super::read;
+    use crate::directory::difference;
+
+    const FILE: &str = r##"
+        [[tenants]]
+        id = "t"
+        name = "Contoso"
+        grants = { bot = ["Calls.Initiate.All"] }
+
+        [[applications]]
+        id = "bot"
+        name = "Bot"
+        secret-files = ["secret"]
+
+        [[users]]
+        id = "john"
+        tenant = "t"
+        name = "John"
+        address = "John@Contoso.example"
+        password-file = "secret"
+        script = { takes = "answer", after-ms = 300, keys = ["1 at 2000", "# at 2300"] }
+    "##;
+
+    struct Folder(PathBuf);
+
+    impl Folder {
+        fn with(name: &str, file: &str) -> Self {
+            let folder =
+                std::env::temp_dir().join(format!("hookswitch-directory-{name}-{}", std::process::id()));
+            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::write(folder.join("secret"), "dev-secret\n").unwrap();
+            std::fs::write(folder.join("directory.toml"), file).unwrap();
+            Self(folder)
+        }
+
+        fn read(&self, present: &Directory) -> anyhow::Result<Directory> {
+            read(&self.0.join("directory.toml"), "contoso.example", present)
+        }
+    }
+
+    impl Drop for Folder {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn applying_a_file_twice_changes_nothing_the_second_time() {
+        let folder = Folder::with("twice", FILE);
+        let first = folder.read(&Directory::default()).unwrap();
+        assert_eq!(difference(&Directory::default(), &first).changes.len(), 3);
+
+        let second = folder.read(&first).unwrap();
+        assert!(difference(&first, &second).changes.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_longer_in_the_file_is_removed() {
+        let folder = Folder::with("removed", "");
+        let present = Folder::with("present", FILE).read(&Directory::default()).unwrap();
+
+        let difference = difference(&present, &folder.read(&present).unwrap());
+
+        let lines: Vec<_> = difference.lines.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            lines,
+            ["- tenant t (Contoso)", "- application bot (Bot)", "- user john (john@contoso.example)"]
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named_with_their_fix() {
+        let cases = [
+            ("tenant = 1", "unknown field `tenant`"),
+            ("[[users]]\nid='j'\ntenant='t'\nname='J'\naddress='john'", "name@domain"),
+            ("[[users]]\nid='j'\ntenant='t'\nname='J'\naddress='j@c'", "not in the file"),
+            ("[[tenants]]\nid='t'\nname='T'\n[[tenants]]\nid='t'\nname='T'", "there twice"),
+            ("[[tenants]]\nid='t'\nname='T'\ngrants={b=['Calls.Initate.All']}", "Calls.Initiate.All"),
+        ];
+        for (at, (file, message)) in cases.into_iter().enumerate() {
+            let error = Folder::with(&format!("mistake{at}"), file).read(&Directory::default()).unwrap_err();
+            assert!(format!("{error:#}").contains(message), "{error:#}");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Listening for HTTP, with and without TLS.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::Connection;
+use axum::Router;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt as _;
+
+/// How long a TLS handshake may take.
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Requests of one HTTP/2 connection under way at once; each may hold a body.
+const MAX_STREAMS: u32 = 32;
+
+/// How often a silent HTTP/2 connection is asked whether it still lives, and how long its answer may take.
+const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
+
+/// One address has at most this share of the places: one in so many.
+const SHARE_OF_AN_ADDRESS: usize = 4;
+
+/// What clients may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Connections of one listener. Each costs a descriptor and a task; beyond it new ones wait in the kernel's queue.
+    pub(crate) connections: usize,
+    /// Octets of a request's headers together.
+    pub(crate) header_bytes: usize,
+    /// How long a client may take until its first request, and for each request's headers.
+    pub(crate) request_timeout: Duration,
+}
+
+/// The listeners of one server.
+#[derive(Clone)]
+pub(crate) struct Listeners {
+    limits: Limits,
+    draining: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// A bound address that nobody serves yet.
+pub(crate) struct Bound {
+    listener: TcpListener,
+    pub(crate) address: SocketAddr,
+}
+
+/// Binds an address.
+pub(crate) async fn bind(address: SocketAddr) -> io::Result<Bound> {
+    let listener = TcpListener::bind(address).await?;
+    Ok(Bound { address: listener.local_addr()?, listener })
+}
+
+impl Listeners {
+    pub(crate) fn new(limits: Limits) -> Self {
+        Self { limits, draining: CancellationToken::new(), tasks: TaskTracker::new() }
+    }
+
+    /// Starts to serve a bound address.
+    pub(crate) fn serve(&self, bound: Bound, tls: Option<TlsAcceptor>, router: Router) {
+        self.tasks.spawn(accept(bound.listener, tls, router, self.clone()));
+    }
+
+    /// Takes no new request, lets those under way finish. `false` where that took longer than `limit`.
+    pub(crate) async fn drain(&self, limit: Duration) -> bool {
+        self.draining.cancel();
+        self.tasks.close();
+        tokio::time::timeout(limit, self.tasks.wait()).await.is_ok()
+    }
+}
+
+/// Connections by the address that they come from.
+#[derive(Clone, Default)]
+struct Peers(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+
+/// A connection's place; it is free again when this is dropped.
+struct Place {
+    peers: Peers,
+    ip: IpAddr,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Peers {
+    /// Takes a place; `None` where the address has as many as it may.
+    fn enter(&self, ip: IpAddr, limit: usize, permit: OwnedSemaphorePermit) -> Option<Place> {
+        let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = peers.entry(ip).or_default();
+        if *count >= limit.max(1) {
+            return None;
+        }
+        *count += 1;
+        drop(peers);
+        Some(Place { peers: self.clone(), ip, _permit: permit })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut peers = self.peers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = peers.get_mut(&self.ip) {
+            *count -= 1;
+            if *count == 0 {
+                peers.remove(&self.ip);
+            }
+        }
+    }
+}
+
+async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router, listeners: Listeners) {
+    let Limits { connections, .. } = listeners.limits;
+    let (places, peers) = (Arc::new(Semaphore::new(connections)), Peers::default());
+    loop {
+        let Ok(permit) = Arc::clone(&places).acquire_owned().await else { return };
+        let accepted = tokio::select! {
+            () = listeners.draining.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, mostly: wait for connections to end rather than spin.
+                tracing::warn!(%error, "failed to accept an HTTP connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                continue;
+            }
+        };
+        let Some(place) = peers.enter(peer.ip(), connections / SHARE_OF_AN_ADDRESS, permit) else {
+            tracing::debug!("an address has too many HTTP connections; one is closed");
+            continue;
+        };
+        let (tls, router, limits, draining) =
+            (tls.clone(), router.clone(), listeners.limits, listeners.draining.clone());
+        listeners.tasks.spawn(async move {
+            connection(Opened { stream, peer, limits }, tls, router, draining).await;
+            drop(place);
+        });
+    }
+}
+
+/// A connection that was accepted.
+struct Opened {
+    stream: TcpStream,
+    peer: SocketAddr,
+    limits: Limits,
+}
+
+async fn connection(opened: Opened, tls: Option<TlsAcceptor>, router: Router, draining: CancellationToken) {
+    let Opened { stream, peer, limits } = opened;
+    // Answers are written whole; waiting to fill a segment only delays them.
+    let _ = stream.set_nodelay(true);
+    match tls {
+        None => talk(stream, (Connection { peer, is_tls: false }, limits), router, draining).await,
+        Some(tls) => match tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                talk(stream, (Connection { peer, is_tls: true }, limits), router, draining).await
+            }
+            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+            Err(_elapsed) => tracing::debug!("a TLS handshake took too long"),
+        },
+    }
+}
+
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    (origin, limits): (Connection, Limits),
+    router: Router,
+    draining: CancellationToken,
+) {
+    let (spoken, mut has_spoken) = watch::channel(false);
+    let service = router.map_request(move |mut request: hyper::Request<Incoming>| {
+        spoken.send_if_modified(|is_so| !std::mem::replace(is_so, true));
+        request.extensions_mut().insert(origin);
+        request.map(axum::body::Body::new)
+    });
+    let builder = builder(limits);
+    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    tokio::pin!(connection);
+    // hyper bounds the time of a request's headers, but not of the bytes before it knows which HTTP is spoken.
+    let silence = tokio::time::sleep(limits.request_timeout);
+    tokio::pin!(silence);
+    let (mut is_draining, mut is_silent) = (false, true);
+    loop {
+        tokio::select! {
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(error, "an HTTP connection ended early");
+                }
+                return;
+            }
+            _ = has_spoken.changed(), if is_silent => is_silent = false,
+            () = &mut silence, if is_silent => {
+                tracing::debug!("an HTTP connection made no request in time");
+                return;
+            }
+            () = draining.cancelled(), if !is_draining => {
+                is_draining = true;
+                connection.as_mut().graceful_shutdown();
+            }
+        }
+    }
+}
+
+fn builder(limits: Limits) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.request_timeout)
+        // hyper refuses smaller buffers.
+        .max_buf_size(limits.header_bytes.max(8 * 1024));
+    let (interval, timeout) = KEEP_ALIVE;
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_concurrent_streams(MAX_STREAMS)
+        .keep_alive_interval(interval)
+        .keep_alive_timeout(timeout);
+    builder
+}

@@ -1,0 +1,130 @@
+//! The commands that end by themselves, run as people run them.
+
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use testkit::TempDir;
+
+use crate::support::PROGRAM;
+
+fn run(dir: &TempDir, arguments: &[&str]) -> Output {
+    let mut command = Command::new(PROGRAM);
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HOOKSWITCH_"))
+    {
+        command.env_remove(name);
+    }
+    command.current_dir(dir.path()).args(arguments).output().expect("failed to start the program")
+}
+
+fn said(output: &Output) -> String {
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    format!("{}\n{out}\n{err}", output.status)
+}
+
+#[test]
+fn the_demo_does_all_that_it_promises() {
+    let dir = TempDir::new("demo");
+
+    let output = run(&dir, &["demo"]);
+
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let shown = String::from_utf8_lossy(&output.stdout);
+    for word in [
+        "← establishing",
+        "← established",
+        "← playPrompt completed",
+        "← tone 1",
+        "← tone pound",
+        "← record completed",
+        "← terminated",
+    ] {
+        assert!(shown.contains(word), "the timeline does not show {word}:\n{shown}");
+    }
+    for sound in ["heard-by-user.wav", "heard-by-bot.wav"] {
+        let file = std::fs::read(dir.path().join("demo").join(sound)).expect("both sounds are kept");
+        assert!(testkit::sound_of(&file).samples.len() > 8_000, "{sound} is too short");
+    }
+    let timeline = std::fs::read(dir.path().join("demo/timeline.json")).expect("the timeline is kept");
+    serde_json::from_slice::<Value>(&timeline).expect("the timeline is JSON");
+}
+
+#[test]
+fn wrong_use_ends_with_2_and_names_what_is_wrong() {
+    let dir = TempDir::new("wrong-use");
+    let cases: [(&[&str], &str); 5] = [
+        (&["nonsense"], "nonsense"),
+        (&["dev", "--no-such-option"], "--no-such-option"),
+        (&["dev", "--http-listen", "somewhere"], "http.listen"),
+        (&["dev", "--calls-ringing-timeout", "0s"], "calls.ringing_timeout"),
+        (&["serve"], "server.external_url"),
+    ];
+    for (arguments, named) in cases {
+        let output = run(&dir, arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", said(&output));
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        assert!(complaint.contains(named), "{arguments:?} does not name {named}:\n{complaint}");
+    }
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_with_its_setting() {
+    let dir = TempDir::new("taken");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("a bound socket has an address").to_string();
+
+    let output =
+        run(&dir, &["dev", "--data", "data", "--http-listen", &address, "--sip-udp", "", "--sip-tcp", ""]);
+
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(complaint.contains(&address) && complaint.contains("http.listen"), "{complaint}");
+}
+
+#[test]
+fn the_description_of_the_api_and_the_settings_can_be_printed() {
+    let dir = TempDir::new("print");
+
+    let description = run(&dir, &["openapi"]);
+    let settings = run(&dir, &["settings", "--dev"]);
+
+    let parsed: Value = serde_json::from_slice(&description.stdout).expect("JSON");
+    assert!(parsed["paths"]["/communications/calls"]["post"].is_object(), "{}", said(&description));
+    let shown = String::from_utf8_lossy(&settings.stdout);
+    assert!(shown.contains("listen = \"127.0.0.1:8080\"") && shown.contains("# default"), "{shown}");
+}
+
+#[test]
+fn a_directory_applied_twice_changes_nothing_the_second_time() {
+    let dir = TempDir::new("directory");
+    dir.write("secret", "a secret of some length\n");
+    dir.write(
+        "directory.toml",
+        "[[tenants]]\nid = 't'\nname = 'Tenant'\ngrants = { bot = ['Calls.Initiate.All'] }\n\
+         [[applications]]\nid = 'bot'\nname = 'Bot'\nsecret-files = ['secret']\n",
+    );
+    let apply = || {
+        run(
+            &dir,
+            &[
+                "directory",
+                "apply",
+                "directory.toml",
+                "--data",
+                "data",
+                "--server-external-url",
+                "https://calls.example.com",
+                "--https-listen",
+                "",
+                "--http-listen",
+                "127.0.0.1:0",
+            ],
+        )
+    };
+
+    let (first, second) = (apply(), apply());
+
+    assert_eq!(first.status.code(), Some(0), "{}", said(&first));
+    assert!(String::from_utf8_lossy(&first.stdout).contains("bot"), "{}", said(&first));
+    assert_eq!(second.status.code(), Some(0), "{}", said(&second));
+    assert!(!String::from_utf8_lossy(&second.stdout).contains("+ "), "{}", said(&second));
+}

@@ -1,0 +1,16 @@
+//! The whole program, called from outside: over HTTP by bots, over SIP by phones, and told to die.
+//!
+//! Each test starts a server of its own, so they run side by side and in any order.
+
+mod bad_input;
+mod commands;
+mod documented_example;
+mod hostile_sip;
+mod many_calls;
+mod media_operations;
+mod notifications;
+mod restart;
+mod scripted_users;
+mod sdk;
+mod softphone;
+mod support;

@@ -1,0 +1,72 @@
+//! What most of these tests begin with.
+
+use serde_json::{Value, json};
+use testkit::{Bot, CallRequest, Options, Server, User, Webhook};
+
+/// The program under test.
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_hookswitch");
+
+/// A server, a bot that may do everything, and its webhook.
+pub(crate) struct Stage {
+    pub(crate) server: Server,
+    pub(crate) webhook: Webhook,
+    pub(crate) bot: Bot,
+}
+
+impl Stage {
+    /// With the settings of `dev`.
+    pub(crate) async fn new() -> Self {
+        Self::with(Options::new()).await
+    }
+
+    pub(crate) async fn with(options: Options) -> Self {
+        let webhook = Webhook::start().await;
+        let server = Server::start(PROGRAM, &webhook, options).await;
+        let bot = Bot::of(&server).await;
+        Self { server, webhook, bot }
+    }
+
+    /// The documented request for a call to a user.
+    pub(crate) fn request(&self, user: User) -> CallRequest {
+        CallRequest::to(user, &self.webhook.url())
+    }
+
+    /// Creates a call to a user.
+    pub(crate) async fn call(&self, user: User) -> String {
+        self.bot.call(&self.request(user)).await
+    }
+
+    /// Creates a call to a user and waits until it is established.
+    pub(crate) async fn established(&self, user: User) -> String {
+        let call = self.call(user).await;
+        self.webhook.expect_state(&call, "established").await;
+        call
+    }
+
+    /// Hangs up and waits for the end of the call.
+    pub(crate) async fn end(&self, call: &str) {
+        self.bot.hang_up(call).await.expect(204);
+        let end = self.webhook.expect_end(call).await;
+        assert_eq!(end.result(), Some((200, 7000)), "{}", end.body);
+    }
+
+    /// Waits for the end of a call and returns its result.
+    pub(crate) async fn result_of(&self, call: &str) -> (i64, i64) {
+        let end = self.webhook.expect_end(call).await;
+        end.result().unwrap_or_else(|| panic!("an end without a result: {}", end.body))
+    }
+}
+
+/// A `mediaPrompt` for a URL.
+pub(crate) fn prompt(url: &str) -> Value {
+    json!({
+        "@odata.type": "#microsoft.graph.mediaPrompt",
+        "mediaInfo": {"@odata.type": "#microsoft.graph.mediaInfo", "uri": url},
+    })
+}
+
+/// The body of `playPrompt`.
+pub(crate) fn prompts(urls: &[&str]) -> Value {
+    let prompts: Vec<Value> = urls.iter().map(|url| prompt(url)).collect();
+    json!({"clientContext": "prompts", "prompts": prompts})
+}
