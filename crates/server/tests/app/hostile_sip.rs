@@ -1,9 +1,10 @@
 //! What comes to the SIP and RTP ports and is no call.
 
+use media_engine::analysis::share_heard;
 use media_engine::wav_file;
 use serde_json::json;
 use sip_message::Message;
-use testkit::{Baresip, FileServer, Options, Phone, SipSocket, User, find_stretch, melody, sound_of};
+use testkit::{Baresip, FileServer, Options, Phone, SipSocket, User, melody, sound_of};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -155,7 +156,9 @@ async fn rtp_from_strangers_is_not_heard() {
     let operation = stage.bot.start(&call, "recordResponse", &body).await;
 
     let stranger = UdpSocket::bind("127.0.0.1:0").await.expect("a port");
-    for number in 0..2_000_u16 {
+    // Four seconds of sound for each port: more than the recording takes, and not so much that the system has to drop
+    // what the phone sends.
+    for number in 0..200_u16 {
         for port in 61_000..61_020 {
             // A full system buffer drops the rest, which is as well.
             let _ = stranger.try_send_to(&packet(number), ([127, 0, 0, 1], port).into());
@@ -171,8 +174,12 @@ async fn rtp_from_strangers_is_not_heard() {
     let recording = testkit::Bot::with_token(&stage.server, token).get(path).await.expect(200);
     let recording = sound_of(&recording.body);
     let said = Baresip::spoken(recording.rate_hz);
-    let found = find_stretch(&recording, 1_000, 1_000, said.get(..10 * 16_000).expect("a minute is said"));
-    assert!(found.correlation > 0.85, "what the phone said is recorded only with {found:?}");
+    let said = said.get(..12 * recording.rate_hz as usize).expect("a minute is said");
+    // Without the first half second, in which the phone's sound begins. A busy machine lets packets come late, so that
+    // milliseconds are left out or repeated; noise of a stranger would leave nothing that is alike.
+    let heard = recording.samples.get(recording.rate_hz as usize / 2..).expect("three seconds are recorded");
+    let share = share_heard(heard, said, recording.rate_hz);
+    assert!(share > 0.8, "only {share:.2} of the recording is what the phone said");
     stage.end(&call).await;
 }
 
