@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::thread::Thread;
 
-use media_engine::Tone;
+use media_engine::{Audience, Seat, Tone};
 use rtrb::{Producer, PushError};
 
 use crate::leg::{Leg, Media, PlayJob};
+use crate::mixer::Mixer;
 use crate::tape::Tape;
-use crate::{JobId, LegId};
+use crate::{JobId, LegId, MixerId};
 
 /// Everything in it was built by the caller, so that taking it costs the media thread nothing.
 pub(crate) enum Command {
@@ -20,6 +21,19 @@ pub(crate) enum Command {
     Echo(LegId, bool),
     Stop(LegId, JobId),
     Close(LegId),
+    OpenMixer(Box<Mixer>),
+    CloseMixer(MixerId),
+    Join(LegId, MixerId, Box<Seat>),
+    Leave(LegId),
+    Mute(LegId, bool),
+    Route(LegId, Box<Audience>),
+}
+
+impl Command {
+    /// True for what finds room in any case, so that nothing stays open for want of it.
+    pub(crate) fn is_close(&self) -> bool {
+        matches!(self, Self::Close(_) | Self::CloseMixer(_))
+    }
 }
 
 /// Keys to be sent.
@@ -36,6 +50,9 @@ pub(crate) enum Disposal {
     Play(Box<PlayJob>),
     Tape(Box<Tape>),
     Tones(Box<ToneJob>),
+    Mixer(Box<Mixer>),
+    Seat(Box<Seat>),
+    Audience(Box<Audience>),
 }
 
 /// The way to the file thread. What finds the ring full waits here.

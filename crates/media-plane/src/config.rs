@@ -73,6 +73,29 @@ impl LegId {
     }
 }
 
+/// A mixer of a plane, never used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MixerId(LegId);
+
+impl MixerId {
+    pub(crate) fn new(generation: u32, thread: u8, index: u32) -> Self {
+        Self(LegId::new(generation, thread, index))
+    }
+
+    pub(crate) fn thread(self) -> usize {
+        self.0.thread()
+    }
+
+    pub(crate) fn index(self) -> usize {
+        self.0.index()
+    }
+
+    /// The number, for logs.
+    pub const fn as_u64(self) -> u64 {
+        self.0.as_u64()
+    }
+}
+
 /// A job of a leg; the caller numbers them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct JobId(pub u64);
@@ -100,9 +123,15 @@ pub enum PlaneError {
     /// The leg is closed, or was never configured where that is needed.
     #[error("no such leg")]
     NoLeg,
+    /// The mixer is closed, or the leg is in none.
+    #[error("no such mixer")]
+    NoMixer,
     /// Every port of the range is in use or at rest.
     #[error("no free port")]
     NoPort,
+    /// The leg was opened on another thread than the mixer.
+    #[error("leg and mixer are on different media threads")]
+    OtherThread,
     /// The setting cannot be used.
     #[error("invalid media setting: {0}")]
     Setting(&'static str),
@@ -112,6 +141,12 @@ pub enum PlaneError {
     /// Every thread has as many legs as it may.
     #[error("too many legs")]
     TooManyLegs,
+    /// The mixer has as many members as it may.
+    #[error("too many members")]
+    TooManyMembers,
+    /// The thread has as many mixers as it may have legs.
+    #[error("too many mixers")]
+    TooManyMixers,
 }
 
 impl From<nix::Error> for PlaneError {

@@ -11,9 +11,9 @@ use nix::sys::eventfd::EventFd;
 use rtrb::{Consumer, Producer, PushError};
 
 use crate::stats::{ThreadStats, add};
-use crate::{JobId, LegId};
+use crate::{JobId, LegId, MixerId};
 
-/// Something that happened to a leg.
+/// Something that happened to a leg or a mixer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MediaEvent {
     /// The leg is gone and its sockets are closed; the last event of a leg. Without a close before it, the leg ended
@@ -23,6 +23,13 @@ pub enum MediaEvent {
         leg: LegId,
         /// Its counters.
         stats: Box<LegStats>,
+    },
+    /// Another member of a mixer is the dominant speaker, or none is any more.
+    Dominant {
+        /// Which mixer.
+        mixer: MixerId,
+        /// Who speaks; nobody after two seconds without voice, or when that leg left or was muted.
+        leg: Option<LegId>,
     },
     /// The first valid RTP packet came.
     Flowing {

@@ -119,13 +119,16 @@ impl FileThread {
                     Disposal::Media(media) => drop(media),
                     Disposal::Play(play) => drop(play),
                     Disposal::Tones(tones) => drop(tones),
+                    Disposal::Mixer(mixer) => drop(mixer),
+                    Disposal::Seat(seat) => drop(seat),
+                    Disposal::Audience(audience) => drop(audience),
                 }
             }
         }
     }
 
     fn end_leg(&mut self, mut leg: Leg) {
-        let (id, port, stats) = (leg.id, leg.port, leg.stats());
+        let (id, port, stats) = (leg.id, leg.port(), leg.stats());
         for job in leg.jobs.play.iter().map(|play| play.job).chain(leg.jobs.tones) {
             self.done(id, job, JobOutcome::Cancelled);
         }
@@ -134,11 +137,7 @@ impl FileThread {
             self.end_tape(tape);
         }
         drop(leg);
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner).release(
-            id,
-            Some(port),
-            clock::monotonic(),
-        );
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner).release(id, port, clock::monotonic());
         self.tell(id, MediaEvent::Closed { leg: id, stats: Box::new(stats) });
     }
 
@@ -265,6 +264,7 @@ fn begin(partial: &Path) -> io::Result<BufWriter<File>> {
 mod tests {
     use super::*;
     use crate::event::{MediaEvents, Recording};
+    use crate::leg::Sockets;
     use crate::ports::PortPool;
     use crate::socket::Socket;
     use crate::tape::RING_SAMPLES;
@@ -326,7 +326,7 @@ mod tests {
 
         fn close(&mut self, leg: u64) {
             let bind = || Socket::bind([127, 0, 0, 1].into(), 0).unwrap();
-            let leg = Box::new(Leg::new(LegId(leg), 20_000, bind(), bind()));
+            let leg = Box::new(Leg::new(LegId(leg), Sockets { port: 20_000, rtp: bind(), rtcp: bind() }));
             assert!(self.disposals.push(Disposal::Leg(leg)).is_ok());
             self.thread.round();
         }

@@ -5,6 +5,8 @@
 //! ([`MediaPlane::open_leg`] binds its sockets), configured once both ends have agreed, given jobs, and
 //! closed. Everything that happens to it arrives through [`MediaEvents`].
 //!
+//! A mixer ([`MediaPlane::open_mixer`]) lets legs of one thread hear each other: every member hears all others.
+//!
 //! What a media thread does on its clock, in order: receive (batched, bounded), open SRTP, jitter buffer,
 //! tones, recordings, the leg's sound, encode, protect, send, reports. It neither allocates, locks, waits nor
 //! touches files: all that a leg needs is built by the caller and travels in boxes, and what is done with
@@ -12,11 +14,13 @@
 
 mod clock;
 mod command;
+mod conference;
 mod config;
 mod event;
 mod files;
 mod leg;
 mod load;
+mod mixer;
 mod plane;
 mod ports;
 mod registry;
@@ -26,7 +30,8 @@ mod stats;
 mod tape;
 mod thread;
 
-pub use config::{Config, JobId, LegId, LegPort, PlaneError};
+pub use conference::{MemberConfig, MixerConfig, Route};
+pub use config::{Config, JobId, LegId, LegPort, MixerId, PlaneError};
 pub use event::{JobOutcome, LegStats, MediaEvent, MediaEvents, Recording, RecordingEnd};
 pub use load::{PromptLoad, PromptLoadReport, measure_prompts};
 pub use plane::{MediaPlane, RecordParams, TapeParams, ToneSound};

@@ -24,7 +24,7 @@ use rtrb::{Producer, RingBuffer};
 use crate::command::{Command, Disposer, ToneJob};
 use crate::event::{EventSender, MediaEvents};
 use crate::files::{FileCommand, FileThread, NewTape};
-use crate::leg::{Leg, Media, PlayJob, Workbench, codec};
+use crate::leg::{Leg, Media, PlayJob, Sockets, Workbench, codec};
 use crate::ports::{PortPool, RtpPort};
 use crate::registry::Registry;
 use crate::saves::{Order, SAVES, SaveThread};
@@ -40,7 +40,7 @@ const MAX_THREADS: usize = 256;
 /// Legs of a thread that fit into a leg's name.
 const MAX_LEGS_PER_THREAD: usize = 1 << 24;
 
-/// Commands that may wait beside the close of every leg, which always finds room: what a thousand new calls a
+/// Commands that may wait beside the close of every leg and mixer, which always finds room: what a thousand new calls a
 /// second give in half a second.
 const COMMANDS: usize = 4_096;
 
@@ -193,9 +193,15 @@ impl MediaPlane {
     /// [`PlaneError::System`].
     pub fn open_leg(&self) -> Result<LegPort, PlaneError> {
         let leg = self.registry().reserve()?;
-        let outcome = self.bind().and_then(|(port, rtp, rtcp)| {
-            let opened = Command::Open(Box::new(Leg::new(leg, port, rtp, rtcp)));
-            self.push(leg, opened).map(|()| port).map_err(|error| (Some(port), error))
+        self.open(leg)
+    }
+
+    /// Binds the sockets of a leg that has a place, or gives the place back.
+    pub(crate) fn open(&self, leg: LegId) -> Result<LegPort, PlaneError> {
+        let outcome = self.bind().and_then(|sockets| {
+            let port = sockets.port;
+            let opened = Command::Open(Box::new(Leg::new(leg, sockets)));
+            self.push(leg.thread(), opened).map(|()| port).map_err(|error| (Some(port), error))
         });
         match outcome {
             Ok(port) => {
@@ -221,7 +227,7 @@ impl MediaPlane {
         let job_rate = self.registry().rate(leg).ok();
         let media = Box::new(Media::new(negotiated, job_rate)?);
         self.registry().configured(leg, codec(negotiated.codec))?;
-        self.push(leg, Command::Configure(leg, media))
+        self.push(leg.thread(), Command::Configure(leg, media))
     }
 
     /// Plays prompts one after the other, once or for ever. A sound that is playing ends cancelled.
@@ -245,7 +251,7 @@ impl MediaPlane {
             many if is_looped => vec![Player::new(&joined(many, rate), rate, true)],
             many => many.iter().map(|prompt| Player::new(prompt, rate, false)).collect(),
         };
-        self.push(leg, Command::Play(leg, Box::new(PlayJob::prompts(job, players))))
+        self.push(leg.thread(), Command::Play(leg, Box::new(PlayJob::prompts(job, players))))
     }
 
     /// Plays a tone. A sound that is playing ends cancelled.
@@ -258,7 +264,7 @@ impl MediaPlane {
         let generator = ToneGenerator::sine(sound.frequency_hz, sound.amplitude);
         let frames = |duration: Duration| duration.as_millis().div_ceil(u128::from(FRAME_MS)).max(1);
         let frames_left = sound.duration.map(|duration| u32::try_from(frames(duration)).unwrap_or(u32::MAX));
-        self.push(leg, Command::Play(leg, Box::new(PlayJob::tone(job, generator, frames_left))))
+        self.push(leg.thread(), Command::Play(leg, Box::new(PlayJob::tone(job, generator, frames_left))))
     }
 
     /// Records what is heard until a rule ends it; the outcome is [`crate::JobOutcome::Recorded`].
@@ -296,7 +302,7 @@ impl MediaPlane {
     pub fn send_tones(&self, leg: LegId, job: JobId, tones: &[Tone], gap_ms: u32) -> Result<(), PlaneError> {
         self.registry().rate(leg)?;
         let tones = ToneJob { job, tones: tones.to_vec(), gap_ms };
-        self.push(leg, Command::SendTones(leg, Box::new(tones)))
+        self.push(leg.thread(), Command::SendTones(leg, Box::new(tones)))
     }
 
     /// Sends back what is heard while nothing else is played.
@@ -306,7 +312,7 @@ impl MediaPlane {
     /// Returns [`PlaneError::NoLeg`] or [`PlaneError::Busy`].
     pub fn echo(&self, leg: LegId, is_echo: bool) -> Result<(), PlaneError> {
         self.registry().rate(leg)?;
-        self.push(leg, Command::Echo(leg, is_echo))
+        self.push(leg.thread(), Command::Echo(leg, is_echo))
     }
 
     /// Ends a job; its `JobDone` tells when it has ended. Nothing happens where it has already.
@@ -316,7 +322,7 @@ impl MediaPlane {
     /// Returns [`PlaneError::NoLeg`] or [`PlaneError::Busy`].
     pub fn stop(&self, leg: LegId, job: JobId) -> Result<(), PlaneError> {
         self.registry().rate(leg)?;
-        self.push(leg, Command::Stop(leg, job))
+        self.push(leg.thread(), Command::Stop(leg, job))
     }
 
     /// Ends the leg: BYE by RTCP, all jobs, sockets; `Closed` is its last event.
@@ -326,27 +332,30 @@ impl MediaPlane {
     /// Returns [`PlaneError::NoLeg`] where it was closed before; never [`PlaneError::Busy`].
     pub fn close(&self, leg: LegId) -> Result<(), PlaneError> {
         self.registry().close(leg)?;
-        self.push(leg, Command::Close(leg))
+        self.push(leg.thread(), Command::Close(leg))
     }
 
     /// Counters since the start.
     pub fn stats(&self) -> PlaneStats {
-        let legs = self.registry().legs();
-        PlaneStats::sum(self.inner.threads.iter().map(|thread| &*thread.stats), legs)
+        let (legs, mixers) = {
+            let registry = self.registry();
+            (registry.legs(), registry.mixers())
+        };
+        PlaneStats::sum(self.inner.threads.iter().map(|thread| &*thread.stats), legs, mixers)
     }
 
-    fn registry(&self) -> MutexGuard<'_, Registry> {
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
         self.inner.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn bind(&self) -> Result<(RtpPort, Socket, Socket), (Option<RtpPort>, PlaneError)> {
+    fn bind(&self) -> Result<Sockets, (Option<RtpPort>, PlaneError)> {
         let ip = self.inner.config.bind_ip;
         for _ in 0..PORT_TRIES {
             let now = clock::monotonic();
             let port = self.registry().ports.take(now).ok_or((None, PlaneError::NoPort))?;
             let pair = Socket::bind(ip, port).and_then(|rtp| Ok((rtp, Socket::bind(ip, port + 1)?)));
             match pair {
-                Ok((rtp, rtcp)) => return Ok((port, rtp, rtcp)),
+                Ok((rtp, rtcp)) => return Ok(Sockets { port, rtp, rtcp }),
                 Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
                     self.registry().ports.give_back(port, now + self.inner.config.quarantine);
                 }
@@ -367,7 +376,7 @@ impl MediaPlane {
         let new = FileCommand::Open(NewTape { leg, job, path, ring: out });
         self.inner.files.try_send(new).map_err(|_| PlaneError::Busy)?;
         self.wake_files();
-        let pushed = self.push(leg, Command::Tape(leg, Box::new(tape(ring))));
+        let pushed = self.push(leg.thread(), Command::Tape(leg, Box::new(tape(ring))));
         if pushed.is_err() {
             let _ = self.inner.files.try_send(FileCommand::Forget(leg, job));
         }
@@ -380,11 +389,10 @@ impl MediaPlane {
         }
     }
 
-    fn push(&self, leg: LegId, command: Command) -> Result<(), PlaneError> {
-        let thread = self.inner.threads.get(leg.thread()).ok_or(PlaneError::NoLeg)?;
+    pub(crate) fn push(&self, thread: usize, command: Command) -> Result<(), PlaneError> {
+        let thread = self.inner.threads.get(thread).ok_or(PlaneError::NoLeg)?;
         let mut commands = thread.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_close = matches!(command, Command::Close(_));
-        if !is_close && commands.slots() <= self.inner.config.max_legs_per_thread {
+        if !command.is_close() && commands.slots() <= closes(&self.inner.config) {
             return Err(PlaneError::Busy);
         }
         commands.push(command).map_err(|_| PlaneError::Busy)?;
@@ -409,6 +417,11 @@ impl Drop for Inner {
         // It ends when the file thread hands over no more.
         let _ = self.save_thread.take().map(JoinHandle::join);
     }
+}
+
+/// Closes that may come at once: of every leg and every mixer.
+fn closes(config: &Config) -> usize {
+    config.max_legs_per_thread * 2
 }
 
 fn check(config: &Config) -> Result<(), PlaneError> {
@@ -445,7 +458,7 @@ fn start_thread(
 ) -> Result<Thread, PlaneError> {
     let config = &inner.config;
     let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
-    let (commands, out) = RingBuffer::new(COMMANDS + config.max_legs_per_thread);
+    let (commands, out) = RingBuffer::new(COMMANDS + closes(config));
     let stats = Arc::new(ThreadStats::default());
     let bench = Workbench {
         heard: Frame::silence(SampleRate::Hz8000),

@@ -84,12 +84,18 @@ pub struct PlaneStats {
     pub send_errors: u64,
     /// Legs open.
     pub legs: usize,
+    /// Mixers open.
+    pub mixers: usize,
 }
 
 impl PlaneStats {
-    pub(crate) fn sum<'a>(threads: impl Iterator<Item = &'a ThreadStats>, legs: usize) -> Self {
+    pub(crate) fn sum<'a>(
+        threads: impl Iterator<Item = &'a ThreadStats>,
+        legs: usize,
+        mixers: usize,
+    ) -> Self {
         let lateness = Lateness { counts: [0; BUCKETS] };
-        let mut all = Self { lateness, skipped_rounds: 0, dropped_tones: 0, send_errors: 0, legs };
+        let mut all = Self { lateness, skipped_rounds: 0, dropped_tones: 0, send_errors: 0, legs, mixers };
         for thread in threads {
             for (sum, count) in all.lateness.counts.iter_mut().zip(&thread.lateness) {
                 *sum += count.load(Ordering::Relaxed);
@@ -114,7 +120,7 @@ mod tests {
         }
         stats.record_lateness(Duration::from_secs(1));
 
-        let lateness = PlaneStats::sum([&stats].into_iter(), 0).lateness;
+        let lateness = PlaneStats::sum([&stats].into_iter(), 0, 0).lateness;
 
         assert_eq!(lateness.packets(), 101);
         assert_eq!(lateness.quantile(0.5), Duration::from_micros(550));
@@ -123,7 +129,7 @@ mod tests {
 
     #[test]
     fn nothing_counted_is_zero() {
-        let lateness = PlaneStats::sum([].into_iter(), 0).lateness;
+        let lateness = PlaneStats::sum([].into_iter(), 0, 0).lateness;
         assert_eq!(lateness.quantile(0.99), Duration::ZERO);
     }
 }

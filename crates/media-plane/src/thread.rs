@@ -13,6 +13,7 @@ use rtrb::Consumer;
 use crate::clock::{self, SLOTS, Slots};
 use crate::command::{Command, Disposal};
 use crate::leg::{Leg, Media, Workbench};
+use crate::mixer::Mixer;
 use crate::registry::cost;
 use crate::socket::Receiver;
 use crate::stats::add;
@@ -36,6 +37,7 @@ pub(crate) struct MediaThread {
     commands: Consumer<Command>,
     stop: Arc<AtomicBool>,
     legs: Vec<Option<Box<Leg>>>,
+    mixers: Vec<Option<Box<Mixer>>>,
     slots: [Vec<u32>; SLOTS],
     loads: [u32; SLOTS],
     clock: Slots,
@@ -67,6 +69,7 @@ impl MediaThread {
             commands: parts.commands,
             stop: parts.stop,
             legs: std::iter::repeat_with(|| None).take(parts.max_legs).collect(),
+            mixers: std::iter::repeat_with(|| None).take(parts.max_legs).collect(),
             slots: std::array::from_fn(|_| Vec::with_capacity(parts.max_legs)),
             loads: [0; SLOTS],
             clock: Slots::new(clock::monotonic()),
@@ -149,7 +152,8 @@ impl MediaThread {
     fn receive(&mut self, token: u64, receiver: &mut Receiver) {
         let (index, is_rtcp) = ((token >> 1) as usize, token & 1 == 1);
         let Some(Some(leg)) = self.legs.get_mut(index) else { return };
-        let count = receiver.receive(if is_rtcp { &leg.rtcp } else { &leg.rtp });
+        let Some(sockets) = &leg.sockets else { return };
+        let count = receiver.receive(if is_rtcp { &sockets.rtcp } else { &sockets.rtp });
         let now = clock::monotonic();
         let is_whole = contained(leg.id, || {
             for (datagram, from) in receiver.datagrams() {
@@ -202,6 +206,22 @@ impl MediaThread {
                     }
                 }
                 Command::Close(leg) => self.closing.push(leg),
+                Command::OpenMixer(mixer) => {
+                    let place = self.mixers.get_mut(mixer.id.index());
+                    if let Some(old) = place.and_then(|place| place.replace(mixer)) {
+                        self.bench.disposer.dispose(Disposal::Mixer(old));
+                    }
+                }
+                Command::CloseMixer(id) => {
+                    let place = self.mixers.get_mut(id.index());
+                    let place = place.filter(|mixer| mixer.as_ref().is_some_and(|mixer| mixer.id == id));
+                    if let Some(mixer) = place.and_then(Option::take) {
+                        self.bench.disposer.dispose(Disposal::Mixer(mixer));
+                    }
+                }
+                Command::Join(_, _, seat) => self.bench.disposer.dispose(Disposal::Seat(seat)),
+                Command::Leave(_) | Command::Mute(..) => {}
+                Command::Route(_, audience) => self.bench.disposer.dispose(Disposal::Audience(audience)),
             }
         }
     }
@@ -222,8 +242,8 @@ impl MediaThread {
         if !is_first {
             return;
         }
-        for _ in 0..STALE_BATCHES {
-            if receiver.receive(&leg.rtp) + receiver.receive(&leg.rtcp) == 0 {
+        for sockets in leg.sockets.iter().cycle().take(STALE_BATCHES) {
+            if receiver.receive(&sockets.rtp) + receiver.receive(&sockets.rtcp) == 0 {
                 break;
             }
         }
@@ -242,11 +262,11 @@ impl MediaThread {
         }
         let Some(Some(leg)) = self.legs.get_mut(id.index()) else { return };
         leg.slot = Some((slot, weight));
+        let Some(sockets) = &leg.sockets else { return };
         let token = (id.index() as u64) << 1;
         let interest = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
-        let added =
-            self.epoll.add(&leg.rtp, interest(token)).and(self.epoll.add(&leg.rtcp, interest(token | 1)));
-        if let Err(error) = added {
+        let rtp = self.epoll.add(&sockets.rtp, interest(token));
+        if let Err(error) = rtp.and(self.epoll.add(&sockets.rtcp, interest(token | 1))) {
             tracing::error!(leg.id = id.as_u64(), %error, "failed to listen for a leg");
         }
     }
@@ -265,8 +285,10 @@ impl MediaThread {
             {
                 *load = load.saturating_sub(weight);
                 legs.retain(|index| *index as usize != id.index());
-                let _ = self.epoll.delete(&leg.rtp);
-                let _ = self.epoll.delete(&leg.rtcp);
+            }
+            if let Some(sockets) = leg.sockets.as_ref().filter(|_| leg.slot.is_some()) {
+                let _ = self.epoll.delete(&sockets.rtp);
+                let _ = self.epoll.delete(&sockets.rtcp);
             }
             contained(id, || leg.close(clock::monotonic(), &mut self.bench));
             self.bench.disposer.dispose(Disposal::Leg(leg));
@@ -293,9 +315,10 @@ fn listen(epoll: &Epoll, leg: &Leg) -> bool {
 }
 
 fn set_interest(epoll: &Epoll, leg: &Leg, flags: EpollFlags) -> bool {
+    let Some(sockets) = &leg.sockets else { return true };
     let token = (leg.id.index() as u64) << 1;
-    let rtp = epoll.modify(&leg.rtp, &mut EpollEvent::new(flags, token));
-    let rtcp = epoll.modify(&leg.rtcp, &mut EpollEvent::new(flags, token | 1));
+    let rtp = epoll.modify(&sockets.rtp, &mut EpollEvent::new(flags, token));
+    let rtcp = epoll.modify(&sockets.rtcp, &mut EpollEvent::new(flags, token | 1));
     rtp.is_ok() && rtcp.is_ok()
 }
 

@@ -50,13 +50,20 @@ pub(crate) struct Workbench {
     pub(crate) cname: String,
 }
 
+/// A pair of sockets.
+#[derive(Debug)]
+pub(crate) struct Sockets {
+    pub(crate) port: RtpPort,
+    pub(crate) rtp: Socket,
+    pub(crate) rtcp: Socket,
+}
+
 /// Sockets, and since the leg is configured also media.
 #[derive(Debug)]
 pub(crate) struct Leg {
     pub(crate) id: LegId,
-    pub(crate) port: RtpPort,
-    pub(crate) rtp: Socket,
-    pub(crate) rtcp: Socket,
+    /// None where the leg is a bot's whose media is hosted here.
+    pub(crate) sockets: Option<Sockets>,
     /// Place in the round and weight there, once configured.
     pub(crate) slot: Option<(usize, u32)>,
     pub(crate) jobs: Jobs,
@@ -99,22 +106,27 @@ impl Link {
 }
 
 impl Leg {
-    pub(crate) fn new(id: LegId, port: RtpPort, rtp: Socket, rtcp: Socket) -> Self {
-        let (jobs, stats) = (Jobs::default(), LegStats::default());
-        let link = None;
+    pub(crate) fn new(id: LegId, sockets: Sockets) -> Self {
+        Self { sockets: Some(sockets), ..Self::hosted(id) }
+    }
+
+    /// A leg without sockets.
+    pub(crate) fn hosted(id: LegId) -> Self {
         Self {
             id,
-            port,
-            rtp,
-            rtcp,
+            sockets: None,
             slot: None,
-            jobs,
+            jobs: Jobs::default(),
             is_paused: false,
-            link,
+            link: None,
             budget: BUDGET,
-            stats,
+            stats: LegStats::default(),
             has_flowed: false,
         }
+    }
+
+    pub(crate) fn port(&self) -> Option<RtpPort> {
+        self.sockets.as_ref().map(|sockets| sockets.port)
     }
 
     /// Puts a negotiation into force, the first or a later one.
@@ -293,8 +305,9 @@ impl Leg {
         (to, due): (SocketAddr, Duration),
         bench: &mut Workbench,
     ) {
+        let Some(sockets) = &self.sockets else { return };
         let octets = bench.packet.get(..len).unwrap_or_default();
-        if self.rtp.send_to(octets, to).is_err() {
+        if sockets.rtp.send_to(octets, to).is_err() {
             add(&bench.stats.send_errors, 1);
             return;
         }
@@ -316,14 +329,14 @@ impl Leg {
     }
 
     fn report(&mut self, now: Duration, bench: &mut Workbench, is_bye: bool) {
-        let Some(link) = &mut self.link else { return };
+        let (Some(link), Some(sockets)) = (&mut self.link, &self.sockets) else { return };
         let to = link.reports.to;
         if !(is_bye || link.reports.is_due(now)) || to.ip().is_unspecified() {
             return;
         }
         if let Some(packet) = link.reports.make(&mut link.media, &bench.cname, now, is_bye) {
             let has_mux = link.media.negotiated.has_rtcp_mux;
-            let socket = if has_mux { &self.rtp } else { &self.rtcp };
+            let socket = if has_mux { &sockets.rtp } else { &sockets.rtcp };
             // A report that the system does not take is made up for by the next.
             let _ = socket.send_to(packet.octets.get(..packet.len).unwrap_or_default(), to);
         }
