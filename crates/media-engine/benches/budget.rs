@@ -106,6 +106,7 @@ fn packet<'a>(header: &SentPacket, payload: &'a [u8]) -> RtpPacketRef<'a> {
         timestamp: header.timestamp,
         ssrc: 1,
         marker: header.marker,
+        level: None,
         payload,
     }
 }

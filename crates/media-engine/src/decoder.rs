@@ -60,6 +60,17 @@ impl Decoder {
         }
     }
 
+    /// True when a payload says of itself that nobody speaks in it; where it does not say, false.
+    ///
+    /// Opus carries the verdict of the encoder's voice detector in its modes for speech, as the first bits of a frame
+    /// (RFC 6716, 4.2.3), one for each 20 ms.
+    pub(crate) fn is_unvoiced(&self, payload: &[u8]) -> bool {
+        let (Self::Opus(Some(_)), Some((toc, frame))) = (self, payload.split_first()) else { return false };
+        // One frame of one channel, with at most 20 ms: what everybody sends.
+        let is_customary = matches!(toc >> 3, 0 | 1 | 4 | 5 | 8 | 9 | 12..=15) && toc & 7 == 0;
+        is_customary && frame.first().is_none_or(|bits| bits & 0x80 == 0)
+    }
+
     /// True when the codec makes up lost sound itself.
     pub(crate) fn conceals(&self) -> bool {
         matches!(self, Self::Opus(Some(_)))

@@ -67,6 +67,10 @@ impl EventReceiver {
         true
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     pub(crate) fn poll(&mut self) -> Option<ToneEvent> {
         self.waiting.pop_front()
     }

@@ -15,7 +15,7 @@ const FLOOR_FALL: f32 = 0.2;
 /// How far over the floor a frame must be to be voice.
 const VOICE_OVER_FLOOR_DB: f32 = 9.0;
 /// Nothing softer than this is voice.
-const QUIETEST_VOICE_DB: f32 = -50.0;
+pub(crate) const QUIETEST_VOICE_DB: f32 = -50.0;
 
 /// The level of the samples in dB relative to full scale: 0 is a square wave at the limit, silence is -100.
 #[must_use]
@@ -80,7 +80,11 @@ impl Default for VoiceDetector {
 impl VoiceDetector {
     /// Takes the next frame and tells whether it sounds like voice.
     pub fn handle_frame(&mut self, frame: &Frame) -> bool {
-        let level = level_dbfs(frame.samples());
+        self.handle_level(level_dbfs(frame.samples()))
+    }
+
+    /// Takes the level of the next frame, in dB relative to full scale, and tells whether it sounds like voice.
+    pub fn handle_level(&mut self, level: f32) -> bool {
         let is_voice = level > QUIETEST_VOICE_DB && level > self.floor_db + VOICE_OVER_FLOOR_DB;
         if level < self.floor_db {
             self.floor_db += (level - self.floor_db) * FLOOR_FALL;

@@ -38,6 +38,7 @@
 //!     timestamp: 160,
 //!     ssrc: 42,
 //!     marker: true,
+//!     level: None,
 //!     payload: &[0xFF; 160],
 //! };
 //! receiver.handle_rtp(packet, now);

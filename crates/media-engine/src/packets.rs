@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     pub(crate) timestamp: i64,
     /// Timestamp units that it covers.
     pub(crate) ticks: u32,
+    /// What the packet said about its level (RFC 6464).
+    pub(crate) level: Option<u8>,
     length: u16,
     first_cell: u16,
 }
@@ -78,7 +80,12 @@ impl PacketStore {
     }
 
     /// Stores a payload; makes room by dropping the oldest.
-    pub(crate) fn insert(&mut self, timestamp: i64, ticks: u32, payload: &[u8]) -> Stored {
+    pub(crate) fn insert(
+        &mut self,
+        (timestamp, ticks): (i64, u32),
+        level: Option<u8>,
+        payload: &[u8],
+    ) -> Stored {
         let place = match self.entries.binary_search_by_key(&timestamp, |e| e.timestamp) {
             Ok(_) => return Stored::Duplicate,
             Err(place) => place,
@@ -95,7 +102,7 @@ impl PacketStore {
         let place = place.saturating_sub(dropped as usize);
         let first_cell = self.fill_cells(payload);
         let length = payload.len() as u16;
-        self.entries.insert(place, Entry { timestamp, ticks, length, first_cell });
+        self.entries.insert(place, Entry { timestamp, ticks, level, length, first_cell });
         if dropped > 0 { Stored::Overflow(dropped) } else { Stored::Kept }
     }
 
@@ -172,7 +179,7 @@ mod tests {
                     store.pop_front();
                 } else {
                     let payload = vec![n as u8; length];
-                    match store.insert(timestamp, 1, &payload) {
+                    match store.insert((timestamp, 1), None, &payload) {
                         Stored::Duplicate => prop_assert!(model.contains_key(&timestamp)),
                         Stored::Overflow(dropped) => {
                             for _ in 0..dropped { model.pop_first(); }

@@ -54,6 +54,8 @@ pub(crate) struct Pcm {
     /// What external concealment is multiplied with, and how much of it there was.
     external_made: usize,
     is_silent: bool,
+    /// Samples at the end of the buffer that are known to be zero.
+    blank: usize,
 }
 
 impl Pcm {
@@ -61,7 +63,15 @@ impl Pcm {
         let history = rate.per_ms() * HISTORY_MS;
         let length = history + rate.per_ms() * PENDING_MS;
         let buffer = vec![0; length].into_boxed_slice();
-        Self { rate, buffer, end: history, concealment: None, external_made: 0, is_silent: true }
+        Self {
+            rate,
+            buffer,
+            end: history,
+            concealment: None,
+            external_made: 0,
+            is_silent: true,
+            blank: history,
+        }
     }
 
     /// Samples that wait.
@@ -72,6 +82,11 @@ impl Pcm {
     /// True when made-up sound has faded to silence, or nothing was ever decoded.
     pub(crate) fn is_silent(&self) -> bool {
         self.is_silent
+    }
+
+    /// True when nothing but silence is left of what was played and what waits.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.is_silent && self.blank >= self.end
     }
 
     /// The place for decoded samples; [`Self::commit`] says how many there are.
@@ -96,13 +111,32 @@ impl Pcm {
         }
         self.concealment = None;
         self.external_made = 0;
-        self.is_silent = false;
+        (self.is_silent, self.blank) = (false, 0);
         self.end += count;
+    }
+
+    /// Takes `count` samples of sound that was not decoded, because nobody speaks in it; fades out what came before.
+    pub(crate) fn commit_silence(&mut self, count: usize) {
+        let count = count.min(self.buffer.len() - self.end);
+        let ramp = if self.is_silent { 0 } else { (self.rate.per_ms() * JOIN_MS).min(count) };
+        let (past, fresh) = self.buffer.split_at_mut(self.end);
+        fresh.get_mut(..count).unwrap_or_default().fill(0);
+        for (i, (slot, x)) in fresh.iter_mut().zip(past.iter().rev()).take(ramp).enumerate() {
+            *slot = to_i16(f32::from(*x) * (ramp - i) as f32 / (ramp + 1) as f32);
+        }
+        self.blank = if self.is_silent { self.blank + count } else { count - ramp };
+        self.end += count;
+        (self.concealment, self.external_made, self.is_silent) = (None, 0, true);
     }
 
     /// Makes up `count` samples by repeating the last pitch period, softer and softer.
     pub(crate) fn conceal(&mut self, count: usize) {
         let count = count.min(self.buffer.len() - self.end);
+        if self.is_silent {
+            self.buffer.get_mut(self.end..self.end + count).unwrap_or_default().fill(0);
+            (self.end, self.blank) = (self.end + count, self.blank + count);
+            return;
+        }
         let mut state = match self.concealment {
             Some(state) => state,
             None => self.begin_concealment(),
@@ -114,7 +148,8 @@ impl Pcm {
             }
         }
         self.end += count;
-        self.is_silent = self.is_silent || state.made >= self.rate.per_ms() * MAX_CONCEAL_MS;
+        self.is_silent = state.made >= self.rate.per_ms() * MAX_CONCEAL_MS;
+        self.blank = 0;
         self.concealment = Some(state);
     }
 
@@ -130,6 +165,7 @@ impl Pcm {
         }
         self.end += count;
         self.is_silent = self.is_silent || self.external_made >= self.rate.per_ms() * MAX_CONCEAL_MS;
+        self.blank = 0;
     }
 
     /// Plays one frame; what is lacking is silence.
@@ -143,6 +179,7 @@ impl Pcm {
         }
         self.buffer.copy_within(count..self.end, 0);
         self.end -= count;
+        self.blank = self.blank.min(self.end);
     }
 
     /// Leaves out one period of what waits when that is not heard; returns the samples left out.

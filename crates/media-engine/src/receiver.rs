@@ -15,7 +15,8 @@ use std::time::Duration;
 use crate::decoder::{Decoder, OPUS_STEP};
 use crate::delay::DelayEstimator;
 use crate::events::EventReceiver;
-use crate::packets::{MAX_STORED_PAYLOAD, PacketStore, Stored};
+use crate::level::QUIETEST_VOICE_DB;
+use crate::packets::{Entry, MAX_STORED_PAYLOAD, PacketStore, Stored};
 use crate::pcm::Pcm;
 use crate::reception::{Reception, Verdict};
 use crate::{Codec, FRAME_MS, Frame, RtpPacketRef, TelephoneEventFormat, ToneEvent};
@@ -61,6 +62,8 @@ pub enum FrameKind {
     Audio,
     /// Made up to cover packets that are missing.
     Concealed,
+    /// Packets came of which [`AudioReceiver::pull_voice`] decoded none, for nobody speaks in them.
+    Quiet,
     /// Digital silence: nothing has come yet, or nothing came for long.
     Silence,
 }
@@ -131,6 +134,12 @@ pub struct AudioReceiver {
     debt: i64,
     /// Transit time of a packet that did not fit, to be confirmed by the next.
     jump: Option<i64>,
+    /// Whether packets are left undecoded where nobody speaks in them, for the frame that is being pulled.
+    is_sparing: bool,
+    /// The decoder has not seen the newest packets.
+    is_stale: bool,
+    /// What the newest packet that was played said about its level.
+    level: Option<u8>,
     counters: Counters,
 }
 
@@ -163,6 +172,9 @@ impl AudioReceiver {
             is_playing: false,
             debt: 0,
             jump: None,
+            is_sparing: false,
+            is_stale: false,
+            level: None,
             counters: Counters::default(),
         }
     }
@@ -193,6 +205,37 @@ impl AudioReceiver {
 
     /// Writes the next 20 ms at the codec's sampling rate; to be called every 20 ms.
     pub fn pull(&mut self, now: Duration, out: &mut Frame) -> FrameKind {
+        self.is_sparing = false;
+        self.pull_frame(now, out)
+    }
+
+    /// As [`Self::pull`], but does not decode packets that say of themselves that nobody speaks in them, by their
+    /// level or by the codec's own mark: they become silence.
+    ///
+    /// For whoever only wants to know who speaks. The calls may alternate; neither makes a click.
+    pub fn pull_voice(&mut self, now: Duration, out: &mut Frame) -> FrameKind {
+        self.is_sparing = true;
+        self.pull_frame(now, out)
+    }
+
+    /// The level of the newest packet in the frame that was pulled last, 0 (loudest) to 127, where it said (RFC 6464).
+    #[must_use]
+    pub fn level(&self) -> Option<u8> {
+        self.level
+    }
+
+    /// True while frames are silence and stay silence until a packet comes, and no key waits to be polled.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.is_resting() && self.events.is_empty()
+    }
+
+    fn pull_frame(&mut self, now: Duration, out: &mut Frame) -> FrameKind {
+        self.level = None;
+        if self.is_resting() {
+            out.reset(self.config.codec.sample_rate());
+            return FrameKind::Silence;
+        }
         let wanted = self.config.codec.frame_samples();
         let concealed_before = self.counters.concealed;
         self.start_when_due(now);
@@ -217,11 +260,18 @@ impl AudioReceiver {
         self.pcm.take(out);
         if self.counters.concealed > concealed_before {
             FrameKind::Concealed
-        } else if self.pcm.is_silent() {
-            FrameKind::Silence
-        } else {
+        } else if !self.pcm.is_silent() {
             FrameKind::Audio
+        } else if self.is_stale && self.is_playing {
+            FrameKind::Quiet
+        } else {
+            FrameKind::Silence
         }
+    }
+
+    /// Nothing plays, waits or has yet to fade.
+    fn is_resting(&self) -> bool {
+        !self.is_playing && self.store.front().is_none() && self.pcm.pending() == 0 && self.pcm.is_blank()
     }
 
     /// The next key that the far end pressed, each once.
@@ -273,14 +323,14 @@ impl AudioReceiver {
         }
         self.jump = None;
         self.newest = self.newest.max(timestamp);
-        if self.store(timestamp, ticks, packet.payload) {
+        if self.store((timestamp, ticks), packet.level, packet.payload) {
             self.reception.observe_transit(transit);
             self.delay.observe(transit, now);
         }
     }
 
     /// Stores a payload unless its time is over; false for one that was stored before.
-    fn store(&mut self, timestamp: i64, ticks: u32, payload: &[u8]) -> bool {
+    fn store(&mut self, (timestamp, ticks): (i64, u32), level: Option<u8>, payload: &[u8]) -> bool {
         if self.next.is_some_and(|next| timestamp + i64::from(ticks) <= next) {
             self.counters.late += 1;
             return true;
@@ -289,7 +339,7 @@ impl AudioReceiver {
         let mut at = timestamp;
         for part in payload.chunks(piece) {
             let part_ticks = if part.len() == payload.len() { ticks } else { part.len() as u32 };
-            match self.store.insert(at, part_ticks, part) {
+            match self.store.insert((at, part_ticks), level, part) {
                 Stored::Duplicate => {
                     self.counters.duplicates += 1;
                     return false;
@@ -336,24 +386,41 @@ impl AudioReceiver {
         if front.timestamp > next {
             self.conceal_gap(front.timestamp - next);
         } else {
-            self.decode_front(next - front.timestamp, front.end());
+            self.decode_front(next - front.timestamp, front);
         }
         true
     }
 
-    fn decode_front(&mut self, skipped_ticks: i64, end: i64) {
+    fn decode_front(&mut self, skipped_ticks: i64, front: Entry) {
         let mut payload = [0; MAX_STORED_PAYLOAD];
         let length = self.store.copy_front(&mut payload);
         self.store.pop_front();
         let per_tick = self.config.codec.samples_per_tick();
         let skip = usize::try_from(skipped_ticks).unwrap_or(0) * per_tick;
         let payload = payload.get(..length).unwrap_or_default();
+        (self.next, self.level) = (Some(front.end()), front.level);
+        if self.is_sparing && self.is_unvoiced(front.level, payload) {
+            self.is_stale = true;
+            self.pcm.commit_silence((front.ticks as usize * per_tick).saturating_sub(skip));
+            return;
+        }
+        if std::mem::take(&mut self.is_stale) {
+            // What it predicts from lies too far back to be right.
+            self.decoder.reset();
+        }
         let count = self.decoder.decode(payload, self.pcm.space());
-        self.next = Some(end);
         if count > 0 {
             self.pcm.commit(skip, count);
         } else {
             self.counters.discarded += 1;
+        }
+    }
+
+    /// True when a packet says of itself that nobody speaks in it.
+    fn is_unvoiced(&self, level: Option<u8>, payload: &[u8]) -> bool {
+        match level {
+            Some(level) => f32::from(level) > -QUIETEST_VOICE_DB,
+            None => self.decoder.is_unvoiced(payload),
         }
     }
 
@@ -409,9 +476,9 @@ impl AudioReceiver {
         }
         if self.pcm.pending() < wanted
             && self.is_next_waiting()
-            && let Some(end) = self.store.front().map(|front| front.end())
+            && let Some(front) = self.store.front().copied()
         {
-            self.decode_front(0, end);
+            self.decode_front(0, front);
         }
     }
 
@@ -462,6 +529,7 @@ impl AudioReceiver {
         self.pcm.jump();
         self.newest = i64::from(timestamp);
         (self.next, self.is_playing, self.debt, self.jump) = (None, false, 0, None);
+        self.is_stale = false;
     }
 
     /// True when a transit time does not fit those before it.

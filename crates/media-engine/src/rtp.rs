@@ -13,6 +13,8 @@ pub struct RtpPacketRef<'a> {
     pub ssrc: u32,
     /// Marker bit.
     pub marker: bool,
+    /// Level of the sound as the sender measured it, 0 (loudest) to 127, where the packet says (RFC 6464).
+    pub level: Option<u8>,
     /// Payload.
     pub payload: &'a [u8],
 }

@@ -108,6 +108,7 @@ fn the_tick_does_not_allocate_even_on_a_bad_line() {
                         timestamp: sent.timestamp,
                         ssrc: if tick > 1500 { 2 } else { 1 },
                         marker: sent.marker,
+                        level: None,
                         payload: &payload[..sent.payload_len],
                     },
                     now + Duration::from_millis(tick * 13 % 60),

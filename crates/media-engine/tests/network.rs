@@ -160,6 +160,7 @@ fn as_ref(packet: &Packet) -> RtpPacketRef<'_> {
         timestamp: packet.header.timestamp,
         ssrc: packet.header.ssrc,
         marker: packet.header.marker,
+        level: None,
         payload: &packet.payload,
     }
 }
@@ -423,6 +424,7 @@ fn comfort_noise_and_unknown_payload_types_do_no_harm() {
             timestamp: u32::from(n) * 160,
             ssrc: 1,
             marker: false,
+            level: None,
             payload: &[70],
         };
         receiver.handle_rtp(packet, Duration::from_millis(u64::from(n) * 20));
@@ -454,7 +456,7 @@ proptest! {
                 (sequence, timestamp, ssrc)
             };
             receiver.handle_rtp(
-                RtpPacketRef { payload_type, sequence, timestamp, ssrc, marker: false, payload: &payload },
+                RtpPacketRef { payload_type, sequence, timestamp, ssrc, marker: false, level: None, payload: &payload },
                 now,
             );
             now += Duration::from_millis(wait_ms);

@@ -431,6 +431,7 @@ fn engine_packet<'a>(packet: &Packet<'a>) -> RtpPacketRef<'a> {
         timestamp: packet.header.timestamp,
         ssrc: packet.header.ssrc,
         marker: packet.header.marker,
+        level: None,
         payload: packet.payload,
     }
 }
