@@ -53,6 +53,14 @@ struct QueuedTone {
     gap_ticks: u32,
 }
 
+/// What there is to send beside keys.
+#[derive(Clone, Copy)]
+enum Sound<'a> {
+    Encoded(&'a [u8]),
+    Frame(&'a Frame),
+    Silence,
+}
+
 /// What the ticks are used for.
 #[derive(Clone, Copy, Debug)]
 enum Mode {
@@ -126,7 +134,30 @@ impl AudioSender {
     /// of the frame. Returns nothing, and lets the timestamp advance, when `payload` is shorter than
     /// [`MAX_PAYLOAD_BYTES`] or the encoder fails.
     pub fn send(&mut self, frame: Option<&Frame>, payload: &mut [u8]) -> Option<SentPacket> {
-        let sent = payload.get_mut(..MAX_PAYLOAD_BYTES).and_then(|payload| self.make_packet(frame, payload));
+        self.send_sound(frame.map_or(Sound::Silence, Sound::Frame), payload)
+    }
+
+    /// As [`Self::send`], of sound that another sender of the same codec has encoded ([`Self::encode`]).
+    ///
+    /// Returns nothing also where `encoded` is empty or too long.
+    pub fn send_encoded(&mut self, encoded: &[u8], payload: &mut [u8]) -> Option<SentPacket> {
+        self.send_sound(Sound::Encoded(encoded), payload)
+    }
+
+    /// Encodes one frame's samples as the continuation of what this sender encoded last, and sends nothing; returns the
+    /// number of octets at the start of `payload`, 0 on failure.
+    pub fn encode(&mut self, samples: &[i16], payload: &mut [u8; MAX_PAYLOAD_BYTES]) -> usize {
+        self.encoder.encode(samples, payload)
+    }
+
+    /// The audio codec.
+    #[must_use]
+    pub fn codec(&self) -> Codec {
+        self.config.codec
+    }
+
+    fn send_sound(&mut self, sound: Sound<'_>, payload: &mut [u8]) -> Option<SentPacket> {
+        let sent = payload.get_mut(..MAX_PAYLOAD_BYTES).and_then(|payload| self.make_packet(sound, payload));
         self.timestamp = self.timestamp.wrapping_add(self.config.codec.frame_ticks());
         let packet = sent?;
         self.sequence = self.sequence.wrapping_add(1);
@@ -188,7 +219,7 @@ impl AudioSender {
         SenderCounts { packets: self.packets, octets: self.octets, next_timestamp: self.timestamp }
     }
 
-    fn make_packet(&mut self, frame: Option<&Frame>, payload: &mut [u8]) -> Option<SentPacket> {
+    fn make_packet(&mut self, audio: Sound<'_>, payload: &mut [u8]) -> Option<SentPacket> {
         self.begin_tone();
         match self.mode {
             Mode::Event { tone, timestamp, ticks, gap_ticks } => {
@@ -203,7 +234,7 @@ impl AudioSender {
             Mode::EventEnd { .. } => self.end_event(payload),
             Mode::Gap { left } => {
                 self.begin_gap(left - 1);
-                self.audio_packet(frame, payload)
+                self.audio_packet(audio, payload)
             }
             Mode::InBand { mut generator, left, gap_ticks } => {
                 let mut sound = Frame::silence(self.config.codec.sample_rate());
@@ -212,9 +243,9 @@ impl AudioSender {
                 if left == 1 {
                     self.begin_gap(gap_ticks);
                 }
-                self.audio_packet(Some(&sound), payload)
+                self.audio_packet(Sound::Frame(&sound), payload)
             }
-            Mode::Audio => self.audio_packet(frame, payload),
+            Mode::Audio => self.audio_packet(audio, payload),
         }
     }
 
@@ -271,11 +302,15 @@ impl AudioSender {
         })
     }
 
-    fn audio_packet(&mut self, frame: Option<&Frame>, payload: &mut [u8]) -> Option<SentPacket> {
+    fn audio_packet(&mut self, sound: Sound<'_>, payload: &mut [u8]) -> Option<SentPacket> {
         let rate = self.config.codec.sample_rate();
-        let payload_len = match frame.filter(|frame| frame.rate() == rate) {
-            Some(frame) => self.encoder.encode(frame.samples(), payload),
-            None => self.encoder.encode(Frame::silence(rate).samples(), payload),
+        let payload_len = match sound {
+            Sound::Encoded(encoded) => {
+                payload.get_mut(..encoded.len())?.copy_from_slice(encoded);
+                encoded.len()
+            }
+            Sound::Frame(frame) if frame.rate() == rate => self.encoder.encode(frame.samples(), payload),
+            Sound::Frame(_) | Sound::Silence => self.encoder.encode(Frame::silence(rate).samples(), payload),
         };
         let marker = std::mem::take(&mut self.is_spurt_start);
         (payload_len > 0).then_some(SentPacket {
