@@ -36,6 +36,14 @@ impl Frame {
         self.samples.get_mut(..self.rate.frame_samples()).unwrap_or_default()
     }
 
+    /// Makes the frame the same as another.
+    pub fn copy_from(&mut self, other: &Self) {
+        self.rate = other.rate;
+        for (slot, x) in self.samples_mut().iter_mut().zip(other.samples()) {
+            *slot = *x;
+        }
+    }
+
     /// Makes the frame digital silence at `rate`.
     pub fn reset(&mut self, rate: SampleRate) {
         self.rate = rate;
@@ -53,5 +61,9 @@ mod tests {
         assert_eq!(frame.samples().len(), 160);
         frame.reset(SampleRate::Hz48000);
         assert_eq!(frame.samples().len(), 960);
+        frame.samples_mut().fill(7);
+        let mut copy = Frame::silence(SampleRate::Hz8000);
+        copy.copy_from(&frame);
+        assert_eq!(copy.samples(), [7; 960]);
     }
 }

@@ -80,7 +80,7 @@ pub use dtmf::DtmfDetector;
 pub use frame::{Frame, MAX_FRAME_SAMPLES};
 pub use generator::{Echo, ToneGenerator};
 pub use level::{LevelMeter, VoiceDetector, level_dbfs};
-pub use mixer::{Audience, Converters, DEFAULT_TALKERS, MAX_TALKERS, Seat};
+pub use mixer::{Audience, Converters, DEFAULT_TALKERS, MAX_TALKERS, MemberId, Mixer, Seat, Senders};
 pub use prompt::{Player, PlayerState, PromptAudio};
 pub use receiver::{AudioReceiver, FrameKind, ReceiverConfig, ReceiverStats, ReportBlock};
 pub use recorder::{RecordOutcome, RecordStep, Recorder, RecorderConfig};

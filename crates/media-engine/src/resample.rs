@@ -131,20 +131,35 @@ impl FrameConverter {
     /// Converts the next frame of the stream into `out`; a frame of another rate counts as silence.
     pub fn convert(&mut self, frame: &Frame, out: &mut Frame) {
         out.reset(self.to);
-        if self.from == self.to && frame.rate() == self.from {
-            out.samples_mut().copy_from_slice(frame.samples());
+        let samples = if frame.rate() == self.from { frame.samples() } else { &[] };
+        self.convert_samples(samples, out.samples_mut());
+    }
+
+    /// The rate of what comes out.
+    #[must_use]
+    pub const fn to(&self) -> SampleRate {
+        self.to
+    }
+
+    /// Forgets the stream: what comes next begins after silence.
+    pub fn reset(&mut self) {
+        self.history = [0.0; MAX_HISTORY];
+    }
+
+    /// Converts a frame's samples to a frame's samples; what is lacking is silence.
+    pub(crate) fn convert_samples(&mut self, samples: &[i16], out: &mut [i16]) {
+        if self.from == self.to && samples.len() == out.len() {
+            out.copy_from_slice(samples);
             return;
         }
         let mut work = [0.0_f32; MAX_HISTORY + crate::MAX_FRAME_SAMPLES];
         let fresh = self.from.frame_samples();
         let (past, rest) = work.split_at_mut(MAX_HISTORY);
         past.copy_from_slice(&self.history);
-        if frame.rate() == self.from {
-            for (slot, x) in rest.iter_mut().zip(frame.samples()) {
-                *slot = f32::from(*x);
-            }
+        for (slot, x) in rest.iter_mut().zip(samples) {
+            *slot = f32::from(*x);
         }
-        for (i, group) in out.samples_mut().chunks_mut(self.up).enumerate() {
+        for (i, group) in out.chunks_mut(self.up).enumerate() {
             // The newest input sample that these output samples may look at.
             let newest = MAX_HISTORY + i * self.down;
             let window = work.get(newest + 1 - self.span..=newest).unwrap_or_default();

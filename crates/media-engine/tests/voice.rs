@@ -50,7 +50,7 @@ fn run(codec: Codec, level: fn(u64) -> Option<u8>, pull: Pull) -> (Vec<i16>, Vec
         let now = Duration::from_millis(tick * 20);
         frame.reset(codec.sample_rate());
         frame.samples_mut().copy_from_slice(chunk);
-        let sent = sender.send(Some(&frame), &mut payload).unwrap();
+        let sent = sender.send(Some(&frame), &mut payload).expect("room");
         let packet = RtpPacketRef {
             payload_type,
             sequence: sent.sequence,

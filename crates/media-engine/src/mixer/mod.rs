@@ -1,11 +1,194 @@
 //! Many hear many: who is heard, how loud, by whom.
+//!
+//! Every member hears all others and not itself. What a member says comes in at the rate of its codec, and each listener
+//! gets a sum at the rate of its own; what is said is converted for a rate once, if somebody listens at it. Equal sums
+//! are made once, and encoded once for each codec.
+//!
+//! | step | file |
+//! |---|---|
+//! | who has joined, and what it brought along | `members`, `seat` |
+//! | who speaks | `voice`; who would like to be heard: `candidates`; who is heard: `round` |
+//! | the sound of those that are heard | `sources`, how loud: `gain` |
+//! | what is heard | `mixes`; as payloads: `shares` |
+//! | who leads | `dominant` |
+//!
+//! A round of 20 ms: [`Mixer::begin_round`]; for each member whose far end sends, [`Mixer::hear`]; for each with a prompt,
+//! [`Mixer::hear_prompt`]; [`Mixer::select`]; then, at any time until the next round, each member may take once what it
+//! hears, as a payload ([`Mixer::payload`]) or as samples ([`Mixer::samples`]). Nothing in a round allocates.
 
+mod candidates;
+mod dominant;
+mod gain;
+mod listen;
+mod members;
+mod mixes;
+mod round;
 mod seat;
+mod shares;
+mod sources;
+mod voice;
 
+use std::collections::VecDeque;
+
+use self::candidates::Candidates;
+use self::dominant::Dominant;
+pub use self::listen::Senders;
+use self::members::Members;
+use self::mixes::Mixes;
 pub use self::seat::{Audience, Converters, Seat};
+use self::shares::Shares;
+use self::sources::Sources;
+use crate::{Codec, MAX_PAYLOAD_BYTES};
 
 /// Members of a mixer that are heard at once unless it is made for another number.
 pub const DEFAULT_TALKERS: usize = 4;
 
 /// The most members that can be heard at once. With more, nobody is understood, and every one makes the others softer.
 pub const MAX_TALKERS: usize = 6;
+
+/// A place in a mixer, for as long as its member stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemberId(u16);
+
+/// See the module.
+#[derive(Debug)]
+pub struct Mixer {
+    max_talkers: usize,
+    round: u32,
+    members: Members,
+    /// Seats of those who have left.
+    left: VecDeque<Box<Seat>>,
+    sources: Sources,
+    candidates: Candidates,
+    mixes: Mixes,
+    shares: Shares,
+    dominant: Dominant,
+    /// More send than can be heard at once, so that only those who speak are.
+    is_crowded: bool,
+    /// For a payload that nobody shares.
+    solo: [u8; MAX_PAYLOAD_BYTES],
+}
+
+impl Mixer {
+    /// A mixer for so many members, at most 65,535, of which so many talkers are heard at once, at most [`MAX_TALKERS`];
+    /// allocates everything that it will ever need.
+    #[must_use]
+    pub fn new(max_members: usize, max_talkers: usize) -> Self {
+        let members = Members::new(max_members);
+        Self {
+            max_talkers: max_talkers.clamp(1, MAX_TALKERS),
+            // Numbers begin late enough that none of the first rounds looks like one that never was.
+            round: 1,
+            members,
+            left: VecDeque::with_capacity(max_members),
+            sources: Sources::new(),
+            candidates: Candidates::new(),
+            mixes: Mixes::new(),
+            shares: Shares::new(),
+            dominant: Dominant::default(),
+            is_crowded: false,
+            solo: [0; MAX_PAYLOAD_BYTES],
+        }
+    }
+
+    /// Takes a member in.
+    ///
+    /// # Errors
+    ///
+    /// Gives the seat back where there are as many members as there may be.
+    pub fn join(&mut self, seat: Box<Seat>) -> Result<MemberId, Box<Seat>> {
+        if self.members.is_full() {
+            self.finish_leaving(true);
+        }
+        self.members.enter(seat).map(MemberId)
+    }
+
+    /// Lets a member go: it fades out with the next round, and is gone with the one after.
+    pub fn leave(&mut self, member: MemberId) {
+        if let Some(leaving) = self.members.get(member.0) {
+            self.dominant.forget(leaving.name);
+        }
+        self.members.leave(member.0);
+    }
+
+    /// The seat of one who has left, to be dropped where that may take its time.
+    pub fn poll_left(&mut self) -> Option<Box<Seat>> {
+        self.left.pop_front()
+    }
+
+    /// Says whether nobody hears a member.
+    pub fn set_muted(&mut self, member: MemberId, is_muted: bool) {
+        let Some(member) = self.members.get_mut(member.0) else { return };
+        member.is_muted = is_muted;
+        if is_muted {
+            member.voice.silence();
+            self.dominant.forget(member.name);
+        }
+    }
+
+    /// Says who hears a member and whom it hears; returns what was said before, to be dropped elsewhere.
+    pub fn set_audience(&mut self, member: MemberId, audience: Box<Audience>) -> Box<Audience> {
+        let Some(member) = self.members.get_mut(member.0) else { return audience };
+        member.is_in_default_group = audience.is_in_default_group();
+        member.is_private = audience.is_private();
+        if !member.is_in_default_group || member.is_private {
+            self.dominant.forget(member.name);
+        }
+        std::mem::replace(&mut member.seat.audience, audience)
+    }
+
+    /// Gives a member converters for the rate of its frames from here on; returns those it had, to be dropped elsewhere.
+    pub fn set_converters(
+        &mut self,
+        member: MemberId,
+        converters: Box<Converters>,
+    ) -> Option<Box<Converters>> {
+        match self.members.get_mut(member.0) {
+            Some(member) => member.seat.converters.replace(converters),
+            None => Some(converters),
+        }
+    }
+
+    /// Says with which codec a member is going to take payloads; none while it takes none.
+    ///
+    /// [`Self::payload`] answers in any case; only what is announced is shared.
+    pub fn set_codec(&mut self, member: MemberId, codec: Option<Codec>) {
+        if let Some(member) = self.members.get_mut(member.0) {
+            member.codec = codec;
+        }
+    }
+
+    /// The dominant speaker of those who hear each other, by name.
+    #[must_use]
+    pub fn dominant(&self) -> Option<u64> {
+        self.dominant.current()
+    }
+
+    /// Ends all that is under way, for no round follows soon: nobody is heard, and who leaves is gone.
+    pub fn rest(&mut self) {
+        self.finish_leaving(true);
+        self.sources.clear();
+        self.shares.clear();
+        self.dominant = Dominant::default();
+        self.is_crowded = false;
+        for (_, member) in self.members.iter_mut() {
+            (member.source, member.share) = (None, None);
+            (member.key, member.last_key) = Default::default();
+            (member.has_listened, member.had_listened) = (false, false);
+            member.voice.silence();
+        }
+    }
+
+    /// Takes out those who have faded, or all who leave.
+    fn finish_leaving(&mut self, is_now: bool) {
+        while let Some((at, member)) = self.members.take_gone(is_now) {
+            self.sources.forget(at);
+            self.left.push_back(member.seat);
+        }
+    }
+}
+
+/// The bit of a source in a set of them.
+const fn mask(source: usize) -> u16 {
+    1 << source
+}

@@ -4,8 +4,8 @@ use crate::{FrameConverter, SampleRate};
 
 /// Who hears a member, and whom it hears.
 ///
-/// A member with listeners of its own is heard by exactly those. One without is heard by everybody in the default group,
-/// if it is in it itself. A member outside the default group hears only those that name it.
+/// A member with an audience of its own is heard by exactly that. One without is heard by everybody in the default
+/// group, if it is in it itself. A member outside the default group hears only those that name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Audience {
     is_in_default_group: bool,
@@ -14,7 +14,8 @@ pub struct Audience {
 }
 
 impl Audience {
-    /// An audience of the members with these names, who need not have joined yet; without names of the default group.
+    /// An audience of the members with these names, who need not have joined yet; without names that of the default
+    /// group.
     #[must_use]
     pub fn new(is_in_default_group: bool, names: Option<Vec<u64>>) -> Self {
         let names = names.map(|mut names| {
@@ -50,13 +51,13 @@ impl Default for Audience {
     }
 }
 
-/// A member on its way into a mixer. Making it allocates and computes filters.
+/// A member on its way into a mixer, or out of it. Making it allocates and computes filters.
 #[derive(Debug)]
 pub struct Seat {
-    pub(crate) name: u64,
-    pub(crate) audience: Box<Audience>,
-    pub(crate) is_muted: bool,
-    pub(crate) converters: Option<Box<Converters>>,
+    pub(super) name: u64,
+    pub(super) audience: Box<Audience>,
+    pub(super) is_muted: bool,
+    pub(super) converters: Option<Box<Converters>>,
 }
 
 impl Seat {
@@ -73,7 +74,14 @@ impl Seat {
 #[derive(Debug)]
 pub struct Converters {
     from: SampleRate,
-    others: [FrameConverter; 2],
+    others: [Streaming; 2],
+}
+
+/// A converter, and the round in which it was used last.
+#[derive(Debug)]
+struct Streaming {
+    converter: FrameConverter,
+    used: u32,
 }
 
 impl Converters {
@@ -85,6 +93,26 @@ impl Converters {
             SampleRate::Hz16000 => [SampleRate::Hz8000, SampleRate::Hz48000],
             SampleRate::Hz48000 => [SampleRate::Hz8000, SampleRate::Hz16000],
         };
-        Self { from, others: others.map(|to| FrameConverter::new(from, to)) }
+        let others = others.map(|to| Streaming { converter: FrameConverter::new(from, to), used: 0 });
+        Self { from, others }
+    }
+
+    /// Converts this round's samples from one rate to another; false where it is not for these.
+    ///
+    /// What was converted rounds ago is forgotten rather than continued.
+    pub(super) fn convert(
+        &mut self,
+        round: u32,
+        (from, samples): (SampleRate, &[i16]),
+        (to, out): (SampleRate, &mut [i16]),
+    ) -> bool {
+        let streaming = self.others.iter_mut().find(|streaming| streaming.converter.to() == to);
+        let Some(streaming) = streaming.filter(|_| self.from == from) else { return false };
+        if streaming.used.wrapping_add(1) != round {
+            streaming.converter.reset();
+        }
+        streaming.used = round;
+        streaming.converter.convert_samples(samples, out);
+        true
     }
 }
