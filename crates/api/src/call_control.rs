@@ -2,7 +2,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use call_engine::{Command, Rejection, Reply};
-use model::{AppId, Call, CallId, NewCall, Operation};
+use model::{AppId, AudioRoutingGroup, Call, CallId, NewCall, Operation, ParticipantId, RosterParticipant};
 
 /// What the endpoints ask of calls: the seam between HTTP and whatever runs calls.
 ///
@@ -16,6 +16,15 @@ pub trait CallControl: Send + Sync {
 
     /// Shows the operations of a live call, oldest first.
     fn operations<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<Operation>>;
+
+    /// Shows who is in a live call, as its application may see them. A call between two has no roster.
+    fn participants<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<RosterParticipant>>;
+
+    /// Shows the private routes of sound of the conference that a live call is in.
+    fn routing_groups<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<AudioRoutingGroup>>;
+
+    /// Who speaks most in the conference that a live call is in, and the number of its sound.
+    fn dominant<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Option<(ParticipantId, u32)>>;
 
     /// Hands a command to a live call.
     fn command<'a>(&'a self, app: &'a AppId, id: CallId, command: Command) -> CallFuture<'a, Reply>;

@@ -44,11 +44,11 @@ impl Caller {
     ///
     /// 403 with code 7504 where the token carries none of these permissions.
     pub(crate) fn require_any(&self, permissions: &[&str]) -> Result<(), ApiError> {
-        if permissions.iter().any(|name| self.principal.roles.has(name)) {
-            Ok(())
-        } else {
-            Err(GraphError::insufficient_permissions().into())
-        }
+        if self.has_any(permissions) { Ok(()) } else { Err(GraphError::insufficient_permissions().into()) }
+    }
+
+    pub(crate) fn has_any(&self, permissions: &[&str]) -> bool {
+        permissions.iter().any(|name| self.principal.roles.has(name))
     }
 }
 

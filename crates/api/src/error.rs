@@ -60,8 +60,27 @@ impl From<CallFault> for ApiError {
 fn refused(rejection: Rejection) -> GraphError {
     match rejection {
         Rejection::Ended => GraphError::call_not_found(),
+        Rejection::GroupExists => GraphError::conflict("There is an audio routing group of that id already."),
+        Rejection::GroupInvalid => GraphError::invalid_argument(
+            "An audio routing group has one source, and one other receiver, or in a multicast one or more.",
+        ),
+        Rejection::GroupNotFound => GraphError::item_not_found("The call has no such audio routing group."),
+        Rejection::HoldBusy => GraphError::conflict("Another participant is on hold; one can be at a time."),
+        Rejection::MediaMode => GraphError::wrong_media_mode(),
         Rejection::NotEstablished => GraphError::invalid_state("The call is not established."),
+        Rejection::NotGroupCall => GraphError::not_a_group_call(),
+        Rejection::NotOnHold => GraphError::invalid_state("The participant is not on hold."),
+        Rejection::NotPresenter => {
+            GraphError::forbidden("The application's role in the meeting does not allow that.")
+        }
+        Rejection::ParticipantNotFound => GraphError::participant_not_found(),
+        Rejection::TooManyGroups => {
+            GraphError::invalid_argument("The call has as many audio routing groups as it may have.")
+        }
         Rejection::TooManyOperations => GraphError::too_many_requests(MOMENT),
+        Rejection::TooManyParticipants => {
+            GraphError::invalid_argument("The call has as many participants as it may have.")
+        }
     }
 }
 

@@ -9,10 +9,12 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use model::{CallId, OperationId, RecordingId};
+use model::{CallId, OperationId, ParticipantId, RecordingId};
 
 use crate::context::RequestContext;
 use crate::error::ApiError;
+use crate::front;
+use crate::path::Version;
 use crate::state::{AppState, Shared};
 
 /// What is known of the request.
@@ -53,6 +55,44 @@ impl FromRequestParts<AppState> for OperationInPath {
 
 pub(crate) fn operation_not_found() -> ApiError {
     GraphError::item_not_found("The call has no such operation.").into()
+}
+
+/// The participant in the path. What is no GUID names nobody.
+pub(crate) struct ParticipantInPath(pub(crate) ParticipantId);
+
+impl FromRequestParts<AppState> for ParticipantInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let id = path_parameter(parts, state, "participant").await?;
+        ParticipantId::parse(&id).map(Self).ok_or_else(|| GraphError::participant_not_found().into())
+    }
+}
+
+/// The routing group in the path: any text, as clients choose it.
+pub(crate) struct GroupInPath(pub(crate) String);
+
+impl FromRequestParts<AppState> for GroupInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        path_parameter(parts, state, "group").await.map(Self)
+    }
+}
+
+/// The request came below `/beta`. To others the resource does not exist; so it stands first, before the token.
+pub(crate) struct BetaOnly;
+
+impl<S: Sync> FromRequestParts<S> for BetaOnly {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let Context(context) = Context::from_request_parts(parts, state).await?;
+        match context.version {
+            Version::Beta => Ok(Self),
+            Version::V1 => Err(front::no_such_resource(parts.uri.clone()).await),
+        }
+    }
 }
 
 /// The recording in the path.

@@ -5,11 +5,12 @@
 //!
 //! | paths | module |
 //! |---|---|
-//! | `/v1.0/communications/calls…` (also `/beta`, `/app/calls`, qualified names, OData keys) | `calls`, `operations` |
+//! | `/v1.0/communications/calls…` (also `/beta`, `/app/calls`, qualified names, OData keys) | `calls`, `operations`, `participants`, `routing_groups` |
 //! | `/v1.0/recordings/{id}`, fetched with the token of its operation | `recordings` |
 //! | `/{tenant}/oauth2/v2.0/token`, `/{tenant}/oauth2/token`, discovery, keys | `tokens` |
 //! | `/v1/.well-known/OpenIdConfiguration` and `/v1/.well-known/keys`, for receivers of notifications | `notifications` |
 //! | `/hookswitch/v1/calls/{id}/notifications`: what became of a call's notifications | `notifications` |
+//! | `/hookswitch/v1/calls/{id}/dominantSpeaker`: who speaks | `calls` |
 //! | `/hookswitch/v1/openapi.json`, `/healthz`, `/readyz`, `/metrics` | `operators` |
 
 mod api;
@@ -24,11 +25,13 @@ mod node_calls;
 mod notifications;
 mod operations;
 mod operators;
+mod participants;
 mod path;
 mod rate_limit;
 mod recordings;
 mod reply;
 mod router;
+mod routing_groups;
 mod state;
 mod tokens;
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use call_engine::{Command, Reply};
-use model::{AppId, Call, CallId, NewCall, Operation, Timestamp};
+use model::{
+    AppId, AudioRoutingGroup, Call, CallId, NewCall, Operation, ParticipantId, RosterParticipant, Timestamp,
+};
 use node::{Calls, CallsError};
 
 use crate::{CallControl, CallFault, CallFuture, Clock};
@@ -19,6 +21,18 @@ impl CallControl for Calls {
 
     fn operations<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<Operation>> {
         Box::pin(async move { Ok(Self::operations(self, app, id).await?) })
+    }
+
+    fn participants<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<RosterParticipant>> {
+        Box::pin(async move { Ok(Self::participants(self, app, id).await?) })
+    }
+
+    fn routing_groups<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<AudioRoutingGroup>> {
+        Box::pin(async move { Ok(Self::routing_groups(self, app, id).await?) })
+    }
+
+    fn dominant<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Option<(ParticipantId, u32)>> {
+        Box::pin(async move { Ok(Self::dominant(self, app, id).await?) })
     }
 
     fn command<'a>(&'a self, app: &'a AppId, id: CallId, command: Command) -> CallFuture<'a, Reply> {

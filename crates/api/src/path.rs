@@ -39,23 +39,35 @@ impl Version {
 pub(crate) struct NotText;
 
 /// Path segments as the routes spell them; requests may use any case.
-const NAMES: [&str; 15] = [
+const NAMES: [&str; 24] = [
     "communications",
+    "audioRoutingGroups",
     "calls",
     "operations",
+    "participants",
     "recordings",
+    "addLargeGalleryView",
+    "admitFromLobby",
     "answer",
     "cancelMediaProcessing",
+    "changeScreenSharingRole",
     "keepAlive",
     "mute",
-    "participants",
     "playPrompt",
     "recordResponse",
     "redirect",
+    "removeFromLobby",
     "sendDtmfTones",
+    "startHoldMusic",
+    "stopHoldMusic",
     "subscribeToTone",
     "transfer",
+    "unmute",
+    "updateRecordingStatus",
 ];
+
+/// Actions of all participants together, which stand where an id could.
+const ACTIONS_OF_ALL: [&str; 3] = ["admitAllFromLobby", "invite", "muteAll"];
 
 /// What stays as it is in a segment: the unreserved characters of RFC 3986, 2.3.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -96,7 +108,8 @@ fn canonical<'a>(segments: impl Iterator<Item = &'a str>) -> Vec<String> {
     for segment in segments {
         let previous = canonical.last().map(String::as_str);
         if previous.is_some_and(is_collection) {
-            canonical.push(plain_id(segment));
+            let action = action_of_all(segment).filter(|_| previous == Some("participants"));
+            canonical.push(action.map_or_else(|| plain_id(segment), str::to_owned));
             continue;
         }
         let is_first = previous.is_none();
@@ -110,7 +123,7 @@ fn canonical<'a>(segments: impl Iterator<Item = &'a str>) -> Vec<String> {
 
 /// What follows one of these is an id.
 fn is_collection(name: &str) -> bool {
-    matches!(name, "calls" | "operations" | "participants" | "recordings")
+    matches!(name, "audioRoutingGroups" | "calls" | "operations" | "participants" | "recordings")
 }
 
 /// Splits `calls('id')` into name and key (OData URL conventions, 4.3.1).
@@ -120,11 +133,21 @@ fn split_key(segment: &str) -> Option<(&str, &str)> {
     (!unquoted.is_empty()).then_some((name, unquoted))
 }
 
-fn plain_name(name: &str, is_first: bool) -> String {
-    let short = match name.get(..NAMESPACE.len()) {
+fn action_of_all(segment: &str) -> Option<&'static str> {
+    let short = short_name(segment);
+    ACTIONS_OF_ALL.iter().copied().find(|action| action.eq_ignore_ascii_case(short))
+}
+
+/// A name without the namespace that it may be qualified with.
+fn short_name(name: &str) -> &str {
+    match name.get(..NAMESPACE.len()) {
         Some(prefix) if prefix.eq_ignore_ascii_case(NAMESPACE) => name.get(NAMESPACE.len()..).unwrap_or(name),
         _ => name,
-    };
+    }
+}
+
+fn plain_name(name: &str, is_first: bool) -> String {
+    let short = short_name(name);
     if is_first && short.eq_ignore_ascii_case("app") {
         return "communications".to_owned();
     }

@@ -16,10 +16,16 @@ pub(crate) fn json(status: StatusCode, body: &Value) -> Response {
     response
 }
 
-/// The 200 of an action that started an operation, with its address.
-pub(crate) fn operation(context: &RequestContext, call: CallId, operation: &Operation) -> Response {
-    let response = json(StatusCode::OK, &graph_wire::started_operation(operation));
-    with_header(response, LOCATION, &links::operation(&context.base(), call, operation.id))
+/// The answer to an action that started an operation, with its address.
+pub(crate) fn operation(
+    status: StatusCode,
+    context: &RequestContext,
+    call: CallId,
+    operation: &Operation,
+) -> Response {
+    let base = context.base();
+    let response = json(status, &graph_wire::started_operation(&base, operation));
+    with_header(response, LOCATION, &links::operation(&base, call, operation.id))
 }
 
 /// Adds a header; leaves it out where the text cannot be one.

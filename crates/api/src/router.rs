@@ -3,8 +3,10 @@ use std::sync::Arc;
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
-use crate::state::Shared;
-use crate::{Api, calls, front, notifications, operations, operators, recordings, tokens};
+use crate::state::{AppState, Shared};
+use crate::{
+    Api, calls, front, notifications, operations, operators, participants, recordings, routing_groups, tokens,
+};
 
 /// Makes a service of the endpoints.
 ///
@@ -27,12 +29,14 @@ pub fn router(api: Api) -> Router {
         .route("/v1.0/communications/calls/{call}/sendDtmfTones", post(calls::send_dtmf_tones))
         .route("/v1.0/communications/calls/{call}/operations", get(operations::list))
         .route("/v1.0/communications/calls/{call}/operations/{operation}", get(operations::read))
+        .merge(conference_routes())
         .route("/v1.0/recordings/{recording}", get(recordings::read))
         .route("/v1/.well-known/OpenIdConfiguration", get(notifications::configuration))
         .route("/v1/.well-known/openidconfiguration", get(notifications::configuration))
         .route("/v1/.well-known/openid-configuration", get(notifications::configuration))
         .route("/v1/.well-known/keys", get(notifications::keys))
         .route("/hookswitch/v1/calls/{call}/notifications", get(notifications::list))
+        .route("/hookswitch/v1/calls/{call}/dominantSpeaker", get(calls::dominant_speaker))
         .route("/hookswitch/v1/openapi.json", get(operators::openapi))
         .route("/healthz", get(operators::health))
         .route("/readyz", get(operators::ready))
@@ -52,4 +56,30 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(front::method_not_allowed)
         .with_state(Arc::clone(&state));
     front::wrap(routes, state)
+}
+
+/// What applications ask of the conference that their call is in.
+fn conference_routes() -> Router<AppState> {
+    let below = |path: &str| format!("/v1.0/communications/calls/{{call}}/{path}");
+    Router::new()
+        .route(&below("mute"), post(calls::mute))
+        .route(&below("unmute"), post(calls::unmute))
+        .route(&below("changeScreenSharingRole"), post(calls::change_screen_sharing_role))
+        .route(&below("updateRecordingStatus"), post(calls::update_recording_status))
+        .route(&below("addLargeGalleryView"), post(calls::add_large_gallery_view))
+        .route(&below("participants"), get(participants::list))
+        .route(&below("participants/invite"), post(participants::invite))
+        .route(&below("participants/muteAll"), post(participants::mute_all))
+        .route(&below("participants/admitAllFromLobby"), post(participants::admit_all_from_lobby))
+        .route(&below("participants/{participant}"), get(participants::read).delete(participants::delete))
+        .route(&below("participants/{participant}/mute"), post(participants::mute))
+        .route(&below("participants/{participant}/startHoldMusic"), post(participants::start_hold_music))
+        .route(&below("participants/{participant}/stopHoldMusic"), post(participants::stop_hold_music))
+        .route(&below("participants/{participant}/admitFromLobby"), post(participants::admit_from_lobby))
+        .route(&below("participants/{participant}/removeFromLobby"), post(participants::remove_from_lobby))
+        .route(&below("audioRoutingGroups"), get(routing_groups::list).post(routing_groups::create))
+        .route(
+            &below("audioRoutingGroups/{group}"),
+            get(routing_groups::read).patch(routing_groups::update).delete(routing_groups::delete),
+        )
 }

@@ -7,7 +7,8 @@ use gungraun::{
     Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
 };
 use model::{
-    IdSource, Identity, IdentitySet, InvitationParticipant, LegId, MediaConfig, Modality, NewCall, Timestamp,
+    Destination, IdSource, Identity, IdentitySet, InvitationParticipant, Invitee, LegId, MediaConfig,
+    Modality, NewCall, Timestamp,
 };
 use uuid::Uuid;
 
@@ -42,8 +43,10 @@ fn new_call() -> NewCall {
         chain: None,
         scenario: None,
         source: None,
-        target,
-        callee: "112f7296-5fa4-42ca-bae8-6a692b15d4b8".into(),
+        destination: Destination::Person(Box::new(Invitee {
+            target,
+            callee: "112f7296-5fa4-42ca-bae8-6a692b15d4b8".into(),
+        })),
         subject: None,
         requested_modalities: vec![Modality::Audio],
         media_config: MediaConfig::ServiceHosted {

@@ -1,9 +1,14 @@
+use std::collections::BTreeMap;
+
 use model::{
-    CallDirection, CallId, CallState, ChainId, ChangeType, IdSource, Identity, IdentitySet, LegId,
-    MediaState, NewCall, Notification, NotificationBody, NotificationId, Operation, OperationId,
-    OperationKind, OperationStatus, Outcome, Participant, ParticipantId, ScenarioId, Timestamp, ToneInfo,
+    CallDirection, CallId, CallKind, CallState, ChainId, ChangeType, Destination, IdSource, Identity,
+    IdentitySet, LegId, MediaConfig, MediaState, NewCall, Notification, NotificationBody, NotificationId,
+    Operation, OperationId, OperationKind, OperationStatus, Outcome, Participant, ParticipantId, Roster,
+    ScenarioId, Timestamp, Tone, ToneInfo,
 };
 
+use crate::asked::Asked;
+use crate::conference::{ConferenceAnswer, ConferenceEvent, ConferenceRequest};
 use crate::ending::outcome_of;
 use crate::operations::{self, Line, Operations};
 use crate::pending::Pending;
@@ -19,6 +24,8 @@ pub struct Call {
     operations: Operations,
     is_subscribed_to_tones: bool,
     tones_heard: i64,
+    /// What the conference has been asked for and not answered yet.
+    asked: BTreeMap<CommandId, Asked>,
     /// The ending that a call in `Terminating` will have.
     ending: Option<Outcome>,
     deadline: Option<Deadline>,
@@ -26,22 +33,35 @@ pub struct Call {
 }
 
 impl Call {
-    /// Makes a call and asks for its leg.
+    /// Makes a call and asks for its leg, or for its place in a conference.
     pub fn create(new: NewCall, leg: LegId, config: Config, now: Timestamp, ids: &mut dyn IdSource) -> Self {
-        let callee = new.callee.clone();
+        let destination = new.destination.clone();
+        let deadline = match &destination {
+            Destination::Person(_) => Deadline::Ringing(now.after(config.ringing_timeout)),
+            // The conference keeps the time of those who ring or wait.
+            Destination::Group(_) | Destination::Meeting(_) => {
+                Deadline::KeepAlive(now.after(config.keep_alive_timeout))
+            }
+        };
         let mut call = Self {
-            deadline: Some(Deadline::Ringing(now.after(config.ringing_timeout))),
+            deadline: Some(deadline),
             config,
             record: record_of(new, now, ids),
             leg,
             operations: Operations::default(),
             is_subscribed_to_tones: false,
             tones_heard: 0,
+            asked: BTreeMap::new(),
             ending: None,
             pending: Pending::default(),
         };
         call.show_change(ChangeType::Updated, now, ids);
-        call.pending.act(Effect::StartLeg { leg, callee });
+        call.pending.act(match destination {
+            Destination::Person(invitee) => Effect::StartLeg { leg, invitee },
+            Destination::Group(_) | Destination::Meeting(_) => {
+                Effect::JoinConference { leg, destination: Box::new(destination) }
+            }
+        });
         call
     }
 
@@ -64,8 +84,12 @@ impl Call {
     pub fn handle(&mut self, input: Input, now: Timestamp, ids: &mut dyn IdSource) {
         match input {
             Input::Command { id, command } => self.command(id, command, now, ids),
-            Input::Leg(_) | Input::JobEnded { .. } if self.is_over() => {}
+            Input::Conference(_) | Input::Leg(_) | Input::JobEnded { .. } | Input::Replaced
+                if self.is_over() => {}
+            Input::Conference(event) => self.conference_event(event, now, ids),
             Input::Leg(event) => self.leg_event(event, now, ids),
+            Input::Replaced if self.record.state == CallState::Terminating => {}
+            Input::Replaced => self.terminate(Outcome::Replaced, now, ids),
             Input::JobEnded { operation, result } => {
                 self.complete(operation, result, now, ids);
                 self.start_waiting();
@@ -98,6 +122,12 @@ impl Call {
     }
 
     fn command(&mut self, id: CommandId, command: Command, now: Timestamp, ids: &mut dyn IdSource) {
+        let command = match (self.record.state, command) {
+            (CallState::Established, Command::Conference { request, client_context }) => {
+                return self.ask((id, client_context), request, ids);
+            }
+            (_, command) => command,
+        };
         let reply = match (self.record.state, command) {
             (CallState::Terminated | CallState::Terminating, _) => Err(Rejection::Ended),
             (_, Command::HangUp) => {
@@ -147,7 +177,104 @@ impl Call {
                 self.cancel_line(Line::Tones, now, ids);
                 Ok(reply)
             }
-            Command::HangUp | Command::KeepAlive => Ok(Reply::Done),
+            Command::Conference { .. } | Command::HangUp | Command::KeepAlive => Ok(Reply::Done),
+        }
+    }
+
+    /// Passes a question on to the conference. Between two, only inviting makes sense: it makes a conference.
+    fn ask(
+        &mut self,
+        (command, client_context): (CommandId, Option<String>),
+        request: ConferenceRequest,
+        ids: &mut dyn IdSource,
+    ) {
+        let is_between_two = matches!(self.record.kind, CallKind::PeerToPeer { .. });
+        if is_between_two && !matches!(request, ConferenceRequest::Invite(_)) {
+            return self.pending.reply(command, Err(Rejection::NotGroupCall));
+        }
+        let is_service_hosted = matches!(self.record.media_config, MediaConfig::ServiceHosted { .. });
+        if is_service_hosted && matches!(request, ConferenceRequest::ChangeScreenSharingRole(_)) {
+            return self.pending.reply(command, Err(Rejection::MediaMode));
+        }
+        if self.asked.len() >= self.config.max_waiting_operations {
+            return self.pending.reply(command, Err(Rejection::TooManyOperations));
+        }
+        let asked = Asked::new(&request, client_context, ids);
+        let operation = asked.operation;
+        self.asked.insert(command, asked);
+        self.pending.act(Effect::AskConference { command, operation, request });
+    }
+
+    fn conference_event(&mut self, event: ConferenceEvent, now: Timestamp, ids: &mut dyn IdSource) {
+        match event {
+            ConferenceEvent::Answered { command, answer } => self.answered(command, answer),
+            ConferenceEvent::Ended(outcome) => {
+                let outcome = self.ending.unwrap_or(outcome);
+                self.end(outcome, now, ids);
+            }
+            ConferenceEvent::Joined => self.established(now, ids),
+            ConferenceEvent::OperationEnded { operation, result } => {
+                self.complete(operation, result, now, ids);
+            }
+            ConferenceEvent::Roster(roster) => self.show_roster(roster, now, ids),
+            ConferenceEvent::Tone(tone) => self.heard(tone, now, ids),
+        }
+    }
+
+    /// Answers the application with what the conference answered.
+    fn answered(&mut self, command: CommandId, answer: Result<ConferenceAnswer, Rejection>) {
+        let Some(asked) = self.asked.remove(&command) else { return };
+        let reply = match answer {
+            Err(rejection) => Err(rejection),
+            Ok(ConferenceAnswer::Group(group)) => Ok(Reply::Group(Box::new(group))),
+            Ok(ConferenceAnswer::Done) => Ok(self.done(asked)),
+        };
+        if reply.is_ok() && matches!(self.record.kind, CallKind::PeerToPeer { .. }) {
+            self.record.kind = CallKind::Group;
+            self.pending.persist(self.record.clone());
+        }
+        self.pending.reply(command, reply);
+    }
+
+    /// What an application is answered that asked for something which is done, or has begun.
+    fn done(&mut self, asked: Asked) -> Reply {
+        let Some(operation) = asked.into_operation() else { return Reply::Done };
+        let remembered = self.config.max_remembered_operations;
+        let operation = if operation.status.is_final() {
+            self.operations.add_completed(operation.clone(), remembered);
+            operation
+        } else {
+            self.operations.add(operation, remembered)
+        };
+        self.pending.persist_operation(operation.clone());
+        Reply::Operation(Box::new(operation))
+    }
+
+    fn show_roster(&mut self, roster: Roster, now: Timestamp, ids: &mut dyn IdSource) {
+        let body = NotificationBody::Roster(Box::new(roster));
+        let notification = self.notification(ChangeType::Updated, body, now, ids);
+        self.pending.persist(self.record.clone());
+        self.pending.notify(notification);
+    }
+
+    /// The call is answered, or in its conference.
+    fn established(&mut self, now: Timestamp, ids: &mut dyn IdSource) {
+        if self.record.state != CallState::Establishing {
+            return;
+        }
+        self.record.state = CallState::Established;
+        self.record.media_state = Some(MediaState::Active);
+        self.deadline = Some(Deadline::KeepAlive(now.after(self.config.keep_alive_timeout)));
+        self.show_change(ChangeType::Updated, now, ids);
+    }
+
+    fn heard(&mut self, tone: Tone, now: Timestamp, ids: &mut dyn IdSource) {
+        if self.record.state != CallState::Established {
+            return;
+        }
+        self.tones_heard += 1;
+        if self.is_subscribed_to_tones {
+            self.show_tone(ToneInfo { sequence_id: self.tones_heard, tone }, now, ids);
         }
     }
 
@@ -186,12 +313,7 @@ impl Call {
 
     fn leg_event(&mut self, event: LegEvent, now: Timestamp, ids: &mut dyn IdSource) {
         match (self.record.state, event) {
-            (CallState::Establishing, LegEvent::Answered) => {
-                self.record.state = CallState::Established;
-                self.record.media_state = Some(MediaState::Active);
-                self.deadline = Some(Deadline::KeepAlive(now.after(self.config.keep_alive_timeout)));
-                self.show_change(ChangeType::Updated, now, ids);
-            }
+            (_, LegEvent::Answered) => self.established(now, ids),
             (CallState::Established, LegEvent::Held(is_held)) => {
                 let media_state = if is_held { MediaState::Inactive } else { MediaState::Active };
                 if self.record.media_state != Some(media_state) {
@@ -199,17 +321,12 @@ impl Call {
                     self.show_change(ChangeType::Updated, now, ids);
                 }
             }
-            (CallState::Established, LegEvent::Tone(tone)) => {
-                self.tones_heard += 1;
-                if self.is_subscribed_to_tones {
-                    self.show_tone(ToneInfo { sequence_id: self.tones_heard, tone }, now, ids);
-                }
-            }
+            (_, LegEvent::Tone(tone)) => self.heard(tone, now, ids),
             (_, LegEvent::Ended(cause)) => {
                 let outcome = self.ending.unwrap_or_else(|| self.outcome_of(cause));
                 self.end(outcome, now, ids);
             }
-            (_, LegEvent::Ringing | LegEvent::Answered | LegEvent::Held(_) | LegEvent::Tone(_)) => {}
+            (_, LegEvent::Ringing | LegEvent::Held(_)) => {}
         }
     }
 
@@ -230,6 +347,9 @@ impl Call {
 
     fn end(&mut self, outcome: Outcome, now: Timestamp, ids: &mut dyn IdSource) {
         self.complete_all(Outcome::CallEndedDuringOperation, now, ids);
+        for (command, _) in std::mem::take(&mut self.asked) {
+            self.pending.reply(command, Err(Rejection::Ended));
+        }
         self.record.state = CallState::Terminated;
         self.record.media_state = self.record.media_state.map(|_| MediaState::Inactive);
         self.record.outcome = Some(outcome);
@@ -351,6 +471,15 @@ fn record_of(new: NewCall, now: Timestamp, ids: &mut dyn IdSource) -> model::Cal
         identity: IdentitySet::application(application),
         ..Participant::default()
     });
+    let target = |invitee: model::Invitee| invitee.target;
+    let (kind, targets, place) = match new.destination {
+        Destination::Group(invitees) => (CallKind::Group, invitees.into_iter().map(target).collect(), None),
+        Destination::Meeting(join) => (CallKind::Meeting, Vec::new(), Some((join.chat, join.asked))),
+        Destination::Person(invitee) => {
+            (CallKind::PeerToPeer { callee: invitee.callee.clone() }, vec![target(*invitee)], None)
+        }
+    };
+    let (chat, meeting) = place.unzip();
     model::Call {
         id: CallId::next(ids),
         app: new.app,
@@ -365,8 +494,10 @@ fn record_of(new: NewCall, now: Timestamp, ids: &mut dyn IdSource) -> model::Cal
         media_state: None,
         my_participant: ParticipantId::next(ids),
         source,
-        targets: vec![new.target],
-        callee: new.callee,
+        targets,
+        kind,
+        chat,
+        meeting,
         subject: new.subject,
         requested_modalities: new.requested_modalities,
         media_config: new.media_config,

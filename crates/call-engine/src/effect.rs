@@ -1,5 +1,9 @@
-use model::{LegId, MediaPrompt, Notification, Operation, OperationId, RecordParams, Tone, UserId};
+use model::{
+    AudioRoutingGroup, Destination, Invitee, LegId, MediaPrompt, Notification, Operation, OperationId,
+    RecordParams, Tone,
+};
 
+use crate::conference::ConferenceRequest;
 use crate::{CommandId, Rejection};
 
 /// What the owner of a call must do, in order.
@@ -21,14 +25,31 @@ pub enum Effect {
         /// With what.
         reply: Result<Reply, Rejection>,
     },
+    /// Ask the conference; exactly one [`crate::ConferenceEvent::Answered`] with this command is expected. A call between
+    /// two that invites is made one first, its leg and the application being the first members.
+    AskConference {
+        /// Names the question in the answer.
+        command: CommandId,
+        /// The operation that its end is to be reported for, where it takes time.
+        operation: OperationId,
+        /// What is asked.
+        request: ConferenceRequest,
+    },
+    /// Join a conference: a new one with the people called, or that of a meeting.
+    JoinConference {
+        /// The leg's name from here on.
+        leg: LegId,
+        /// With whom or where; never one person.
+        destination: Box<Destination>,
+    },
     /// Call the callee.
     StartLeg {
         /// The leg's name from here on.
         leg: LegId,
         /// Whom.
-        callee: UserId,
+        invitee: Box<Invitee>,
     },
-    /// End the leg: cancel it if nobody answered yet, hang up otherwise.
+    /// End the leg: cancel it if nobody answered yet, hang up otherwise; or leave the conference.
     EndLeg {
         /// Which.
         leg: LegId,
@@ -63,6 +84,8 @@ impl Effect {
 pub enum Reply {
     /// It is done; there is nothing to show.
     Done,
+    /// A routing group as it is kept.
+    Group(Box<AudioRoutingGroup>),
     /// The operation that it started.
     Operation(Box<Operation>),
 }

@@ -1,4 +1,4 @@
-//! One call as a state machine that touches neither clock nor socket.
+//! Calls and conferences as state machines that touch neither clock nor socket.
 //!
 //! A [`Call`] is fed [`Input`]s, each with the moment it happened, and answers with [`Effect`]s that its owner performs
 //! in order. It speaks of legs, jobs and operations; SIP, WebRTC, HTTP and SQL are other crates' words.
@@ -11,6 +11,9 @@
 //!  Established ───────────┴── LegEnded, media lost ────►┘
 //! ```
 //!
+//! A call of several, or one that joins a meeting, has no leg of its own: it is a member of a [`Conference`], which
+//! tells it that it is in ([`ConferenceEvent::Joined`], like an answer), who else is, and when it is over.
+//!
 //! The order of use is: one input ([`Call::create`], [`Call::handle`] or [`Call::handle_timeout`]), then
 //! [`Call::poll_effect`] until it is empty, then [`Call::poll_timeout`] for when to come back. After
 //! [`Effect::Ended`] the call has no effects any more.
@@ -18,7 +21,9 @@
 //! What always holds, and is tested over random walks: every call ends; its `deleted` notification is the last and
 //! the only one; every operation completes once; what [`Call::record`] shows equals the last notification.
 
+mod asked;
 mod call;
+mod conference;
 mod effect;
 mod ending;
 mod input;
@@ -28,6 +33,10 @@ mod recovery;
 mod timers;
 
 pub use call::Call;
+pub use conference::{
+    Conference, ConferenceAnswer, ConferenceConfig, ConferenceEffect, ConferenceEvent, ConferenceInput,
+    ConferenceRequest, Joining, Sound,
+};
 pub use effect::{Effect, Job, Reply};
 pub use ending::EndCause;
 pub use input::{Command, CommandId, Input, JobResult, LegEvent, Rejection};

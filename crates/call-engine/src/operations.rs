@@ -10,7 +10,8 @@ use crate::{Job, JobResult};
 /// The operations of one call.
 ///
 /// Prompts and recordings share one line: the first runs, the others wait. Keys have a line of their own, so that they
-/// can be sent while a prompt plays. An operation leaves its line when it completes, which it does once.
+/// can be sent while a prompt plays. What the conference does waits for nothing. An operation leaves its line when it
+/// completes, which it does once.
 #[derive(Debug, Default)]
 pub(crate) struct Operations {
     all: BTreeMap<OperationId, Operation>,
@@ -20,9 +21,11 @@ pub(crate) struct Operations {
     tones: VecDeque<OperationId>,
 }
 
-/// The two lines in which operations wait.
+/// The lines in which operations wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line {
+    /// None: it runs at once, beside everything else.
+    Conference,
     Media,
     Tones,
 }
@@ -53,12 +56,17 @@ impl Operations {
     /// Adds an operation at the end of its line; it runs at once where the line was empty.
     pub(crate) fn add(&mut self, mut operation: Operation, remembered: usize) -> Operation {
         let queue = match line_of(&operation.kind) {
-            Line::Media => &mut self.media,
-            Line::Tones => &mut self.tones,
+            Line::Conference => None,
+            Line::Media => Some(&mut self.media),
+            Line::Tones => Some(&mut self.tones),
         };
-        operation.status =
-            if queue.is_empty() { OperationStatus::Running } else { OperationStatus::NotStarted };
-        queue.push_back(operation.id);
+        operation.status = OperationStatus::Running;
+        if let Some(queue) = queue {
+            if !queue.is_empty() {
+                operation.status = OperationStatus::NotStarted;
+            }
+            queue.push_back(operation.id);
+        }
         self.remember(operation.clone(), remembered);
         operation
     }
@@ -76,6 +84,7 @@ impl Operations {
     /// Starts the first of a line where it only waits so far, and says what to do.
     pub(crate) fn start_next(&mut self, line: Line) -> Option<(Operation, Job)> {
         let queue = match line {
+            Line::Conference => return None,
             Line::Media => &self.media,
             Line::Tones => &self.tones,
         };
@@ -115,6 +124,14 @@ pub(crate) fn line_of(kind: &OperationKind) -> Line {
         | OperationKind::PlayPrompt { .. }
         | OperationKind::Record { .. }
         | OperationKind::SubscribeToTone => Line::Media,
+        OperationKind::AddLargeGalleryView
+        | OperationKind::InviteParticipants { .. }
+        | OperationKind::MuteAll
+        | OperationKind::MuteParticipant
+        | OperationKind::StartHoldMusic
+        | OperationKind::StopHoldMusic
+        | OperationKind::UnmuteParticipant
+        | OperationKind::UpdateRecordingStatus { .. } => Line::Conference,
     }
 }
 
@@ -125,7 +142,16 @@ pub(crate) fn job_of(kind: &OperationKind) -> Option<Job> {
         OperationKind::SendDtmfTones { tones, delay_between_tones_ms, .. } => {
             Some(Job::SendTones { tones: tones.clone(), delay_ms: *delay_between_tones_ms })
         }
-        OperationKind::CancelMediaProcessing | OperationKind::SubscribeToTone => None,
+        OperationKind::AddLargeGalleryView
+        | OperationKind::CancelMediaProcessing
+        | OperationKind::InviteParticipants { .. }
+        | OperationKind::MuteAll
+        | OperationKind::MuteParticipant
+        | OperationKind::StartHoldMusic
+        | OperationKind::StopHoldMusic
+        | OperationKind::SubscribeToTone
+        | OperationKind::UnmuteParticipant
+        | OperationKind::UpdateRecordingStatus { .. } => None,
     }
 }
 
@@ -169,7 +195,7 @@ fn apply(operation: &mut Operation, result: JobResult) {
             why
         }
         (_, JobResult::Failed(why)) => why,
-        (_, JobResult::Played | JobResult::Recorded { .. } | JobResult::TonesSent) => {
+        (_, JobResult::Done | JobResult::Played | JobResult::Recorded { .. } | JobResult::TonesSent) => {
             Outcome::ActionCompleted
         }
     };

@@ -52,8 +52,16 @@ fn interrupt(operation: &mut Operation) {
             *completion = Some(SendDtmfCompletion::MediaOperationCanceled);
             operation.status = OperationStatus::Completed;
         }
-        OperationKind::CancelMediaProcessing
+        OperationKind::AddLargeGalleryView
+        | OperationKind::CancelMediaProcessing
+        | OperationKind::InviteParticipants { .. }
+        | OperationKind::MuteAll
+        | OperationKind::MuteParticipant
         | OperationKind::PlayPrompt { .. }
-        | OperationKind::SubscribeToTone => {}
+        | OperationKind::StartHoldMusic
+        | OperationKind::StopHoldMusic
+        | OperationKind::SubscribeToTone
+        | OperationKind::UnmuteParticipant
+        | OperationKind::UpdateRecordingStatus { .. } => {}
     }
 }

@@ -1,4 +1,4 @@
-//! The bodies of a call's actions.
+//! The bodies of a call's media actions.
 
 use std::time::Duration;
 
@@ -30,12 +30,14 @@ macro_rules! action {
             ///
             /// [`InvalidRequest`] with the place of the first thing that is wrong.
             pub fn decode(body: &[u8], limits: &Limits) -> Result<Self, InvalidRequest> {
-                let value = parse_parameters(body)?;
+                let value = $crate::action::parse_parameters(body)?;
                 Self::read(&Fields::any(&value, &Path::Root)?, limits)
             }
         }
     };
 }
+
+pub(crate) use action;
 
 action! {
     /// The body of `playPrompt`.
@@ -201,18 +203,21 @@ fn prompts_parameter() -> Member {
     Member::new("prompts", Vec::<MediaPrompt>::shape())
 }
 
-fn client_context_parameter() -> Member {
+pub(crate) fn client_context_parameter() -> Member {
     Member::nullable("clientContext", Shape::Text)
 }
 
-fn parse_parameters(body: &[u8]) -> Result<Value, InvalidRequest> {
+pub(crate) fn parse_parameters(body: &[u8]) -> Result<Value, InvalidRequest> {
     if body.iter().all(u8::is_ascii_whitespace) {
         return Ok(Value::Object(Map::new()));
     }
     json::parse(body)
 }
 
-fn read_client_context(fields: &Fields<'_>, limits: &Limits) -> Result<Option<String>, InvalidRequest> {
+pub(crate) fn read_client_context(
+    fields: &Fields<'_>,
+    limits: &Limits,
+) -> Result<Option<String>, InvalidRequest> {
     let context: Option<String> = fields.optional("clientContext")?;
     let most = limits.client_context_chars;
     match context {
@@ -231,11 +236,18 @@ fn read_prompts(
     let prompts: Vec<MediaPrompt> = fields.list("prompts", most)?;
     let list = Path::Member(fields.at(), "prompts");
     for (index, prompt) in prompts.iter().enumerate() {
-        let item = Path::Item(&list, index);
-        let media = Path::Member(&item, "mediaInfo");
-        check_url(&prompt.media.uri, &Path::Member(&media, "uri"), limits)?;
+        check_prompt(prompt, &Path::Item(&list, index), limits)?;
     }
     Ok(prompts)
+}
+
+pub(crate) fn check_prompt(
+    prompt: &MediaPrompt,
+    at: &Path<'_>,
+    limits: &Limits,
+) -> Result<(), InvalidRequest> {
+    let media = Path::Member(at, "mediaInfo");
+    check_url(&prompt.media.uri, &Path::Member(&media, "uri"), limits)
 }
 
 fn read_seconds(fields: &Fields<'_>, name: &str, limits: &Limits) -> Result<Duration, InvalidRequest> {

@@ -1,14 +1,17 @@
 //! `call` and what only it uses.
 
 use model::{
-    Call, CallDirection, CallOptions, CallState, InvitationParticipant, MediaState, Modality, Participant,
-    ResultInfo, ToneInfo,
+    AudioRoutingGroup, Call, CallDirection, CallOptions, CallState, ChatInfo, InvitationParticipant,
+    MediaState, Modality, Operation, Participant, ResultInfo, RosterParticipant, ToneInfo,
 };
 use serde_json::Value;
 
+use crate::ReadOptions;
 use crate::media::CallMediaState;
+use crate::operation::operation_list_items;
+use crate::roster::participant_items;
+use crate::routing_group::routing_group_items;
 use crate::wire::{Body, Defined, Definition, Member, Nulls, Shape, Wire, wire_enum, wire_object};
-use crate::{ChatInfo, ReadOptions, operation_list_items};
 
 wire_enum! {
     CallDirection as "callDirection" {
@@ -51,11 +54,28 @@ pub fn created_call(base: &str, call: &Call) -> Value {
     body.into()
 }
 
-/// The body of the 200 that shows a call, with its operations where the options ask for them.
-pub fn read_call(base: &str, call: &Call, operations: &[model::Operation], options: &ReadOptions) -> Value {
+/// What hangs on a call and is shown within it where the options ask for it; what they do not ask for may be empty.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contained {
+    /// Its operations.
+    pub operations: Vec<Operation>,
+    /// Its participants.
+    pub participants: Vec<RosterParticipant>,
+    /// Its private routes of sound.
+    pub routing_groups: Vec<AudioRoutingGroup>,
+}
+
+/// The body of the 200 that shows a call.
+pub fn read_call(base: &str, call: &Call, contained: &Contained, options: &ReadOptions) -> Value {
     let mut body = whole(call);
+    if let Some(nested) = options.expanded("audioRoutingGroups") {
+        body.set("audioRoutingGroups", routing_group_items(&contained.routing_groups, nested));
+    }
     if let Some(nested) = options.expanded("operations") {
-        body.set("operations", operation_list_items(operations, nested));
+        body.set("operations", operation_list_items(&contained.operations, nested));
+    }
+    if let Some(nested) = options.expanded("participants") {
+        body.set("participants", participant_items(&contained.participants, nested));
     }
     let mut value = options.apply(body.into());
     value["@odata.context"] =
@@ -73,10 +93,10 @@ fn whole(call: &Call) -> Body {
     body.required("callbackUri", &call.callback_uri);
     body.optional("callOptions", &call.call_options);
     body.empty("callRoutes");
-    body.null("chatInfo");
+    body.nullable("chatInfo", &call.chat);
     body.required("mediaConfig", &call.media_config);
     body.null("meetingCapability");
-    body.null("meetingInfo");
+    body.nullable("meetingInfo", &call.meeting);
     body.set("myParticipantId", call.my_participant.to_string());
     body.required("requestedModalities", &call.requested_modalities);
     body.null("ringingTimeoutInSeconds");
@@ -115,6 +135,7 @@ pub(crate) fn call_definition() -> Definition {
         members: vec![
             list("activeModalities", Modality::shape()),
             Member::nullable("answeredBy", Participant::shape()),
+            list("audioRoutingGroups", Shape::Named("audioRoutingGroup")),
             Member::new("callbackUri", Shape::Text),
             text("callChainId"),
             Member::nullable("callOptions", CallOptions::shape()),
@@ -127,6 +148,7 @@ pub(crate) fn call_definition() -> Definition {
             named("meetingInfo", "meetingInfo"),
             text("myParticipantId"),
             list("operations", Shape::Named("commsOperation")),
+            list("participants", Shape::Named("participant")),
             list("requestedModalities", Modality::shape()),
             Member::nullable("resultInfo", ResultInfo::shape()),
             Member::nullable("ringingTimeoutInSeconds", Shape::Int32),

@@ -1,11 +1,12 @@
 use model::{
-    AppId, CallDirection, CallOptions, ChainId, Identity, IdentitySet, InvitationParticipant, Modality,
-    NewCall, Participant, Permission, ScenarioId, TenantId, UserId,
+    AppId, CallDirection, CallOptions, ChainId, ChatInfo, Destination, Identity, InvitationParticipant,
+    Invitee, MeetingInfo, MeetingJoin, Modality, NewCall, OnlineMeeting, Participant, Permission, ScenarioId,
+    TenantId, UserId,
 };
 
 use crate::invalid_request::Path;
 use crate::media::check_url;
-use crate::wire::{Fields, is_type};
+use crate::wire::{Fields, Wire};
 use crate::{InvalidRequest, Limits, MediaConfig, json};
 
 /// The body of `POST /communications/calls`, found valid.
@@ -41,26 +42,12 @@ pub enum Intent {
         /// Two or more.
         targets: Vec<InvitationParticipant>,
     },
-    /// Join a meeting by the coordinates of its chat.
-    JoinByCoordinates {
-        /// The chat.
-        chat: ChatInfo,
-        /// Who called the meeting.
-        organizer: IdentitySet,
-        /// Whether the meeting goes on when the application leaves.
-        allow_conversation_without_host: Option<bool>,
-    },
-    /// Join a meeting by its number.
-    JoinByMeetingId {
-        /// The number.
-        join_meeting_id: String,
-        /// Its passcode, where it has one.
-        passcode: Option<String>,
-    },
-    /// Join a meeting by a token from an incoming call.
-    JoinByToken {
-        /// The token.
-        token: String,
+    /// Join a meeting.
+    Join {
+        /// Which one.
+        meeting: MeetingInfo,
+        /// Its chat, where the meeting is named by its coordinates.
+        chat: Option<ChatInfo>,
     },
     /// Call one person.
     PeerToPeer {
@@ -80,28 +67,61 @@ pub enum Intent {
     },
 }
 
-/// Where a meeting's chat is (`chatInfo`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChatInfo {
-    /// The thread.
-    pub thread_id: String,
-    /// The message that the meeting hangs on; `0` for a meeting's own chat.
-    pub message_id: Option<String>,
-    /// The message that it replies to.
-    pub reply_chain_message_id: Option<String>,
-}
-
 impl Intent {
     /// The permissions of which one is needed; media that the application hosts needs `Calls.AccessMedia.All` besides.
+    /// A join may have the consent of the one chat that it joins instead.
     pub const fn permissions(&self) -> &'static [&'static str] {
         match self {
             Self::PeerToPeer { .. } | Self::PhoneNumber { .. } => &[Permission::INITIATE],
             Self::GroupCall { .. } => &[Permission::INITIATE_GROUP_CALL],
-            Self::JoinByCoordinates { .. } | Self::JoinByMeetingId { .. } | Self::JoinByToken { .. } => {
-                &[Permission::JOIN_GROUP_CALL, Permission::JOIN_GROUP_CALL_AS_GUEST]
-            }
+            Self::Join { .. } => &[Permission::JOIN_GROUP_CALL, Permission::JOIN_GROUP_CALL_AS_GUEST],
         }
     }
+
+    fn into_destination(self, joined: Option<JoinedMeeting>) -> Result<Destination, NotServed> {
+        match self {
+            Self::GroupCall { targets } => {
+                let invitees = targets.into_iter().map(invitee).collect::<Result<_, _>>()?;
+                Ok(Destination::Group(invitees))
+            }
+            Self::Join { meeting: asked, chat } => {
+                let JoinedMeeting { meeting, guest } = joined.ok_or(NotServed::Meeting)?;
+                let own_chat = ChatInfo {
+                    thread_id: meeting.thread_id.clone(),
+                    message_id: Some(OWN_CHAT.to_owned()),
+                    reply_chain_message_id: None,
+                };
+                let chat = match chat {
+                    Some(sent) => ChatInfo { message_id: sent.message_id.or(own_chat.message_id), ..sent },
+                    None => own_chat,
+                };
+                Ok(Destination::Meeting(Box::new(MeetingJoin { meeting, chat, asked, guest })))
+            }
+            Self::PeerToPeer { target, callee } => {
+                Ok(Destination::Person(Box::new(Invitee { target, callee })))
+            }
+            Self::PhoneNumber { .. } => Err(NotServed::PhoneNumber),
+        }
+    }
+}
+
+/// The message that a meeting's own chat hangs on (documentation of `chatInfo`).
+const OWN_CHAT: &str = "0";
+
+/// Someone to be called, where it is a person.
+pub(crate) fn invitee(target: InvitationParticipant) -> Result<Invitee, NotServed> {
+    let callee = target.identity.user.as_ref().and_then(|user| user.id.as_deref()).map(UserId::new);
+    let callee = callee.ok_or(NotServed::PhoneNumber)?;
+    Ok(Invitee { target, callee })
+}
+
+/// The meeting that a request to join was found to mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JoinedMeeting {
+    /// The meeting.
+    pub meeting: OnlineMeeting,
+    /// Who the application is in it where it joins as a guest.
+    pub guest: Option<Identity>,
 }
 
 /// Who sent the request, as its token and headers say.
@@ -123,9 +143,6 @@ pub enum NotServed {
     /// Media that the application hosts.
     #[error("calls with application-hosted media are not served")]
     AppHostedMedia,
-    /// Calls with several targets.
-    #[error("group calls are not served")]
-    GroupCall,
     /// Joining a meeting.
     #[error("joining meetings is not served")]
     Meeting,
@@ -170,22 +187,14 @@ impl CreateCall {
         matches!(self.media_config, MediaConfig::AppHosted { .. })
     }
 
-    /// Turns the request into what the server does: a call to one person whose media the server hosts.
+    /// Turns the request into what the server does. A join needs the meeting that it was found to mean.
     ///
     /// # Errors
     ///
-    /// [`NotServed`] for every other intent.
-    pub fn into_new_call(self, caller: Caller) -> Result<NewCall, NotServed> {
-        let (target, callee) = match self.intent {
-            Intent::PeerToPeer { target, callee } => (target, callee),
-            Intent::PhoneNumber { .. } => return Err(NotServed::PhoneNumber),
-            Intent::GroupCall { .. } => return Err(NotServed::GroupCall),
-            Intent::JoinByCoordinates { .. }
-            | Intent::JoinByMeetingId { .. }
-            | Intent::JoinByToken { .. } => {
-                return Err(NotServed::Meeting);
-            }
-        };
+    /// [`NotServed`] where the phone network or the application's own media is asked for, or a meeting is to be joined
+    /// that is not given.
+    pub fn into_new_call(self, caller: Caller, joined: Option<JoinedMeeting>) -> Result<NewCall, NotServed> {
+        let destination = self.intent.into_destination(joined)?;
         let media_config = match self.media_config {
             MediaConfig::AppHosted { .. } => return Err(NotServed::AppHostedMedia),
             MediaConfig::ServiceHosted { pre_fetch_media, remove_from_default_audio_group } => {
@@ -195,14 +204,14 @@ impl CreateCall {
         Ok(NewCall {
             app: caller.app,
             app_name: caller.app_name,
-            is_tenant_shown: self.tenant.is_some(),
+            // The documented answer to a group call names the tenant though its request does not.
+            is_tenant_shown: self.tenant.is_some() || matches!(destination, Destination::Group(_)),
             tenant: self.tenant.unwrap_or(caller.tenant),
             callback_uri: self.callback_uri,
             chain: self.chain,
             scenario: caller.scenario,
             source: self.source,
-            target,
-            callee,
+            destination,
             subject: self.subject,
             requested_modalities: self.requested_modalities,
             media_config,
@@ -244,11 +253,12 @@ fn read_intent(
         if !targets.is_empty() {
             return Err(root.expected("targets", "no items beside meetingInfo"));
         }
-        let at = Path::Member(&Path::Root, "meetingInfo");
-        return read_meeting(root, &Fields::any(meeting, &at)?);
+        let meeting = MeetingInfo::read(meeting, &Path::Member(&Path::Root, "meetingInfo"))?;
+        return read_meeting(root, meeting);
     }
+    let list = Path::Member(&Path::Root, "targets");
     for (index, target) in targets.iter().enumerate() {
-        check_target(target, index)?;
+        check_target(target, &Path::Item(&list, index))?;
     }
     match <[InvitationParticipant; 1]>::try_from(targets) {
         Ok([target]) => read_single_target(root, target, source),
@@ -260,10 +270,8 @@ fn read_intent(
 }
 
 /// Refuses a target that is neither a user nor a phone number.
-fn check_target(target: &InvitationParticipant, index: usize) -> Result<(), InvalidRequest> {
-    let list = Path::Member(&Path::Root, "targets");
-    let item = Path::Item(&list, index);
-    let identity = Path::Member(&item, "identity");
+pub(crate) fn check_target(target: &InvitationParticipant, at: &Path<'_>) -> Result<(), InvalidRequest> {
+    let identity = Path::Member(at, "identity");
     let expect_id = |kind: &str, named: &Identity| match named.id.as_deref() {
         Some("") | None => Err(Path::Member(&Path::Member(&identity, kind), "id").expected("an id")),
         Some(id) if kind == "phone" && !is_e164(id) => {
@@ -307,30 +315,11 @@ fn read_single_target(
     }
 }
 
-fn read_meeting(root: &Fields<'_>, meeting: &Fields<'_>) -> Result<Intent, InvalidRequest> {
-    let declared = meeting.declared_type()?;
-    let is_meant = |name: &str, mark: &str| match declared {
-        Some(declared) => is_type(declared, name),
-        None => meeting.value(mark).is_some(),
+fn read_meeting(root: &Fields<'_>, meeting: MeetingInfo) -> Result<Intent, InvalidRequest> {
+    // Only coordinates need the chat; what else is sent beside a number or a token is not looked at.
+    let chat = match meeting {
+        MeetingInfo::Organizer { .. } => Some(root.required("chatInfo")?),
+        MeetingInfo::JoinMeetingId { .. } | MeetingInfo::Token { .. } => None,
     };
-    if is_meant("tokenMeetingInfo", "token") {
-        return Ok(Intent::JoinByToken { token: meeting.required("token")? });
-    }
-    if is_meant("joinMeetingIdMeetingInfo", "joinMeetingId") {
-        return Ok(Intent::JoinByMeetingId {
-            join_meeting_id: meeting.required("joinMeetingId")?,
-            passcode: meeting.optional("passcode")?,
-        });
-    }
-    if is_meant("organizerMeetingInfo", "organizer") {
-        return Ok(Intent::JoinByCoordinates {
-            organizer: meeting.required("organizer")?,
-            allow_conversation_without_host: meeting.optional("allowConversationWithoutHost")?,
-            chat: root.required("chatInfo")?,
-        });
-    }
-    Err(meeting.expected(
-        "@odata.type",
-        "#microsoft.graph.organizerMeetingInfo, tokenMeetingInfo or joinMeetingIdMeetingInfo",
-    ))
+    Ok(Intent::Join { meeting, chat })
 }

@@ -44,6 +44,21 @@ impl GraphError {
         Self::new(400, "8523", message)
     }
 
+    /// 400, code 8500: the action belongs to media that the application hosts.
+    pub fn wrong_media_mode() -> Self {
+        Self::new(400, "8500", "The action is for calls whose media the application hosts.")
+    }
+
+    /// 400, code 8526: the token of a meeting is not one of this server's, or not for the application.
+    pub fn bad_join_token() -> Self {
+        Self::new(400, "8526", "The meeting's join token is not valid.")
+    }
+
+    /// 400, code 8548: the action is for calls of several.
+    pub fn not_a_group_call() -> Self {
+        Self::new(400, "8548", "The action is for group calls and meetings.")
+    }
+
     /// 401: the token is missing, expired, badly signed or for another audience.
     pub fn unauthenticated(message: impl Into<String>) -> Self {
         Self::new(401, "InvalidAuthenticationToken", message)
@@ -69,6 +84,11 @@ impl GraphError {
         Self::new(403, "7507", "The source identity does not belong to the application.")
     }
 
+    /// 403, code 8560: nobody may join the meeting any more.
+    pub fn meeting_locked() -> Self {
+        Self::new(403, "8560", "The meeting is locked.")
+    }
+
     /// 403: any other refusal, such as a user's token where only an application's is taken.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(403, "Forbidden", message)
@@ -77,6 +97,16 @@ impl GraphError {
     /// 404, code 8522: the call is unknown, over, or another application's.
     pub fn call_not_found() -> Self {
         Self::new(404, "8522", "Call not found.")
+    }
+
+    /// 404, code 8558: the call has no such participant.
+    pub fn participant_not_found() -> Self {
+        Self::new(404, "8558", "The call has no such participant.")
+    }
+
+    /// 404, code 8561: there is no such meeting, or the passcode is not its own.
+    pub fn meeting_not_found() -> Self {
+        Self::new(404, "8561", "The meeting was not found.")
     }
 
     /// 404: something within a call is unknown.
@@ -96,6 +126,11 @@ impl GraphError {
     /// 405: the resource exists, the method does not.
     pub fn method_not_allowed() -> Self {
         Self::new(405, "notAllowed", "The method is not allowed for this resource.")
+    }
+
+    /// 409, code 8519: something else is in the way.
+    pub fn conflict(message: impl Into<String>) -> Self {
+        Self::new(409, "8519", message)
     }
 
     /// 409, code 8585: the action does not fit the call's state.

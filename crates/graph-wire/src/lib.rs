@@ -2,10 +2,11 @@
 //!
 //! - **Requests** are decoded from the bytes of a body: `CreateCall::decode(body, &Limits)`, and likewise
 //!   [`PlayPrompt`], [`RecordResponse`], [`SubscribeToTone`], [`CancelMediaProcessing`] and [`SendDtmfTones`], which turn
-//!   into a `model::OperationKind`. Everything wrong is an [`InvalidRequest`] that names the place; `GraphError::from`
-//!   makes it a 400. An action's empty body is an empty object.
+//!   into a `model::OperationKind`, [`Invite`], [`StartHoldMusic`], [`MuteAll`], [`UpdateRecordingStatus`],
+//!   [`ChangeScreenSharingRole`], [`RoutingGroup`], and [`PlainAction`] for those that say nothing. Everything wrong is an
+//!   [`InvalidRequest`] that names the place; `GraphError::from` makes it a 400. An action's empty body is an empty object.
 //! - **Bodies** are `serde_json::Value`: [`created_call`], [`read_call`], [`started_operation`], [`read_operation`],
-//!   [`operation_list`], [`notifications`]. `base` is scheme, host and version: `https://graph.example/v1.0`.
+//!   [`operation_list`], [`participant_list`], [`routing_group_list`], [`notifications`]. `base` is scheme, host and version: `https://graph.example/v1.0`.
 //! - **Errors** are [`GraphError`].
 //! - **The served surface** is [`routes::ROUTES`], from which [`openapi::document`] is made.
 //!
@@ -15,6 +16,7 @@
 
 mod action;
 mod call;
+mod conference_action;
 mod create_call;
 mod graph_error;
 mod invalid_request;
@@ -28,17 +30,23 @@ pub mod openapi;
 mod operation;
 mod people;
 mod query;
+mod roster;
 pub mod routes;
+mod routing_group;
 mod wire;
 
 pub use action::{CancelMediaProcessing, PlayPrompt, RecordResponse, SendDtmfTones, SubscribeToTone};
-pub use call::{created_call, read_call};
-pub use create_call::{Caller, ChatInfo, CreateCall, Intent, NotServed};
+pub use call::{Contained, created_call, read_call};
+pub use conference_action::{
+    ChangeScreenSharingRole, Invite, MuteAll, PlainAction, StartHoldMusic, UpdateRecordingStatus,
+};
+pub use create_call::{Caller, CreateCall, Intent, JoinedMeeting, NotServed};
 pub use graph_error::{GraphError, InnerError};
 pub use invalid_request::InvalidRequest;
 pub use limits::Limits;
 pub use media::MediaConfig;
 pub use notification::notifications;
-pub(crate) use operation::operation_list_items;
 pub use operation::{operation_list, read_operation, started_operation};
 pub use query::ReadOptions;
+pub use roster::{dominant_speaker, participant_list, read_participant};
+pub use routing_group::{RoutingGroup, read_routing_group, routing_group_list};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-/// Most targets of a group call (documentation of `POST /communications/calls`).
+/// Most targets of a group call, and most participants of one `invite` (documentation of both).
 pub const MAX_TARGETS: usize = 5;
 /// Most prompts of one `playPrompt` (documentation of the action).
 pub const MAX_PROMPTS: usize = 20;
@@ -25,13 +25,17 @@ pub const MAX_DELAY_BETWEEN_TONES_MS: u32 = 30_000;
 /// The pause between two sent keys where none is given. Undocumented; arbitrary, as long as a
 /// key is usually held.
 pub const DEFAULT_DELAY_BETWEEN_TONES_MS: u32 = 100;
+/// Most participants that one request may name by their ids. Undocumented; arbitrary, as many as a conference has.
+pub const MAX_NAMED_PARTICIPANTS: usize = 1000;
+/// Longest id that a client may choose for a routing group. Undocumented; arbitrary, many times a GUID.
+pub const MAX_GROUP_ID_CHARS: usize = 128;
 /// Longest URL. Undocumented; arbitrary, the customary limit of browsers and proxies.
 pub const MAX_URL_BYTES: usize = 2048;
 
 /// How much a request may ask for. The default holds the documented values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Targets of a group call.
+    /// Targets of a group call, and participants of one `invite`.
     pub targets: usize,
     /// Prompts of one `playPrompt`.
     pub prompts: usize,
@@ -45,6 +49,8 @@ pub struct Limits {
     pub tones: usize,
     /// Longest pause between two sent keys, in milliseconds.
     pub delay_between_tones_ms: u32,
+    /// Participants that one request may name by their ids.
+    pub named_participants: usize,
     /// Hosts that callbacks and prompts may name with plain `http`, each `host` (any port) or `host:port`. Every other
     /// address must be `https`.
     pub plain_http_hosts: BTreeSet<String>,
@@ -60,6 +66,7 @@ impl Default for Limits {
             pre_fetch_media: MAX_PRE_FETCH_MEDIA,
             tones: MAX_TONES,
             delay_between_tones_ms: MAX_DELAY_BETWEEN_TONES_MS,
+            named_participants: MAX_NAMED_PARTICIPANTS,
             plain_http_hosts: BTreeSet::new(),
         }
     }

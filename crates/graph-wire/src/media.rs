@@ -108,7 +108,7 @@ impl MediaConfig {
     /// Reads a media configuration; its members imply the type where it does not say one.
     pub(crate) fn read(value: &Value, at: &Path<'_>, limits: &Limits) -> Result<Self, InvalidRequest> {
         let fields = Fields::any(value, at)?;
-        let remove_from_default_audio_group = fields.optional("removeFromDefaultAudioGroup")?;
+        let remove_from_default_audio_group = fields.removed_from_audio("removeFromDefaultAudioGroup")?;
         let is_service_hosted = match fields.declared_type()? {
             Some(declared) if is_type(declared, SERVICE_HOSTED) => true,
             Some(declared) if is_type(declared, APP_HOSTED) => false,

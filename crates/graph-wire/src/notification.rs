@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::call::changing;
 use crate::operation::operation_body;
+use crate::roster::{delta_body, roster_data};
 use crate::wire::{Body, Definition, Member, Nulls, Shape, Wire, wire_enum};
 
 wire_enum! {
@@ -27,18 +28,24 @@ fn notification(notification: &Notification) -> Value {
     let place = match &notification.body {
         NotificationBody::Call(_) => format!("calls/{call}"),
         NotificationBody::Operation(operation) => format!("calls/{call}/operations/{}", operation.id),
-    };
-    let mut data = match &notification.body {
-        NotificationBody::Call(call) => call_data(call, notification.change),
-        NotificationBody::Operation(operation) => operation_body(operation, Nulls::Omit),
+        NotificationBody::Roster(_) => format!("calls/{call}/participants"),
     };
     let resource_url = format!("/communications/{place}");
-    data.set("@odata.id", resource_url.as_str());
-    data.set("@odata.etag", format!("W/\"{}\"", notification.sequence));
+    let named = |mut data: Body| {
+        data.set("@odata.id", resource_url.as_str());
+        data.set("@odata.etag", format!("W/\"{}\"", notification.sequence));
+        Value::from(data)
+    };
+    let data = match &notification.body {
+        NotificationBody::Call(call) => named(call_data(call, notification.change)),
+        NotificationBody::Operation(operation) => named(operation_body(operation, Nulls::Omit)),
+        NotificationBody::Roster(roster) if roster.is_delta => named(delta_body(roster)),
+        NotificationBody::Roster(roster) => roster_data(&roster.participants),
+    };
     let mut body = Body::of("commsNotification", Nulls::Omit);
     body.required("changeType", &notification.change);
     body.set("resource", format!("/app/{place}"));
-    body.set("resourceUrl", resource_url);
+    body.set("resourceUrl", resource_url.as_str());
     body.set("callbackUri", notification.callback_uri.as_str());
     body.set("resourceData", data);
     body.into()
@@ -49,6 +56,8 @@ fn call_data(call: &Call, change: ChangeType) -> Body {
     let mut data = Body::of("call", Nulls::Omit);
     changing(&mut data, call);
     data.optional("answeredBy", &call.answered_by);
+    data.optional("chatInfo", &call.chat);
+    data.optional("meetingInfo", &call.meeting);
     // A bot takes every toneInfo for another key, so only a running call's update carries one.
     if change == ChangeType::Updated && call.state == CallState::Established {
         data.optional("toneInfo", &call.tone);

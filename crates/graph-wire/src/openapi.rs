@@ -1,27 +1,35 @@
 //! The description of the served surface, OpenAPI 3.0.
 
 use model::{
-    CallDirection, CallState, ChangeType, Identity, IdentitySet, InvitationParticipant, MediaInfo,
-    MediaPrompt, MediaState, Modality, OperationStatus, Participant, RecordCompletion, ResultInfo,
-    SendDtmfCompletion, Tone, ToneInfo,
+    CallDirection, CallState, ChangeType, ChatInfo, Identity, IdentitySet, MediaDirection, MediaInfo,
+    MediaPrompt, MediaState, Modality, OperationStatus, Participant, RecordCompletion, RecordingStatus,
+    ResultInfo, RoutingMode, ScreenSharingRole, SendDtmfCompletion, Tone, ToneInfo,
 };
 use serde_json::{Map, Value, json};
 
-use crate::ChatInfo;
 use crate::call::{call_definition, call_options_definitions, entity_definition};
 use crate::media::{CallMediaState, media_config_definitions};
 use crate::meeting::meeting_info_definitions;
 use crate::notification::notification_definitions;
 use crate::operation::operation_definitions;
-use crate::people::endpoint_type;
-use crate::routes::{COMMON_ERRORS, ROUTES, Request, Route};
+use crate::people::{endpoint_type, invitation_definition};
+use crate::roster::roster_definitions;
+use crate::routes::{BETA_ROUTES, COMMON_ERRORS, ROUTES, Request, Route};
+use crate::routing_group::routing_group_definition;
 use crate::wire::{Defined, Definition, Member, Shape};
 
-/// Describes everything in [`ROUTES`]. `base` is scheme, host and version of the API: `https://graph.example/v1.0`.
+/// Describes everything in [`ROUTES`] and [`BETA_ROUTES`]. `base` is scheme, host and version of the API:
+/// `https://graph.example/v1.0`.
 pub fn document(base: &str) -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
         let path = paths.entry(route.path).or_insert_with(|| path_item(route.path));
+        path[route.method.to_ascii_lowercase()] = operation(route);
+    }
+    let beta = base.strip_suffix("/v1.0").map_or_else(|| base.to_owned(), |origin| format!("{origin}/beta"));
+    for route in BETA_ROUTES {
+        let path = paths.entry(route.path).or_insert_with(|| path_item(route.path));
+        path["servers"] = json!([{"url": beta}]);
         path[route.method.to_ascii_lowercase()] = operation(route);
     }
     json!({
@@ -68,11 +76,9 @@ fn operation(route: &Route) -> Value {
         Request::Empty => {}
         Request::Named(name) => {
             operation["requestBody"] = json!({"required": true, "content": content(reference(name))});
-            operation["callbacks"] = json!({"notifications": {"{$request.body#/callbackUri}": {"post": {
-                "summary": "Tells of a change.",
-                "requestBody": {"content": content(reference("commsNotifications"))},
-                "responses": {"2XX": {"description": "It was received."}},
-            }}}});
+            if name == "call" {
+                operation["callbacks"] = callbacks();
+            }
         }
         Request::Parameters(parameters) => {
             operation["requestBody"] = json!({"content": content(json!({"type": "object", "properties": properties(&parameters())}))});
@@ -82,6 +88,14 @@ fn operation(route: &Route) -> Value {
         operation["parameters"] = ["$select", "$expand"].map(query_option).into();
     }
     operation
+}
+
+fn callbacks() -> Value {
+    json!({"notifications": {"{$request.body#/callbackUri}": {"post": {
+        "summary": "Tells of a change.",
+        "requestBody": {"content": content(reference("commsNotifications"))},
+        "responses": {"2XX": {"description": "It was received."}},
+    }}}})
 }
 
 fn query_option(name: &str) -> Value {
@@ -112,16 +126,19 @@ fn schemas() -> Value {
         .iter()
         .map(|definition| (qualified(definition.name()), schema(definition, &definitions)))
         .collect();
-    schemas.insert(
-        qualified("commsOperationCollectionResponse"),
-        json!({"type": "object", "properties": {
+    for item in COLLECTED {
+        let collection = json!({"type": "object", "properties": {
             "@odata.context": {"type": "string"},
-            "value": {"type": "array", "items": reference("commsOperation")},
-        }}),
-    );
+            "value": {"type": "array", "items": reference(item)},
+        }});
+        schemas.insert(qualified(&format!("{item}CollectionResponse")), collection);
+    }
     schemas.insert(qualified("error"), error_schema());
     schemas.into()
 }
+
+/// The types that are listed.
+const COLLECTED: &[&str] = &["audioRoutingGroup", "commsOperation", "participant"];
 
 fn error_schema() -> Value {
     let text = json!({"type": "string"});
@@ -146,6 +163,8 @@ fn definitions() -> Vec<Definition> {
         Definition::Object { name: "prompt", base: None, members: Vec::new() },
         call_definition(),
         endpoint_type(),
+        invitation_definition(),
+        routing_group_definition(),
         entity_definition(),
         CallDirection::definition(),
         CallMediaState::definition(),
@@ -154,7 +173,7 @@ fn definitions() -> Vec<Definition> {
         ChatInfo::definition(),
         Identity::definition(),
         IdentitySet::definition(),
-        InvitationParticipant::definition(),
+        MediaDirection::definition(),
         MediaInfo::definition(),
         MediaPrompt::definition(),
         MediaState::definition(),
@@ -162,7 +181,10 @@ fn definitions() -> Vec<Definition> {
         OperationStatus::definition(),
         Participant::definition(),
         RecordCompletion::definition(),
+        RecordingStatus::definition(),
         ResultInfo::definition(),
+        RoutingMode::definition(),
+        ScreenSharingRole::definition(),
         SendDtmfCompletion::definition(),
         Tone::definition(),
         ToneInfo::definition(),
@@ -172,6 +194,7 @@ fn definitions() -> Vec<Definition> {
     definitions.extend(meeting_info_definitions());
     definitions.extend(notification_definitions());
     definitions.extend(operation_definitions());
+    definitions.extend(roster_definitions());
     definitions
 }
 

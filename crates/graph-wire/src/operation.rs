@@ -1,7 +1,8 @@
 //! `commsOperation` and its subtypes.
 
 use model::{
-    CallId, Operation, OperationKind, OperationStatus, RecordCompletion, ResultInfo, SendDtmfCompletion,
+    CallId, InvitationParticipant, Operation, OperationKind, OperationStatus, RecordCompletion, ResultInfo,
+    SendDtmfCompletion,
 };
 use serde_json::{Map, Value};
 
@@ -40,14 +41,23 @@ wire_enum! {
     }
 }
 
-/// The body of the 200 that answers an action: the operation as it stands, without a context as documented.
-pub fn started_operation(operation: &Operation) -> Value {
+/// The body that answers an action: the operation as it stands. Documented answers have a context only where someone is
+/// muted or unmuted. `base` is scheme, host and version of the API.
+pub fn started_operation(base: &str, operation: &Operation) -> Value {
+    let mut value = whole(operation);
+    if matches!(operation.kind, OperationKind::MuteParticipant | OperationKind::UnmuteParticipant) {
+        value["@odata.context"] = format!("{base}/$metadata#{}", type_name(&operation.kind)).into();
+    }
+    value
+}
+
+fn whole(operation: &Operation) -> Value {
     operation_body(operation, Nulls::Show).into()
 }
 
 /// The body of the 200 that shows one operation. `base` is scheme, host and version of the API.
 pub fn read_operation(base: &str, call: CallId, operation: &Operation, options: &ReadOptions) -> Value {
-    let mut value = options.apply(started_operation(operation));
+    let mut value = options.apply(whole(operation));
     let context = options.context();
     value["@odata.context"] =
         format!("{base}/$metadata#communications/calls('{call}')/operations{context}/$entity").into();
@@ -68,7 +78,7 @@ pub fn operation_list(base: &str, call: CallId, operations: &[Operation], option
 }
 
 pub(crate) fn operation_list_items(operations: &[Operation], options: &ReadOptions) -> Value {
-    operations.iter().map(|operation| options.apply(started_operation(operation))).collect()
+    operations.iter().map(|operation| options.apply(whole(operation))).collect()
 }
 
 /// An operation with what its kind adds.
@@ -89,20 +99,59 @@ pub(crate) fn operation_body(operation: &Operation, nulls: Nulls) -> Body {
             body.nullable("recordingAccessToken", &or_empty(access_token));
         }
         OperationKind::SendDtmfTones { completion, .. } => body.nullable("completionReason", completion),
-        OperationKind::CancelMediaProcessing
+        OperationKind::InviteParticipants { participants } => {
+            body.set(
+                "participants",
+                participants.iter().map(|whom| invited(whom, nulls)).collect::<Vec<_>>(),
+            );
+        }
+        OperationKind::AddLargeGalleryView
+        | OperationKind::CancelMediaProcessing
+        | OperationKind::MuteAll
+        | OperationKind::MuteParticipant
         | OperationKind::PlayPrompt { .. }
-        | OperationKind::SubscribeToTone => {}
+        | OperationKind::StartHoldMusic
+        | OperationKind::StopHoldMusic
+        | OperationKind::SubscribeToTone
+        | OperationKind::UnmuteParticipant
+        | OperationKind::UpdateRecordingStatus { .. } => {}
     }
     body
 }
 
+/// Someone invited, with the nulls of the documented answer.
+fn invited(whom: &InvitationParticipant, nulls: Nulls) -> Value {
+    let mut invited = whom.write(nulls);
+    if nulls == Nulls::Show {
+        invited["id"] = Value::Null;
+        for kind in INVITED_KINDS {
+            let slot = &mut invited["identity"][kind];
+            *slot = slot.take();
+        }
+    }
+    invited
+}
+
+/// The kinds of identity that the documented answer to an invitation shows, with or without a value.
+const INVITED_KINDS: &[&str] =
+    &["application", "applicationInstance", "device", "encrypted", "guest", "onPremises", "phone", "user"];
+
 const fn type_name(kind: &OperationKind) -> &'static str {
     match kind {
+        OperationKind::AddLargeGalleryView => "addLargeGalleryViewOperation",
         OperationKind::CancelMediaProcessing => "cancelMediaProcessingOperation",
+        OperationKind::InviteParticipants { .. } => "inviteParticipantsOperation",
+        // The page of muteAll, which only beta has, names no type of its own.
+        OperationKind::MuteAll => "commsOperation",
+        OperationKind::MuteParticipant => "muteParticipantOperation",
         OperationKind::PlayPrompt { .. } => "playPromptOperation",
         OperationKind::Record { .. } => "recordOperation",
         OperationKind::SendDtmfTones { .. } => "sendDtmfTonesOperation",
+        OperationKind::StartHoldMusic => "startHoldMusicOperation",
+        OperationKind::StopHoldMusic => "stopHoldMusicOperation",
         OperationKind::SubscribeToTone => "subscribeToToneOperation",
+        OperationKind::UnmuteParticipant => "unmuteParticipantOperation",
+        OperationKind::UpdateRecordingStatus { .. } => "updateRecordingStatusOperation",
     }
 }
 
@@ -119,7 +168,13 @@ pub(crate) fn operation_definitions() -> Vec<Definition> {
                 Member::new("status", OperationStatus::shape()),
             ],
         },
+        derived("addLargeGalleryViewOperation", Vec::new()),
         derived("cancelMediaProcessingOperation", Vec::new()),
+        derived(
+            "inviteParticipantsOperation",
+            vec![Member::new("participants", Vec::<InvitationParticipant>::shape())],
+        ),
+        derived("muteParticipantOperation", Vec::new()),
         derived("playPromptOperation", Vec::new()),
         derived(
             "recordOperation",
@@ -133,6 +188,10 @@ pub(crate) fn operation_definitions() -> Vec<Definition> {
             "sendDtmfTonesOperation",
             vec![Member::nullable("completionReason", SendDtmfCompletion::shape())],
         ),
+        derived("startHoldMusicOperation", Vec::new()),
+        derived("stopHoldMusicOperation", Vec::new()),
         derived("subscribeToToneOperation", Vec::new()),
+        derived("unmuteParticipantOperation", Vec::new()),
+        derived("updateRecordingStatusOperation", Vec::new()),
     ]
 }

@@ -1,5 +1,7 @@
 //! `identity`, `identitySet`, `participantInfo`, `invitationParticipantInfo`.
 
+use std::collections::BTreeMap;
+
 use model::{Identity, IdentitySet, InvitationParticipant, Participant};
 use serde_json::Value;
 
@@ -24,9 +26,18 @@ wire_object! {
         identity: "identity" required,
         endpoint_type: "endpointType" endpoint_type,
         hidden: "hidden" optional,
-        remove_from_default_audio_routing_group: "removeFromDefaultAudioRoutingGroup" optional,
+        remove_from_default_audio_routing_group: "removeFromDefaultAudioRoutingGroup" removed_from_audio,
         replaces_call_id: "replacesCallId" nullable,
     }
+}
+
+/// The definition of `invitationParticipantInfo`: with the id that documented answers show as null.
+pub(crate) fn invitation_definition() -> Definition {
+    let mut definition = InvitationParticipant::definition();
+    if let Definition::Object { members, .. } = &mut definition {
+        members.push(Member::nullable("id", Shape::Text));
+    }
+    definition
 }
 
 /// The definition of `endpointType`, which `model` keeps as text.
@@ -43,15 +54,19 @@ impl Wire for Identity {
     fn read(value: &Value, at: &Path<'_>) -> Result<Self, InvalidRequest> {
         let fields = Fields::any(value, at)?;
         fields.declared_type()?;
+        // Only the server says of its own what they are.
+        fields.optional::<String>("ApplicationType")?;
         Ok(Self {
             id: fields.optional("id")?,
             display_name: fields.optional("displayName")?,
             tenant_id: fields.optional("tenantId")?,
+            application_type: None,
         })
     }
 
     fn write(&self, nulls: Nulls) -> Value {
         let mut body = Body::of("identity", nulls);
+        body.optional("ApplicationType", &self.application_type);
         body.optional("id", &self.id);
         body.optional("displayName", &self.display_name);
         body.optional("tenantId", &self.tenant_id);
@@ -65,6 +80,7 @@ impl Defined for Identity {
             name: "identity",
             base: None,
             members: vec![
+                Member::of_optional("ApplicationType", |identity: &Self| &identity.application_type),
                 Member::of_optional("displayName", |identity: &Self| &identity.display_name),
                 Member::of_optional("id", |identity: &Self| &identity.id),
                 Member::of_optional("tenantId", |identity: &Self| &identity.tenant_id),
@@ -91,14 +107,16 @@ impl Wire for IdentitySet {
             guest: fields.optional("guest")?,
             phone: fields.optional("phone")?,
             user: fields.optional("user")?,
-            other: fields
-                .optional("device")?
-                .into_iter()
-                .map(|device| ("device".to_owned(), device))
-                .collect(),
+            other: BTreeMap::new(),
         };
+        for kind in OTHER_KINDS.iter().copied() {
+            if let Some(identity) = fields.optional(kind)? {
+                set.other.insert(kind.to_owned(), identity);
+            }
+        }
         for (kind, value) in fields.iter() {
-            let is_other = !kind.starts_with('@') && !NAMED_KINDS.contains(&kind.as_str());
+            let is_known = NAMED_KINDS.iter().chain(OTHER_KINDS).any(|known| known == kind);
+            let is_other = !kind.starts_with('@') && !is_known;
             if !is_other || set.other.len() >= MAX_OTHER_KINDS {
                 continue;
             }
@@ -123,7 +141,10 @@ impl Wire for IdentitySet {
     }
 }
 
-const NAMED_KINDS: &[&str] = &["application", "applicationInstance", "device", "guest", "phone", "user"];
+const NAMED_KINDS: &[&str] = &["application", "applicationInstance", "guest", "phone", "user"];
+
+/// Documented kinds that mean nothing here and are kept with the undocumented ones.
+const OTHER_KINDS: &[&str] = &["device", "encrypted", "onPremises"];
 
 impl Defined for IdentitySet {
     fn definition() -> Definition {
@@ -131,7 +152,7 @@ impl Defined for IdentitySet {
         Definition::Object {
             name: "identitySet",
             base: None,
-            members: NAMED_KINDS.iter().copied().map(member).collect(),
+            members: NAMED_KINDS.iter().chain(OTHER_KINDS).copied().map(member).collect(),
         }
     }
 }

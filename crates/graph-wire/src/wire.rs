@@ -67,6 +67,10 @@ impl Member {
         Self::nullable(name, Shape::Named("endpointType"))
     }
 
+    pub(crate) fn of_removed_from_audio<S>(name: &'static str, _: fn(&S) -> &Option<bool>) -> Self {
+        Self::nullable(name, Shape::Boolean)
+    }
+
     pub(crate) fn of_optional<S, T: Wire>(name: &'static str, field: fn(&S) -> &Option<T>) -> Self {
         Self::of_nullable(name, field)
     }
@@ -223,6 +227,17 @@ impl<'a> Fields<'a> {
             .ok_or_else(|| self.expected(name, one_of(ENDPOINT_TYPES)))
     }
 
+    /// The switch that starts someone outside of the common sound. Documented requests spell it in two ways, one for each
+    /// place; both are taken in both.
+    pub(crate) fn removed_from_audio(&self, name: &str) -> Result<Option<bool>, InvalidRequest> {
+        let mut found = self.optional(name)?;
+        for spelling in ["removeFromDefaultAudioGroup", "removeFromDefaultAudioRoutingGroup"] {
+            let spelled = self.optional(spelling)?;
+            found = found.or(spelled);
+        }
+        Ok(found)
+    }
+
     /// A list of at most `most` items; empty where there is none.
     pub(crate) fn list<T: Wire>(&self, name: &str, most: usize) -> Result<Vec<T>, InvalidRequest> {
         let is_too_long = |items: &Vec<Value>| items.len() > most;
@@ -296,6 +311,10 @@ impl Body {
         self.nullable(name, value);
     }
 
+    pub(crate) fn removed_from_audio(&mut self, name: &str, value: &Option<bool>) {
+        self.optional(name, value);
+    }
+
     /// A member that is left out where it has no value.
     pub(crate) fn optional<T: Wire>(&mut self, name: &str, value: &Option<T>) {
         if let Some(value) = value {
@@ -325,7 +344,7 @@ impl From<Body> for Value {
 }
 
 /// Binds a struct to a JSON object: `field: "member" kind`, where the kind is `required` (always there), `nullable`
-/// (responses show null), `optional` (left out where there is none) or `endpoint_type`.
+/// (responses show null), `optional` (left out where there is none), `endpoint_type` or `removed_from_audio`.
 /// A base makes the type one of several that may stand where the base is asked for.
 macro_rules! wire_object {
     ($type:ty as $name:literal $( : $base:literal )? { $( $field:ident : $json:literal $kind:ident ),* $(,)? }) => {
@@ -360,6 +379,9 @@ macro_rules! wire_object {
         }
     };
     (@member endpoint_type, $json:literal, $field:expr) => { $crate::wire::Member::of_endpoint_type($json, $field) };
+    (@member removed_from_audio, $json:literal, $field:expr) => {
+        $crate::wire::Member::of_removed_from_audio($json, $field)
+    };
     (@member required, $json:literal, $field:expr) => { $crate::wire::Member::of_required($json, $field) };
     (@member nullable, $json:literal, $field:expr) => { $crate::wire::Member::of_nullable($json, $field) };
     (@member optional, $json:literal, $field:expr) => { $crate::wire::Member::of_optional($json, $field) };

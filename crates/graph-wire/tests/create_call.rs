@@ -2,12 +2,23 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
-use graph_wire::{Caller, CreateCall, Intent, InvalidRequest, Limits, MediaConfig, NotServed};
-use model::{AppId, ChainId, Modality, Permission, TenantId, UserId};
+#[path = "sample/meeting.rs"]
+mod meeting;
+
+use graph_wire::{Caller, CreateCall, Intent, InvalidRequest, JoinedMeeting, Limits, MediaConfig, NotServed};
+use meeting::{NUMBERED_THREAD, THREAD, meeting};
+use model::{
+    AppId, ChainId, Destination, Identity, MeetingInfo, MeetingJoin, Modality, NewCall, Permission, TenantId,
+    UserId,
+};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const PEER_TO_PEER: &str = include_str!("requests/01-peer-to-peer.json");
+const GROUP: &str = include_str!("requests/03-group.json");
+const BY_COORDINATES: &str = include_str!("requests/05-join-by-coordinates.json");
+const BY_NUMBER_AND_PASSCODE: &str = include_str!("requests/07-join-by-id-with-passcode.json");
+const BY_NUMBER: &str = include_str!("requests/08-join-by-id.json");
 
 fn decode(body: &str) -> CreateCall {
     CreateCall::decode(body.as_bytes(), &Limits::default()).unwrap()
@@ -35,16 +46,26 @@ fn refusal(body: &str) -> String {
 
 #[test]
 fn the_first_documented_body_calls_one_person() {
-    let call = decode(PEER_TO_PEER).into_new_call(caller()).unwrap();
-    assert_eq!(call.callee, UserId::from("112f7296-5fa4-42ca-bae8-6a692b15d4b8"));
+    let call = decode(PEER_TO_PEER).into_new_call(caller(), None).unwrap();
+    let Destination::Person(invitee) = call.destination else { panic!("it calls otherwise") };
+    assert_eq!(invitee.callee, UserId::from("112f7296-5fa4-42ca-bae8-6a692b15d4b8"));
     assert_eq!(call.callback_uri, "https://bot.contoso.com/callback");
     assert_eq!(call.tenant, caller().tenant);
     assert!(!call.is_tenant_shown);
     assert_eq!(call.requested_modalities, [Modality::Audio]);
     assert_eq!(call.call_options.unwrap().is_content_sharing_notification_enabled, Some(true));
-    let target = call.target.identity.user.unwrap();
+    let target = invitee.target.identity.user.unwrap();
     assert_eq!(target.display_name.as_deref(), Some("John"));
     assert_eq!((call.source, call.chain, call.scenario), (None, None, None));
+}
+
+fn joined(thread: &str) -> Option<JoinedMeeting> {
+    Some(JoinedMeeting { meeting: meeting(thread), guest: None })
+}
+
+fn join_of(call: NewCall) -> MeetingJoin {
+    let Destination::Meeting(join) = call.destination else { panic!("it joins nothing") };
+    *join
 }
 
 #[test]
@@ -52,40 +73,121 @@ fn each_documented_body_is_told_by_its_intent() {
     let initiate: &[&str] = &[Permission::INITIATE];
     let group: &[&str] = &[Permission::INITIATE_GROUP_CALL];
     let join: &[&str] = &[Permission::JOIN_GROUP_CALL, Permission::JOIN_GROUP_CALL_AS_GUEST];
+    let (app_hosted, phone) = (Some(NotServed::AppHostedMedia), Some(NotServed::PhoneNumber));
     let expected = [
-        (include_str!("requests/02-peer-to-peer-app-hosted.json"), NotServed::AppHostedMedia, initiate, true),
-        (include_str!("requests/03-group.json"), NotServed::GroupCall, group, false),
-        (include_str!("requests/04-group-app-hosted.json"), NotServed::GroupCall, group, true),
-        (include_str!("requests/05-join-by-coordinates.json"), NotServed::Meeting, join, false),
-        (include_str!("requests/06-join-by-coordinates-app-hosted.json"), NotServed::Meeting, join, true),
-        (include_str!("requests/07-join-by-id-with-passcode.json"), NotServed::Meeting, join, false),
-        (include_str!("requests/08-join-by-id.json"), NotServed::Meeting, join, false),
-        (include_str!("requests/09-phone-number.json"), NotServed::PhoneNumber, initiate, false),
-        (include_str!("requests/10-phone-number-app-hosted.json"), NotServed::PhoneNumber, initiate, true),
+        (include_str!("requests/02-peer-to-peer-app-hosted.json"), app_hosted, initiate, true),
+        (GROUP, None, group, false),
+        (include_str!("requests/04-group-app-hosted.json"), app_hosted, group, true),
+        (BY_COORDINATES, None, join, false),
+        (include_str!("requests/06-join-by-coordinates-app-hosted.json"), app_hosted, join, true),
+        (BY_NUMBER_AND_PASSCODE, None, join, false),
+        (BY_NUMBER, None, join, false),
+        (include_str!("requests/09-phone-number.json"), phone, initiate, false),
+        (include_str!("requests/10-phone-number-app-hosted.json"), phone, initiate, true),
     ];
     for (body, not_served, permissions, is_app_hosted) in expected {
         let request = decode(body);
         assert_eq!(request.intent.permissions(), permissions, "{body}");
         assert_eq!(request.is_app_hosted(), is_app_hosted, "{body}");
-        assert_eq!(request.into_new_call(caller()), Err(not_served), "{body}");
+        assert_eq!(request.into_new_call(caller(), joined(THREAD)).err(), not_served, "{body}");
+    }
+}
+
+#[test]
+fn the_documented_group_call_calls_everyone_and_names_the_tenant() {
+    let call = decode(GROUP).into_new_call(caller(), None).unwrap();
+    assert!(call.is_tenant_shown);
+    assert_eq!(call.subject.as_deref(), Some("Create a group call with service hosted media"));
+    let model::MediaConfig::ServiceHosted { remove_from_default_audio_group, .. } = call.media_config;
+    assert_eq!(remove_from_default_audio_group, Some(false));
+    let Destination::Group(invitees) = call.destination else { panic!("it calls otherwise") };
+    let callees: Vec<_> = invitees.iter().map(|invitee| invitee.callee.as_str()).collect();
+    assert_eq!(callees, ["98da8a1a-1b87-452c-a713-65d3f10b5555", "bf5aae9a-d11d-47a8-93b1-782504c95555"]);
+}
+
+#[test]
+fn a_phone_number_among_several_targets_is_not_served() {
+    let targets =
+        json!([{"identity": {"user": {"id": "u"}}}, {"identity": {"phone": {"id": "+12345678901"}}}]);
+    let request = decode(&changed("targets", targets));
+    assert_eq!(request.intent.permissions(), [Permission::INITIATE_GROUP_CALL]);
+    assert_eq!(request.into_new_call(caller(), None), Err(NotServed::PhoneNumber));
+}
+
+#[test]
+fn one_target_in_a_list_is_a_call_to_one_person() {
+    let call = decode(&changed("targets", json!([{"identity": {"user": {"id": "u"}}}])));
+    assert!(matches!(call.intent, Intent::PeerToPeer { .. }));
+}
+
+#[test]
+fn whoever_starts_outside_of_the_common_sound_may_be_told_in_either_spelling() {
+    for spelling in ["removeFromDefaultAudioGroup", "removeFromDefaultAudioRoutingGroup"] {
+        let mut body: Value = graph_wire::json::parse(GROUP.as_bytes()).unwrap();
+        body["mediaConfig"].as_object_mut().unwrap().remove("removeFromDefaultAudioGroup");
+        body["mediaConfig"][spelling] = json!(true);
+        body["targets"][1][spelling] = json!(true);
+        let call = decode(&body.to_string()).into_new_call(caller(), None).unwrap();
+        let model::MediaConfig::ServiceHosted { remove_from_default_audio_group, .. } = call.media_config;
+        assert_eq!(remove_from_default_audio_group, Some(true), "{spelling}");
+        let Destination::Group(invitees) = call.destination else { panic!("it calls otherwise") };
+        let removed = |at: usize| invitees[at].target.remove_from_default_audio_routing_group;
+        assert_eq!((removed(0), removed(1)), (None, Some(true)), "{spelling}");
     }
 }
 
 #[test]
 fn a_join_by_coordinates_keeps_what_it_needs() {
-    let request = decode(include_str!("requests/05-join-by-coordinates.json"));
+    let request = decode(BY_COORDINATES);
     assert_eq!(request.tenant, Some(TenantId::from("86dc81db-c112-4228-9222-63f3esaa1edb")));
-    let Intent::JoinByCoordinates { chat, organizer, allow_conversation_without_host } = request.intent
-    else {
+    let Intent::Join { meeting: MeetingInfo::Organizer { organizer, .. }, chat } = &request.intent else {
         panic!("it joins otherwise");
     };
-    assert_eq!(chat.message_id.as_deref(), Some("0"));
-    assert_eq!(organizer.user.unwrap().display_name.as_deref(), Some("Bob"));
-    assert_eq!(allow_conversation_without_host, Some(true));
-    let MediaConfig::ServiceHosted { pre_fetch_media, .. } = request.media_config else {
+    assert_eq!(organizer.user.as_ref().unwrap().display_name.as_deref(), Some("Bob"));
+    assert_eq!(chat.as_ref().unwrap().thread_id, THREAD);
+    let MediaConfig::ServiceHosted { pre_fetch_media, .. } = &request.media_config else {
         panic!("it hosts its media itself");
     };
     assert_eq!(pre_fetch_media.len(), 2);
+    let join = join_of(request.into_new_call(caller(), joined(THREAD)).unwrap());
+    assert_eq!((join.chat.message_id.as_deref(), join.chat.reply_chain_message_id), (Some("0"), None));
+    assert_eq!(join.meeting, meeting(THREAD));
+    assert!(matches!(join.asked, MeetingInfo::Organizer { allow_conversation_without_host: Some(true), .. }));
+}
+
+#[test]
+fn a_join_by_number_is_told_the_chat_that_was_found() {
+    for (body, passcode) in [(BY_NUMBER_AND_PASSCODE, Some("psw123")), (BY_NUMBER, None)] {
+        let join = join_of(decode(body).into_new_call(caller(), joined(NUMBERED_THREAD)).unwrap());
+        assert_eq!(join.chat.thread_id, NUMBERED_THREAD);
+        assert_eq!(join.chat.message_id.as_deref(), Some("0"));
+        let passcode = passcode.map(str::to_owned);
+        assert_eq!(
+            join.asked,
+            MeetingInfo::JoinMeetingId { join_meeting_id: "1234567".to_owned(), passcode }
+        );
+    }
+}
+
+#[test]
+fn a_join_whose_meeting_nobody_found_is_not_served() {
+    assert_eq!(decode(BY_NUMBER).into_new_call(caller(), None), Err(NotServed::Meeting));
+}
+
+#[test]
+fn a_guest_joins_under_the_name_that_was_found_for_it() {
+    let guest = Some(Identity::of("g").named("Guest"));
+    let found = JoinedMeeting { meeting: meeting(THREAD), guest: guest.clone() };
+    assert_eq!(join_of(decode(BY_COORDINATES).into_new_call(caller(), Some(found)).unwrap()).guest, guest);
+}
+
+#[test]
+fn a_chat_that_says_no_message_is_the_meetings_own() {
+    let mut body: Value = graph_wire::json::parse(BY_COORDINATES.as_bytes()).unwrap();
+    body["chatInfo"] = json!({"threadId": THREAD, "replyChainMessageId": "5"});
+    let join = join_of(decode(&body.to_string()).into_new_call(caller(), joined(THREAD)).unwrap());
+    assert_eq!(join.chat.message_id.as_deref(), Some("0"));
+    assert_eq!(join.chat.reply_chain_message_id.as_deref(), Some("5"));
 }
 
 #[test]
@@ -95,14 +197,64 @@ fn a_meeting_is_joined_by_number_or_token_whether_or_not_the_type_is_said() {
             "callbackUri": "https://bot.contoso.com/callback", "mediaConfig": {"preFetchMedia": []},
             "meetingInfo": meeting,
         });
-        decode(&body.to_string()).intent
+        let Intent::Join { meeting, chat: None } = decode(&body.to_string()).intent else {
+            panic!("it joins otherwise");
+        };
+        meeting
     };
-    let by_number = Intent::JoinByMeetingId { join_meeting_id: "1234567".to_owned(), passcode: None };
+    let by_number = MeetingInfo::JoinMeetingId { join_meeting_id: "1234567".to_owned(), passcode: None };
     assert_eq!(join(json!({"joinMeetingId": "1234567", "passcode": null})), by_number);
     assert_eq!(
         join(json!({"@odata.type": "microsoft.graph.TokenMeetingInfo", "token": "t"})),
-        Intent::JoinByToken { token: "t".to_owned() }
+        MeetingInfo::Token { token: "t".to_owned() }
     );
+}
+
+#[test]
+fn what_is_wrong_with_a_join_is_named_by_its_place() {
+    let refusal_of = |member: &str, value: Value| {
+        let mut body: Value = graph_wire::json::parse(BY_COORDINATES.as_bytes()).unwrap();
+        body[member] = value;
+        refusal(&body.to_string())
+    };
+    let organizer = "#microsoft.graph.organizerMeetingInfo";
+    let cases = [
+        ("chatInfo", Value::Null, "chatInfo: expected a value: the member is required"),
+        ("chatInfo", json!({}), "chatInfo.threadId: expected a value: the member is required"),
+        ("chatInfo", json!({"threadId": 7}), "chatInfo.threadId: expected a string"),
+        ("meetingInfo", json!([]), "meetingInfo: expected an object"),
+        (
+            "meetingInfo",
+            json!({"@odata.type": organizer}),
+            "meetingInfo.organizer: expected a value: the member is required",
+        ),
+        (
+            "meetingInfo",
+            json!({"@odata.type": organizer, "organizer": {"user": {"id": 7}}}),
+            "meetingInfo.organizer.user.id: expected a string",
+        ),
+        (
+            "meetingInfo",
+            json!({"@odata.type": organizer, "organizer": {}, "allowConversationWithoutHost": "yes"}),
+            "meetingInfo.allowConversationWithoutHost: expected true or false",
+        ),
+        ("meetingInfo", json!({"token": 7}), "meetingInfo.token: expected a string"),
+        ("meetingInfo", json!({"joinMeetingId": 1234567}), "meetingInfo.joinMeetingId: expected a string"),
+        (
+            "meetingInfo",
+            json!({"joinMeetingId": "1234567", "passcode": 1}),
+            "meetingInfo.passcode: expected a string",
+        ),
+        (
+            "meetingInfo",
+            json!({}),
+            "meetingInfo.@odata.type: expected #microsoft.graph.organizerMeetingInfo, tokenMeetingInfo \
+             or joinMeetingIdMeetingInfo",
+        ),
+    ];
+    for (member, value, expected) in cases {
+        assert_eq!(refusal_of(member, value.clone()), expected, "{member}: {value}");
+    }
 }
 
 #[test]
@@ -130,7 +282,7 @@ fn a_body_from_a_client_that_says_few_types_and_other_cases_is_taken() {
         "tenantId": "86dc81db-c112-4228-9222-63f3esaa1edb",
         "state": 7, "id": [], "@odata.etag": {}, "flavour": "mint",
     });
-    let call = decode(&body.to_string()).into_new_call(caller()).unwrap();
+    let call = decode(&body.to_string()).into_new_call(caller(), None).unwrap();
     assert_eq!(call.requested_modalities, [Modality::Audio]);
     assert_eq!(call.chain, ChainId::parse("d8217646-3110-40b1-bae6-e9ac6c3a9f74"));
     assert!(call.is_tenant_shown);

@@ -4,8 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use graph_wire::{
-    CancelMediaProcessing, CreateCall, InvalidRequest, Limits, PlayPrompt, RecordResponse, SendDtmfTones,
-    SubscribeToTone,
+    CancelMediaProcessing, ChangeScreenSharingRole, CreateCall, InvalidRequest, Invite, Limits, MuteAll,
+    PlainAction, PlayPrompt, RecordResponse, RoutingGroup, SendDtmfTones, StartHoldMusic, SubscribeToTone,
+    UpdateRecordingStatus,
 };
 use serde_json::{Value, json};
 
@@ -13,11 +14,13 @@ use serde_json::{Value, json};
 const READ_ONLY: &[&str] = &[
     "activeModalities",
     "answeredBy",
+    "audioRoutingGroups",
     "callRoutes",
     "mediaState",
     "meetingCapability",
     "myParticipantId",
     "operations",
+    "participants",
     "resultInfo",
     "ringingTimeoutInSeconds",
     "routingPolicies",
@@ -65,18 +68,31 @@ fn every_declared_member_of_a_call_is_read_unless_the_server_writes_it() {
 #[test]
 fn every_declared_parameter_of_an_action_is_read() {
     type Decode = fn(&[u8]) -> Result<(), InvalidRequest>;
+    macro_rules! reads {
+        ($action:ident) => {
+            |body| $action::decode(body, &Limits::default()).map(drop)
+        };
+    }
     let prompt = json!({"mediaInfo": {"uri": "https://cdn.contoso.com/beep.wav"}});
-    let actions: [(&str, Value, Decode); 5] = [
-        ("playPrompt", json!({"prompts": [prompt]}), |body| {
-            PlayPrompt::decode(body, &Limits::default()).map(drop)
-        }),
-        ("recordResponse", json!({}), |body| RecordResponse::decode(body, &Limits::default()).map(drop)),
-        ("subscribeToTone", json!({}), |body| SubscribeToTone::decode(body, &Limits::default()).map(drop)),
-        ("cancelMediaProcessing", json!({}), |body| {
-            CancelMediaProcessing::decode(body, &Limits::default()).map(drop)
-        }),
-        ("sendDtmfTones", json!({"tones": ["a"]}), |body| {
-            SendDtmfTones::decode(body, &Limits::default()).map(drop)
+    let people = json!([{"identity": {"user": {"id": "u"}}}]);
+    let with_participant = "participants/{participant-id}/startHoldMusic";
+    let actions: [(&str, Value, Decode); 15] = [
+        ("playPrompt", json!({"prompts": [prompt]}), reads!(PlayPrompt)),
+        ("recordResponse", json!({}), reads!(RecordResponse)),
+        ("subscribeToTone", json!({}), reads!(SubscribeToTone)),
+        ("cancelMediaProcessing", json!({}), reads!(CancelMediaProcessing)),
+        ("sendDtmfTones", json!({"tones": ["a"]}), reads!(SendDtmfTones)),
+        ("mute", json!({}), reads!(PlainAction)),
+        ("unmute", json!({}), reads!(PlainAction)),
+        ("addLargeGalleryView", json!({}), reads!(PlainAction)),
+        ("participants/{participant-id}/mute", json!({}), reads!(PlainAction)),
+        ("participants/{participant-id}/stopHoldMusic", json!({}), reads!(PlainAction)),
+        (with_participant, json!({"customPrompt": prompt}), reads!(StartHoldMusic)),
+        ("participants/invite", json!({"participants": people}), reads!(Invite)),
+        ("participants/muteAll", json!({}), reads!(MuteAll)),
+        ("updateRecordingStatus", json!({"status": "recording"}), reads!(UpdateRecordingStatus)),
+        ("changeScreenSharingRole", json!({"role": "viewer"}), |body| {
+            ChangeScreenSharingRole::decode(body).map(drop)
         }),
     ];
     let document = graph_wire::openapi::document("https://graph.example/v1.0");
@@ -96,6 +112,19 @@ fn every_declared_parameter_of_an_action_is_read() {
 }
 
 #[test]
+fn every_declared_member_of_a_routing_group_is_read() {
+    let document = graph_wire::openapi::document("https://graph.example/v1.0");
+    let group = &schema(&document, "audioRoutingGroup")["allOf"][1]["properties"];
+    for name in names(group).into_iter().chain(["id".to_owned()]) {
+        for value in wrong() {
+            let body = json!({name.as_str(): value}).to_string();
+            let error = RoutingGroup::decode(body.as_bytes(), &Limits::default()).unwrap_err().to_string();
+            assert!(error.starts_with(&name), "{name}: {error}");
+        }
+    }
+}
+
+#[test]
 fn every_declared_member_within_a_call_is_read() {
     let document = graph_wire::openapi::document("https://graph.example/v1.0");
     let within = [
@@ -107,6 +136,9 @@ fn every_declared_member_within_a_call_is_read() {
     ];
     for (type_name, pointer) in within {
         for name in names(&schema(&document, type_name)["properties"]) {
+            if (type_name, name.as_str()) == ("invitationParticipantInfo", "id") {
+                continue; // Only the server writes it.
+            }
             let mut body = graph_wire::json::parse(include_bytes!("requests/01-peer-to-peer.json")).unwrap();
             body["source"] = json!({"identity": {}});
             body.pointer_mut(pointer).unwrap()[&name] = json!(1.5);

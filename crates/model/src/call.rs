@@ -1,11 +1,11 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppId, CallId, ChainId, IdentitySet, MediaInfo, Outcome, ParticipantId, ScenarioId, TenantId, Timestamp,
-    Tone, UserId,
+    AppId, CallId, ChainId, ChatInfo, Identity, IdentitySet, MediaInfo, MeetingInfo, OnlineMeeting, Outcome,
+    ParticipantId, ScenarioId, TenantId, Timestamp, Tone, UserId,
 };
 
-/// What an application asks for when it creates a peer-to-peer call, found valid.
+/// What an application asks for when it creates a call, found valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NewCall {
     /// The application that calls.
@@ -22,10 +22,8 @@ pub struct NewCall {
     pub scenario: Option<ScenarioId>,
     /// Who calls, where the client said so.
     pub source: Option<Participant>,
-    /// The one to call.
-    pub target: InvitationParticipant,
-    /// The directory's user behind the target.
-    pub callee: UserId,
+    /// Whom it calls, or what it joins.
+    pub destination: Destination,
     /// The subject, shown again.
     pub subject: Option<String>,
     /// What was asked for, in order.
@@ -36,6 +34,53 @@ pub struct NewCall {
     pub call_options: Option<CallOptions>,
     /// Whether the client named the tenant itself, so that it is shown again.
     pub is_tenant_shown: bool,
+}
+
+/// Where a new call leads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To several people, who meet in a conference of their own: two or more.
+    Group(Vec<Invitee>),
+    /// Into a meeting.
+    Meeting(Box<MeetingJoin>),
+    /// To one person.
+    Person(Box<Invitee>),
+}
+
+/// Someone to be called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invitee {
+    /// As the request has it.
+    pub target: InvitationParticipant,
+    /// The directory's user behind it.
+    pub callee: UserId,
+}
+
+/// A meeting that is joined.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MeetingJoin {
+    /// The meeting, as it was found.
+    pub meeting: OnlineMeeting,
+    /// Its chat, as it is shown.
+    pub chat: ChatInfo,
+    /// How the request named it, shown again.
+    pub asked: MeetingInfo,
+    /// Who the application is in the meeting where it joins as a guest.
+    pub guest: Option<Identity>,
+}
+
+/// What a call is between.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum CallKind {
+    /// The application and several others.
+    Group,
+    /// The application and whoever is in a meeting.
+    Meeting,
+    /// The application and one other.
+    PeerToPeer {
+        /// The directory's user behind the target.
+        callee: UserId,
+    },
 }
 
 /// A call as the API shows it; also what a store keeps.
@@ -69,8 +114,12 @@ pub struct Call {
     pub source: Participant,
     /// Who was called.
     pub targets: Vec<InvitationParticipant>,
-    /// The directory's user behind the target.
-    pub callee: UserId,
+    /// What it is between.
+    pub kind: CallKind,
+    /// The chat of the meeting that it is in.
+    pub chat: Option<ChatInfo>,
+    /// How the request named the meeting.
+    pub meeting: Option<MeetingInfo>,
     /// The subject.
     pub subject: Option<String>,
     /// What was asked for, in order.

@@ -11,6 +11,8 @@ pub struct Identity {
     pub display_name: Option<String>,
     /// The tenant, where the caller named one.
     pub tenant_id: Option<String>,
+    /// What an application of the server's own is (`ApplicationType`).
+    pub application_type: Option<String>,
 }
 
 impl Identity {

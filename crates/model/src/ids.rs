@@ -74,6 +74,10 @@ guid!(
     NotificationId
 );
 guid!(
+    /// Names a conversation of several, a group call or what goes on in a meeting, within this process.
+    ConferenceId
+);
+guid!(
     /// Names a recording that can be fetched.
     RecordingId
 );
@@ -124,6 +128,10 @@ opaque!(
 opaque!(
     /// Names an application, a token's `appid`.
     AppId
+);
+opaque!(
+    /// Names a meeting in the API.
+    MeetingId
 );
 opaque!(
     /// Names a person of a tenant.

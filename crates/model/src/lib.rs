@@ -4,10 +4,12 @@
 //! `graph-wire`, the rows are a store's. Types derive serde only so that a store can keep a value whole.
 
 mod call;
+mod conference;
 mod directory;
 mod identity;
 mod ids;
 mod media;
+mod meeting;
 mod notification;
 mod operation;
 mod permission;
@@ -15,16 +17,24 @@ mod result_info;
 mod time;
 
 pub use call::{
-    Call, CallDirection, CallOptions, CallState, InvitationParticipant, MediaConfig, MediaState, Modality,
-    NewCall, Participant, ToneInfo,
+    Call, CallDirection, CallKind, CallOptions, CallState, Destination, InvitationParticipant, Invitee,
+    MediaConfig, MediaState, MeetingJoin, Modality, NewCall, Participant, ToneInfo,
+};
+pub use conference::{
+    AudioRoutingGroup, MediaDirection, MediaStream, MeetingRole, RecordingInfo, RecordingStatus, Roster,
+    RosterParticipant, RoutingMode, ScreenSharingRole,
 };
 pub use directory::{Application, ApplicationInstance, Directory, Ha1, Script, ScriptAnswer, Tenant, User};
 pub use identity::{Identity, IdentitySet};
 pub use ids::{
-    AppId, CallId, ChainId, IdSource, LegId, NotificationId, OperationId, ParticipantId, RecordingId,
-    ScenarioId, TenantId, UserId,
+    AppId, CallId, ChainId, ConferenceId, IdSource, LegId, MeetingId, NotificationId, OperationId,
+    ParticipantId, RecordingId, ScenarioId, TenantId, UserId,
 };
 pub use media::{MediaInfo, MediaPrompt, ParseToneError, RecordParams, Tone};
+pub use meeting::{
+    AllowedPresenters, ChatInfo, LobbyBypass, LobbyBypassScope, MeetingAttendee, MeetingInfo, MeetingOption,
+    OnlineMeeting,
+};
 pub use notification::{Attempt, ChangeType, Notification, NotificationBody, NotificationState};
 pub use operation::{Operation, OperationKind, OperationStatus, RecordCompletion, SendDtmfCompletion};
 pub use permission::{Permission, PermissionSet};

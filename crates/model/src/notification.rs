@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{AppId, Call, CallId, NotificationId, Operation, ScenarioId, TenantId, Timestamp};
+use crate::{AppId, Call, CallId, NotificationId, Operation, Roster, ScenarioId, TenantId, Timestamp};
 
 /// What happened to a resource (`changeType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,6 +54,8 @@ pub enum NotificationBody {
     Call(Box<Call>),
     /// An operation of the call.
     Operation(Box<Operation>),
+    /// The participants of the call.
+    Roster(Box<Roster>),
 }
 
 /// One try to deliver a notification.

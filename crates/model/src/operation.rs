@@ -1,6 +1,6 @@
 use serde::{Deserialize, Serialize};
 
-use crate::{MediaPrompt, OperationId, Outcome, RecordParams, Tone};
+use crate::{InvitationParticipant, MediaPrompt, OperationId, Outcome, RecordParams, RecordingStatus, Tone};
 
 /// Something asked of a call that takes its time (`commsOperation`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,8 +20,19 @@ pub struct Operation {
 /// The kinds of operations and what is particular to each.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OperationKind {
+    /// Shows several pictures at once.
+    AddLargeGalleryView,
     /// Ends the media operations that run or wait.
     CancelMediaProcessing,
+    /// Calls others into the conference.
+    InviteParticipants {
+        /// Whom, as the request had them.
+        participants: Vec<InvitationParticipant>,
+    },
+    /// Mutes everyone, or those that were named.
+    MuteAll,
+    /// Mutes someone, or the application itself.
+    MuteParticipant,
     /// Plays prompts one after the other.
     PlayPrompt {
         /// What to play, in order.
@@ -47,8 +58,19 @@ pub enum OperationKind {
         /// How it ended; `None` until then.
         completion: Option<SendDtmfCompletion>,
     },
+    /// Takes someone aside, to music.
+    StartHoldMusic,
+    /// Takes someone back.
+    StopHoldMusic,
     /// Asks to be told of the far end's keys.
     SubscribeToTone,
+    /// Unmutes the application itself.
+    UnmuteParticipant,
+    /// Says whether the application records.
+    UpdateRecordingStatus {
+        /// What it says.
+        status: RecordingStatus,
+    },
 }
 
 /// How far an operation is (`operationStatus`).

@@ -20,6 +20,11 @@ impl Permission {
     /// Touch the media itself.
     pub const ACCESS_MEDIA: &'static str = "Calls.AccessMedia.All";
 
+    /// Join the calls of one chat, to which it is granted (resource-specific consent).
+    pub const JOIN_CALLS_OF_CHAT: &'static str = "Calls.JoinGroupCalls.Chat";
+    /// Touch the media of one chat's calls, to which it is granted (resource-specific consent).
+    pub const ACCESS_MEDIA_OF_CHAT: &'static str = "Calls.AccessMedia.Chat";
+
     /// Read meetings.
     pub const READ_MEETINGS: &'static str = "OnlineMeetings.Read.All";
     /// Make and change meetings.
@@ -35,6 +40,9 @@ impl Permission {
         Self::READ_MEETINGS,
         Self::WRITE_MEETINGS,
     ];
+
+    /// Permissions that are granted for one chat or meeting, and never in a token.
+    pub const OF_CHAT: [&'static str; 2] = [Self::ACCESS_MEDIA_OF_CHAT, Self::JOIN_CALLS_OF_CHAT];
 
     /// Whether it is one of [`Permission::KNOWN`].
     pub fn is_known(&self) -> bool {

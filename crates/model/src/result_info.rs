@@ -38,6 +38,26 @@ pub enum Outcome {
     CancelledByBot,
     /// The other party of a two-party call hung up.
     EndedByPeer,
+    /// A participant removed this one.
+    RemovedByParticipant,
+    /// Everyone else left.
+    EveryoneElseLeft,
+    /// Who had started the group call left.
+    InitiatorLeft,
+    /// Nobody else came back to the meeting.
+    LeftAlone,
+    /// Nobody joined.
+    NobodyJoined,
+    /// Only hidden participants are left.
+    OnlyHiddenLeft,
+    /// Nobody let it in from the lobby in time.
+    LobbyTimedOut,
+    /// Nobody may join the meeting any more.
+    MeetingLocked,
+    /// The conversation has as many participants as it may have.
+    TooManyParticipants,
+    /// The call took the place of another one.
+    Replaced,
     /// An operation was cancelled.
     OperationCancelled,
     /// The call ended while an operation was under way.
@@ -90,6 +110,18 @@ impl Outcome {
             Self::EndedByBot => (200, 7000, "The call was ended by the application."),
             Self::CancelledByBot => (487, 0, "The call was cancelled before it was answered."),
             Self::EndedByPeer => (200, 4521, "The call was ended by the other party."),
+            Self::RemovedByParticipant => (200, 5000, "The participant was removed by another one."),
+            Self::EveryoneElseLeft => (200, 5002, "Everyone else has left the conversation."),
+            Self::InitiatorLeft => (200, 5007, "The initiator of the group call has left."),
+            Self::LeftAlone => (200, 5010, "The participant was left alone in the conversation."),
+            Self::NobodyJoined => (200, 5013, "Nobody joined the conversation."),
+            Self::OnlyHiddenLeft => (200, 5020, "Only hidden participants are left in the conversation."),
+            Self::LobbyTimedOut => (200, 5855, "The time to wait in the lobby is over."),
+            Self::MeetingLocked => (403, 8560, "The meeting is locked."),
+            Self::TooManyParticipants => {
+                (400, 8523, "The conversation has as many participants as it may have.")
+            }
+            Self::Replaced => (200, 5003, "The participant has moved to another conversation."),
             Self::OperationCancelled => (400, 8508, "Action was cancelled."),
             Self::CallEndedDuringOperation => (400, 8528, "The call ended before the action completed."),
             Self::KeepAliveMissing => {

@@ -2,7 +2,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use call_engine::{Command, Rejection, Reply};
-use model::{AppId, Call, CallId, NewCall, Operation, OperationId};
+use model::{
+    AppId, AudioRoutingGroup, Call, CallId, NewCall, OnlineMeeting, Operation, OperationId, ParticipantId,
+    RosterParticipant,
+};
 use store::StoreError;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -57,7 +60,7 @@ impl LiveCalls {
 #[derive(Clone)]
 struct Live {
     app: AppId,
-    inputs: Inputs,
+    inputs: Inputs<CallInput>,
 }
 
 /// Why a request about a call was not met.
@@ -160,6 +163,46 @@ impl Calls {
         self.ask(app, id, make).await?
     }
 
+    /// Who is in a live call, as it may see them.
+    ///
+    /// # Errors
+    ///
+    /// As [`Calls::call`].
+    pub async fn participants(&self, app: &AppId, id: CallId) -> Result<Vec<RosterParticipant>, CallsError> {
+        self.ask(app, id, CallInput::Participants).await
+    }
+
+    /// The private routes of sound of the conference that a live call is in.
+    ///
+    /// # Errors
+    ///
+    /// As [`Calls::call`].
+    pub async fn routing_groups(
+        &self,
+        app: &AppId,
+        id: CallId,
+    ) -> Result<Vec<AudioRoutingGroup>, CallsError> {
+        self.ask(app, id, CallInput::Groups).await
+    }
+
+    /// Who speaks most in the conference that a live call is in, and the number of its sound.
+    ///
+    /// # Errors
+    ///
+    /// As [`Calls::call`].
+    pub async fn dominant(
+        &self,
+        app: &AppId,
+        id: CallId,
+    ) -> Result<Option<(ParticipantId, u32)>, CallsError> {
+        self.ask(app, id, CallInput::Dominant).await
+    }
+
+    /// Tells whoever is in a meeting that its settings changed.
+    pub fn meeting_changed(&self, meeting: OnlineMeeting) {
+        self.shared.context.conferences.meeting_changed(meeting);
+    }
+
     /// How many calls an application has alive.
     pub fn live_of(&self, app: &AppId) -> usize {
         self.shared.live().by_app.get(app).copied().unwrap_or(0)
@@ -198,7 +241,7 @@ impl Shared {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, app: &AppId, id: CallId) -> Option<Inputs> {
+    fn find(&self, app: &AppId, id: CallId) -> Option<Inputs<CallInput>> {
         self.live().calls.get(&id).filter(|live| live.app == *app).map(|live| live.inputs.clone())
     }
 }
@@ -207,6 +250,18 @@ impl Shared {
 pub(crate) struct Registered {
     shared: Arc<Shared>,
     id: CallId,
+}
+
+impl Registered {
+    /// Ends another call of the same application, whose place this one has taken.
+    pub(crate) fn end_replaced(&self, call: &str) {
+        let Some(other) = CallId::parse(call) else { return };
+        let Some(app) = self.shared.live().calls.get(&self.id).map(|live| live.app.clone()) else { return };
+        if let Some(inputs) = self.shared.find(&app, other) {
+            // A call that is over is replaced already.
+            let _ = inputs.end(CallInput::Replaced);
+        }
+    }
 }
 
 impl Drop for Registered {

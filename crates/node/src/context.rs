@@ -8,6 +8,7 @@ use model::{Directory, LegId, Notification};
 use store::Store;
 
 use crate::clock::Clock;
+use crate::conference::{Conferences, Sounds};
 use crate::media::Media;
 use crate::observer::Observer;
 use crate::prompts::Prompts;
@@ -27,6 +28,8 @@ pub trait Owed: Send + Sync {
 pub struct Config {
     /// Deadlines and limits of every call.
     pub call: call_engine::Config,
+    /// Deadlines and limits of every group call and meeting.
+    pub conference: call_engine::ConferenceConfig,
     /// How many calls may be alive at once.
     pub max_calls: usize,
     /// The address that recordings are fetched under: an absolute URL without a slash at its end.
@@ -58,6 +61,8 @@ pub(crate) struct Context {
     pub(crate) media: Media,
     pub(crate) sip: Sip,
     pub(crate) prompts: Prompts,
+    pub(crate) sounds: Sounds,
+    pub(crate) conferences: Conferences,
     pub(crate) legs: Arc<AtomicU64>,
     pub(crate) observer: Arc<dyn Observer>,
 }

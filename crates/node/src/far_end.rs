@@ -1,9 +1,13 @@
 use std::net::IpAddr;
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use call_engine::EndCause;
+use model::ParticipantId;
 use tokio::sync::mpsc;
 
+use crate::conference::ConferenceTaskInput;
 use crate::inputs::{Inputs, Refused};
 use crate::task::CallInput;
 
@@ -54,13 +58,28 @@ impl FarEnd {
     }
 }
 
-/// Where a far end reports to.
+/// Where a far end reports to: a call, or the conference that its leg is in. A leg can move from one to the other.
 #[derive(Clone, Debug)]
-pub(crate) struct FarEndEvents(Inputs);
+pub(crate) struct FarEndEvents(Arc<ArcSwap<Listener>>);
+
+#[derive(Debug)]
+enum Listener {
+    Call(Inputs<CallInput>),
+    Conference(Inputs<ConferenceTaskInput>, ParticipantId),
+}
 
 impl FarEndEvents {
-    pub(crate) const fn new(inputs: Inputs) -> Self {
-        Self(inputs)
+    pub(crate) fn to_call(call: Inputs<CallInput>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Listener::Call(call))))
+    }
+
+    pub(crate) fn to_conference(conference: Inputs<ConferenceTaskInput>, participant: ParticipantId) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(Listener::Conference(conference, participant))))
+    }
+
+    /// Sends what comes from here on to a conference.
+    pub(crate) fn move_to(&self, conference: Inputs<ConferenceTaskInput>, participant: ParticipantId) {
+        self.0.store(Arc::new(Listener::Conference(conference, participant)));
     }
 
     /// Reports; `false` where the call is over, so that the far end should hang up.
@@ -68,13 +87,20 @@ impl FarEndEvents {
     /// What a far end can repeat at will is dropped where the call is held up; an offer is then refused by its own
     /// time limit.
     pub(crate) fn report(&self, event: FarEndEvent) -> bool {
-        match event {
-            FarEndEvent::Ringing | FarEndEvent::Offered { .. } | FarEndEvent::Completed { .. } => {
-                self.0.tell(CallInput::FarEnd(event)) != Err(Refused::Ended)
-            }
-            FarEndEvent::Answered { .. } | FarEndEvent::Ended(_) => {
-                self.0.end(CallInput::FarEnd(event)).is_ok()
+        let is_needed = match event {
+            FarEndEvent::Ringing | FarEndEvent::Offered { .. } | FarEndEvent::Completed { .. } => false,
+            FarEndEvent::Answered { .. } | FarEndEvent::Ended(_) => true,
+        };
+        match &**self.0.load() {
+            Listener::Call(call) => pass(call, CallInput::FarEnd(event), is_needed),
+            Listener::Conference(conference, participant) => {
+                let participant = *participant;
+                pass(conference, ConferenceTaskInput::FarEnd { participant, event }, is_needed)
             }
         }
     }
+}
+
+fn pass<T>(inputs: &Inputs<T>, input: T, is_needed: bool) -> bool {
+    if is_needed { inputs.end(input).is_ok() } else { inputs.tell(input) != Err(Refused::Ended) }
 }

@@ -1,11 +1,9 @@
-//! The way into a call's task.
+//! The way into the task of a call or a conference.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::mpsc;
-
-use crate::task::CallInput;
 
 /// Inputs that may wait before an application's requests are refused.
 const MAX_ASKED: usize = 32;
@@ -13,62 +11,68 @@ const MAX_ASKED: usize = 32;
 /// Inputs that may wait before those of the far end are dropped that can be: keys, ringing, offers.
 const MAX_TOLD: usize = 64;
 
-/// Sends to a call's task; cheap to clone.
+/// Sends to a task; cheap to clone.
 ///
 /// What ends something (a leg, a job, a call) always gets through, however long the task is held up by a slow disk:
 /// there is one such input for each thing that was started. Everything else is refused or dropped past a number.
-#[derive(Clone, Debug)]
-pub(crate) struct Inputs {
-    sender: mpsc::UnboundedSender<CallInput>,
+#[derive(Debug)]
+pub(crate) struct Inputs<T> {
+    sender: mpsc::UnboundedSender<T>,
     waiting: Arc<AtomicUsize>,
 }
 
 /// Receives what [`Inputs`] sent.
 #[derive(Debug)]
-pub(crate) struct InputQueue {
-    receiver: mpsc::UnboundedReceiver<CallInput>,
+pub(crate) struct InputQueue<T> {
+    receiver: mpsc::UnboundedReceiver<T>,
     waiting: Arc<AtomicUsize>,
 }
 
 /// Why an input was not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// The call is over.
+    /// The task is over.
     Ended,
     /// Too much waits.
     Full,
 }
 
-/// A call's queue and the way into it.
-pub(crate) fn inputs() -> (Inputs, InputQueue) {
+/// A task's queue and the way into it.
+pub(crate) fn inputs<T>() -> (Inputs<T>, InputQueue<T>) {
     let (sender, receiver) = mpsc::unbounded_channel();
     let waiting = Arc::<AtomicUsize>::default();
     (Inputs { sender, waiting: Arc::clone(&waiting) }, InputQueue { receiver, waiting })
 }
 
-impl Inputs {
+impl<T> Clone for Inputs<T> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone(), waiting: Arc::clone(&self.waiting) }
+    }
+}
+
+impl<T> Inputs<T> {
     /// A request of the application.
-    pub(crate) fn ask(&self, input: CallInput) -> Result<(), Refused> {
+    pub(crate) fn ask(&self, input: T) -> Result<(), Refused> {
         self.send_below(MAX_ASKED, input)
     }
 
     /// News that may be dropped; `Err(Full)` says that they were.
-    pub(crate) fn tell(&self, input: CallInput) -> Result<(), Refused> {
+    pub(crate) fn tell(&self, input: T) -> Result<(), Refused> {
         self.send_below(MAX_TOLD, input)
     }
 
-    /// The end of something; gives it back where the call is over.
-    pub(crate) fn end(&self, input: CallInput) -> Result<(), CallInput> {
+    /// The end of something; gives it back where the task is over.
+    pub(crate) fn end(&self, input: T) -> Result<(), T> {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         self.sender.send(input).map_err(|error| error.0)
     }
 
     /// The same sender without keeping the queue open.
-    pub(crate) fn downgrade(&self) -> WeakInputs {
+    pub(crate) fn downgrade(&self) -> WeakInputs<T> {
         WeakInputs { sender: self.sender.downgrade(), waiting: Arc::clone(&self.waiting) }
     }
 
-    fn send_below(&self, limit: usize, input: CallInput) -> Result<(), Refused> {
+    fn send_below(&self, limit: usize, input: T) -> Result<(), Refused> {
         if self.waiting.load(Ordering::Relaxed) >= limit {
             return Err(if self.sender.is_closed() { Refused::Ended } else { Refused::Full });
         }
@@ -76,25 +80,31 @@ impl Inputs {
     }
 }
 
-/// [`Inputs`] that end with the call.
-#[derive(Clone, Debug)]
-pub(crate) struct WeakInputs {
-    sender: mpsc::WeakUnboundedSender<CallInput>,
+/// [`Inputs`] that end with the task.
+#[derive(Debug)]
+pub(crate) struct WeakInputs<T> {
+    sender: mpsc::WeakUnboundedSender<T>,
     waiting: Arc<AtomicUsize>,
 }
 
-impl WeakInputs {
-    pub(crate) fn upgrade(&self) -> Option<Inputs> {
+impl<T> WeakInputs<T> {
+    pub(crate) fn upgrade(&self) -> Option<Inputs<T>> {
         Some(Inputs { sender: self.sender.upgrade()?, waiting: Arc::clone(&self.waiting) })
     }
 }
 
-impl InputQueue {
+impl<T> InputQueue<T> {
     /// The next input.
-    pub(crate) async fn next(&mut self) -> Option<CallInput> {
+    pub(crate) async fn next(&mut self) -> Option<T> {
         let input = self.receiver.recv().await?;
         self.waiting.fetch_sub(1, Ordering::Relaxed);
         Some(input)
+    }
+
+    /// Takes nothing more, and hands out what came before.
+    pub(crate) fn close(&mut self) -> impl Iterator<Item = T> {
+        self.receiver.close();
+        std::iter::from_fn(|| self.receiver.try_recv().ok())
     }
 }
 

@@ -1,9 +1,10 @@
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use call_engine::EndCause;
 use media_plane::PlaneError;
-use model::{Call, User, UserId};
+use model::{AppId, TenantId, User, UserId};
 use rtc_proto::Codec;
 use rtc_proto::sdp::{Direction, LocalMedia, Negotiated, Negotiator};
 use sip_message::{Host, NameAddr, Uri};
@@ -17,15 +18,31 @@ use crate::{media, scripted};
 /// Codecs in the order in which they are offered: the best sound first.
 const CODECS: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
 
-/// A call's connection to its callee: a media leg here, and a phone or a script over there.
+/// A connection to a person: a media leg here, and a phone or a script over there.
 pub(crate) struct Leg {
-    pub(crate) media: MediaPort,
+    pub(crate) media: Arc<MediaPort>,
     negotiator: Negotiator,
     far_end: FarEnd,
+    /// Where the far end reports to.
+    pub(crate) events: FarEndEvents,
     /// Where the phone's signalling comes from.
     source: Option<IpAddr>,
     /// Whether media may go elsewhere.
     allows_foreign: bool,
+}
+
+/// Who calls whom.
+pub(crate) struct Dialling<'a> {
+    /// The application that calls.
+    pub(crate) app: &'a AppId,
+    /// Its name to show.
+    pub(crate) app_name: Option<&'a str>,
+    /// The tenant, of whose people the callee has to be.
+    pub(crate) tenant: &'a TenantId,
+    /// Who is called.
+    pub(crate) callee: &'a UserId,
+    /// What a scripted endpoint names the file of what it hears after.
+    pub(crate) label: String,
 }
 
 impl Leg {
@@ -36,35 +53,36 @@ impl Leg {
     /// Why nobody can be called.
     pub(crate) async fn start(
         context: &Context,
-        call: &Call,
+        dialling: Dialling<'_>,
         media: MediaPort,
         events: FarEndEvents,
     ) -> Result<Self, EndCause> {
         let directory = context.directory.load_full();
         // A tenant's people are unknown to every other tenant.
-        let user = directory.users.get(&call.callee).filter(|user| user.tenant == call.tenant);
+        let user = directory.users.get(dialling.callee).filter(|user| user.tenant == *dialling.tenant);
         let user = user.ok_or(EndCause::NotFound)?;
         let mut negotiator = negotiator(context, &media)?;
         let offer = Bytes::from(negotiator.offer());
-        let far_end = match context.sip.call(dialled(call, user, &media, offer.clone()), events.clone()).await
-        {
+        let dialled = dialled(&dialling, user, &media, offer.clone());
+        let far_end = match context.sip.call(dialled, events.clone()).await {
             Some(phone) => phone,
-            None => Self::script(context, call, user, offer, events)?,
+            None => Self::script(context, &dialling.label, user, offer, events.clone())?,
         };
         let allows_foreign = context.config.allows_foreign_media;
-        Ok(Self { media, negotiator, far_end, source: None, allows_foreign })
+        let media = Arc::new(media);
+        Ok(Self { media, negotiator, far_end, events, source: None, allows_foreign })
     }
 
     fn script(
         context: &Context,
-        call: &Call,
+        label: &str,
         user: &User,
         offer: Bytes,
         events: FarEndEvents,
     ) -> Result<FarEnd, EndCause> {
         let script =
             user.script.clone().filter(|_| context.config.is_lab_enabled).ok_or(EndCause::NoEndpoint)?;
-        let heard = context.config.scripted_dir.as_ref().map(|dir| dir.join(heard_name(&user.id, call)));
+        let heard = context.config.scripted_dir.as_ref().map(|dir| dir.join(heard_name(&user.id, label)));
         Ok(scripted::start(context.clone(), scripted::Part { script, offer, heard, events }))
     }
 
@@ -147,20 +165,20 @@ pub(crate) fn negotiator(context: &Context, media: &MediaPort) -> Result<Negotia
     Ok(Negotiator::new(local, keys))
 }
 
-/// Where a scripted endpoint keeps what it heard in a call, relative to the folder for all of them.
-fn heard_name(user: &UserId, call: &Call) -> String {
+/// Where a scripted endpoint keeps what it heard, relative to the folder for all of them.
+fn heard_name(user: &UserId, label: &str) -> String {
     let safe =
         |id: &str| id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
-    format!("{}-{}.wav", safe(user.as_str()), call.id)
+    format!("{}-{label}.wav", safe(user.as_str()))
 }
 
 /// The request that reaches the callee's phones: From is the bot, so that a phone shows its name.
-fn dialled(call: &Call, user: &User, media: &MediaPort, offer: Bytes) -> Dialled {
+fn dialled(dialling: &Dialling<'_>, user: &User, media: &MediaPort, offer: Bytes) -> Dialled {
     let here = Host::from(media.rtp().ip());
     let (callee, domain) = user.address.split_once('@').unwrap_or((&user.address, ""));
     let to = Uri::sip(callee, domain.parse().unwrap_or_else(|_| here.clone()));
-    let mut from = NameAddr::new(Uri::sip(call.app.as_str(), here));
-    from.display = call.source.identity.application.as_ref().and_then(|app| app.display_name.clone());
+    let mut from = NameAddr::new(Uri::sip(dialling.app.as_str(), here));
+    from.display = dialling.app_name.map(str::to_owned);
     Dialled { aor: user.address.to_lowercase(), from, to: NameAddr::new(to), offer }
 }
 

@@ -6,7 +6,8 @@
 //! |---|---|
 //! | `calls` | the door: finding a call's task, handing requests over |
 //! | `task` | one call: inputs in, effects performed in order |
-//! | `leg` | a call's connection to its callee: media here, a far end there |
+//! | `conference` | one group call or meeting: its engine, its mixer, the legs of its people |
+//! | `leg` | a connection to a person: media here, a far end there |
 //! | `sip`, `scripted` | the far ends: phones, and scripts that stand in for people |
 //! | `media` | the way to and from the media threads |
 //! | `prompts`, `recordings` | files in, files out |
@@ -14,6 +15,7 @@
 
 mod calls;
 mod clock;
+mod conference;
 mod context;
 mod far_end;
 mod ids;

@@ -9,18 +9,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use media_engine::{PromptAudio, RecordOutcome, SampleRate, ToneSet};
-use media_plane::{JobId, LegId, MediaEvent, MediaEvents, MediaPlane, PlaneError, RecordingEnd};
-use model::{RecordCompletion, RecordParams, Tone};
+use media_plane::{
+    JobId, LegId, MediaEvent, MediaEvents, MediaPlane, MemberConfig, MixerConfig, MixerId, PlaneError,
+    RecordingEnd, Route,
+};
+use model::{ParticipantId, RecordCompletion, RecordParams, Tone};
 use rtc_proto::sdp::{LocalKeys, Negotiated};
 use rtc_proto::srtp::{MAX_MASTER_LEN, Suite};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 
+use crate::conference::ConferenceTaskInput;
 use crate::inputs::Inputs;
 use crate::task::CallInput;
 
-/// The media threads, and who listens to which leg.
+/// The media threads, and who listens to which leg and mixer.
 #[derive(Clone)]
 pub(crate) struct Media {
     plane: MediaPlane,
@@ -30,13 +34,20 @@ pub(crate) struct Media {
 #[derive(Default)]
 struct Legs {
     listeners: Mutex<BTreeMap<LegId, Listener>>,
+    mixers: Mutex<BTreeMap<MixerId, Inputs<ConferenceTaskInput>>>,
     closed: Notify,
 }
 
 /// Who is told of a leg's events.
 #[derive(Clone)]
 enum Listener {
-    Call(Inputs),
+    Call(Inputs<CallInput>),
+    Conference {
+        conference: Inputs<ConferenceTaskInput>,
+        participant: ParticipantId,
+        /// The call that began the leg's jobs, where that was before the leg came to the conference.
+        jobs: Option<Inputs<CallInput>>,
+    },
     Script(mpsc::Sender<PortEvent>),
     /// Nobody any more; the leg is being closed.
     Nobody,
@@ -86,14 +97,51 @@ impl Media {
     }
 
     /// Opens a leg that reports to a call.
-    pub(crate) fn open_for_call(&self, call: Inputs) -> Result<MediaPort, PlaneError> {
-        self.open(Listener::Call(call))
+    pub(crate) fn open_for_call(&self, call: Inputs<CallInput>) -> Result<MediaPort, PlaneError> {
+        self.open(self.plane.open_leg()?, Listener::Call(call))
+    }
+
+    /// Opens a leg for a person of a conference.
+    pub(crate) fn open_for_person(
+        &self,
+        mixer: MixerId,
+        conference: Inputs<ConferenceTaskInput>,
+        participant: ParticipantId,
+    ) -> Result<MediaPort, PlaneError> {
+        let listener = Listener::Conference { conference, participant, jobs: None };
+        self.open(self.plane.open_leg_at(mixer)?, listener)
+    }
+
+    /// Opens the place of a call in a conference: what it plays is heard there, what it records is heard there.
+    pub(crate) fn open_for_member(
+        &self,
+        mixer: MixerId,
+        call: Inputs<CallInput>,
+    ) -> Result<MediaPort, PlaneError> {
+        let leg = self.plane.open_virtual_leg(mixer)?;
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let port = media_plane::LegPort { leg, rtp: nowhere, rtcp: nowhere };
+        let port = self.open(port, Listener::Call(call))?;
+        *port.rate.lock().unwrap_or_else(PoisonError::into_inner) = SampleRate::Hz16000;
+        Ok(port)
+    }
+
+    /// Opens a mixer, on the thread of a leg that is to be in it where there is one.
+    pub(crate) fn open_mixer(
+        &self,
+        config: MixerConfig,
+        near: Option<LegId>,
+        conference: Inputs<ConferenceTaskInput>,
+    ) -> Result<MixerPort, PlaneError> {
+        let id = self.plane.open_mixer(config, near)?;
+        self.legs.mixers().insert(id, conference);
+        Ok(MixerPort { media: self.clone(), id })
     }
 
     /// Opens a leg that reports to a scripted endpoint.
     pub(crate) fn open_for_script(&self) -> Result<(MediaPort, mpsc::Receiver<PortEvent>), PlaneError> {
         let (events, received) = mpsc::channel(SCRIPT_QUEUE);
-        Ok((self.open(Listener::Script(events))?, received))
+        Ok((self.open(self.plane.open_leg()?, Listener::Script(events))?, received))
     }
 
     /// Counters since the start.
@@ -112,8 +160,7 @@ impl Media {
         }
     }
 
-    fn open(&self, listener: Listener) -> Result<MediaPort, PlaneError> {
-        let port = self.plane.open_leg()?;
+    fn open(&self, port: media_plane::LegPort, listener: Listener) -> Result<MediaPort, PlaneError> {
         self.legs.lock().insert(port.leg, listener);
         Ok(MediaPort { media: self.clone(), port, rate: Mutex::new(SampleRate::Hz8000) })
     }
@@ -122,6 +169,10 @@ impl Media {
 impl Legs {
     fn lock(&self) -> MutexGuard<'_, BTreeMap<LegId, Listener>> {
         self.listeners.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn mixers(&self) -> MutexGuard<'_, BTreeMap<MixerId, Inputs<ConferenceTaskInput>>> {
+        self.mixers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn listener(&self, leg: LegId) -> Listener {
@@ -137,6 +188,22 @@ pub(crate) struct MediaPort {
 }
 
 impl MediaPort {
+    /// The leg's name among the media threads.
+    pub(crate) const fn leg(&self) -> LegId {
+        self.port.leg
+    }
+
+    /// Reports to a conference from here on; jobs that a call has begun still report to it.
+    pub(crate) fn move_to(
+        &self,
+        conference: Inputs<ConferenceTaskInput>,
+        participant: ParticipantId,
+        jobs: Inputs<CallInput>,
+    ) {
+        let listener = Listener::Conference { conference, participant, jobs: Some(jobs) };
+        self.media.legs.lock().insert(self.port.leg, listener);
+    }
+
     /// Where the far end sends RTP.
     pub(crate) const fn rtp(&self) -> SocketAddr {
         self.port.rtp
@@ -172,6 +239,11 @@ impl MediaPort {
     /// Plays prompts one after the other.
     pub(crate) fn play(&self, job: Job, prompts: &[Arc<PromptAudio>]) -> Result<(), PlaneError> {
         self.media.plane.play(self.port.leg, job.into(), prompts, false)
+    }
+
+    /// Plays a prompt again and again.
+    pub(crate) fn play_looped(&self, job: Job, prompt: Arc<PromptAudio>) -> Result<(), PlaneError> {
+        self.media.plane.play(self.port.leg, job.into(), &[prompt], true)
     }
 
     /// Plays a tone without end.
@@ -225,6 +297,51 @@ impl Drop for MediaPort {
         self.media.legs.lock().insert(self.port.leg, Listener::Nobody);
         if let Err(error) = self.media.plane.close(self.port.leg) {
             tracing::error!(%error, "failed to close a media leg");
+        }
+    }
+}
+
+/// What lets the legs of a conference hear each other. Dropping it closes it.
+pub(crate) struct MixerPort {
+    media: Media,
+    id: MixerId,
+}
+
+impl MixerPort {
+    pub(crate) const fn id(&self) -> MixerId {
+        self.id
+    }
+
+    pub(crate) fn join(&self, leg: LegId) {
+        self.log(self.media.plane.join(leg, self.id, MemberConfig::default()), "join a leg");
+    }
+
+    pub(crate) fn leave(&self, leg: LegId) {
+        self.log(self.media.plane.leave(leg), "take out a leg");
+    }
+
+    pub(crate) fn set_muted(&self, leg: LegId, is_muted: bool) {
+        self.log(self.media.plane.set_muted(leg, is_muted), "mute a leg");
+    }
+
+    pub(crate) fn set_route(&self, leg: LegId, route: Route) {
+        self.log(self.media.plane.set_route(leg, route), "route a leg");
+    }
+
+    /// A leg that has just closed reports that by itself.
+    fn log(&self, done: Result<(), PlaneError>, what: &str) {
+        match done {
+            Ok(()) | Err(PlaneError::NoLeg) => {}
+            Err(error) => tracing::error!(mixer.id = ?self.id, %error, "failed to {what}"),
+        }
+    }
+}
+
+impl Drop for MixerPort {
+    fn drop(&mut self) {
+        self.media.legs.mixers().remove(&self.id);
+        if let Err(error) = self.media.plane.close_mixer(self.id) {
+            tracing::error!(%error, "failed to close a mixer");
         }
     }
 }
@@ -290,6 +407,13 @@ fn pass_on(event: MediaEvent, legs: &Legs) {
             tracing::debug!(leg.id = leg.as_u64(), ?stats, "a media leg is closed");
             return;
         }
+        MediaEvent::Dominant { mixer, leg } => {
+            if let Some(conference) = legs.mixers().get(&mixer) {
+                // The next change says more than this one, should it be dropped.
+                let _ = conference.tell(ConferenceTaskInput::Dominant(leg));
+            }
+            return;
+        }
         MediaEvent::Flowing { leg } => {
             tracing::debug!(leg.id = leg.as_u64(), "media flows");
             return;
@@ -302,6 +426,13 @@ fn pass_on(event: MediaEvent, legs: &Legs) {
     };
     let unheard = match legs.listener(leg) {
         Listener::Call(call) => tell_call(&call, event),
+        Listener::Conference { jobs: Some(call), .. } if matches!(event, PortEvent::JobDone { .. }) => {
+            tell_call(&call, event)
+        }
+        Listener::Conference { conference, participant, .. } => {
+            tell_conference(&conference, participant, event);
+            None
+        }
         Listener::Script(script) => script.try_send(event).err().map(TrySendError::into_inner),
         Listener::Nobody => Some(event),
     };
@@ -311,22 +442,27 @@ fn pass_on(event: MediaEvent, legs: &Legs) {
 }
 
 /// Passes an event on to a call; returns it where the call is over. Keys may be dropped, ends may not.
-fn tell_call(call: &Inputs, event: PortEvent) -> Option<PortEvent> {
+fn tell_call(call: &Inputs<CallInput>, event: PortEvent) -> Option<PortEvent> {
     if matches!(event, PortEvent::Tone(_)) {
         let _ = call.tell(CallInput::Media(event));
         return None;
     }
     match call.end(CallInput::Media(event)) {
         Err(CallInput::Media(event)) => Some(event),
-        Ok(()) => None,
         // Only what went in comes back.
-        Err(
-            CallInput::Command { .. }
-            | CallInput::FarEnd(_)
-            | CallInput::Operations(_)
-            | CallInput::Prompts { .. }
-            | CallInput::Show(_),
-        ) => None,
+        Ok(()) | Err(_) => None,
+    }
+}
+
+/// The same for the leg of a person in a conference, which has no recordings.
+fn tell_conference(conference: &Inputs<ConferenceTaskInput>, participant: ParticipantId, event: PortEvent) {
+    let is_key = matches!(event, PortEvent::Tone(_));
+    let input = ConferenceTaskInput::Media { participant, event };
+    // A conference that is over has no use for it.
+    if is_key {
+        let _ = conference.tell(input);
+    } else {
+        let _ = conference.end(input);
     }
 }
 

@@ -5,6 +5,7 @@ use store::Store;
 
 use crate::calls::Calls;
 use crate::clock::Clock;
+use crate::conference::{Conferences, Sounds};
 use crate::context::{Config, Context, Owed, SharedDirectory};
 use crate::media::Media;
 use crate::observer::{Counts, Observer};
@@ -80,6 +81,8 @@ impl Node {
             media,
             sip: sip.clone(),
             prompts,
+            sounds: Sounds::default(),
+            conferences: Conferences::default(),
             legs: Arc::new(AtomicU64::new(1)),
             observer,
         };
@@ -100,10 +103,12 @@ impl Node {
     /// Shows what it holds, whenever asked and for as long as it lives.
     pub fn counts(&self) -> impl Fn() -> Counts + Send + Sync + 'static {
         let (calls, sip, media) = (self.calls.clone(), self.sip.clone(), self.context.media.clone());
+        let conferences = self.context.conferences.clone();
         move || {
             let sip = sip.counts();
             Counts {
                 calls: calls.live(),
+                conferences: conferences.count(),
                 registered_users: sip.registered_users.load(Ordering::Relaxed),
                 sip_calls: sip.calls.load(Ordering::Relaxed),
                 is_sip_idle: sip.is_idle.load(Ordering::Relaxed) != 0,
@@ -115,6 +120,7 @@ impl Node {
     /// Hangs up every call, waits for the ends to be durable and the files to be finished, then stops the SIP endpoint.
     pub async fn drain(self) {
         self.calls.drain().await;
+        self.context.conferences.close();
         self.sip.drain().await;
         self.context.media.idle().await;
     }

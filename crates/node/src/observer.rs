@@ -25,6 +25,8 @@ pub trait Observer: Send + Sync {
 pub struct Counts {
     /// Calls that are alive.
     pub calls: usize,
+    /// Group calls and meetings that someone is in.
+    pub conferences: usize,
     /// Phones that are registered, by user.
     pub registered_users: usize,
     /// Calls of the SIP endpoint that have not ended.

@@ -78,9 +78,11 @@ fn ending(live: LiveCall, outcome: Outcome, clock: Clock) -> Transaction {
             Effect::Persist(record) => transaction.call = Some(record),
             Effect::PersistOperation(operation) => transaction.operations.push((call, *operation)),
             Effect::Notify(notification) => transaction.notifications.push(*notification),
-            Effect::CancelJob { .. }
+            Effect::AskConference { .. }
+            | Effect::CancelJob { .. }
             | Effect::EndLeg { .. }
             | Effect::Ended
+            | Effect::JoinConference { .. }
             | Effect::Reply { .. }
             | Effect::StartJob { .. }
             | Effect::StartLeg { .. } => {}

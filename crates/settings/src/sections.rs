@@ -152,6 +152,10 @@ sections! {
         keep_alive_timeout: Duration = "45min";
         /// Media operations that may wait in one call.
         max_queued_operations: u32 = "50";
+        /// How long someone may wait in a meeting's lobby.
+        lobby_timeout: Duration = "30min";
+        /// How long the last one may stay in a meeting that all others have left.
+        alone_timeout: Duration = "10min";
     }
 
     /// What one client may ask for. Past it the answer is the documented error.
@@ -170,8 +174,12 @@ sections! {
         calls_per_app: u32 = "100";
         /// Calls that this server carries at once.
         calls: u32 = "20000";
-        /// Targets of one call.
+        /// Targets of one call, and participants of one invitation.
         targets: u32 = "5";
+        /// Participants of one group call or meeting, those who are being called included.
+        participants: u32 = "1000";
+        /// Audio routing groups of one group call or meeting.
+        routing_groups: u32 = "256";
         /// Prompts of one `playPrompt`.
         prompts: u32 = "20";
         /// Characters of a `clientContext`.

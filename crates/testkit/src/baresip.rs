@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
+use media_engine::analysis::sine;
 use media_engine::wav_file;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,12 +36,14 @@ pub struct Phone {
     pub codec: PhoneCodec,
     /// Whether it encrypts where the other side can: SRTP, keyed by SDES.
     pub is_encrypted: bool,
+    /// The pitch of the tone that it says instead of its melody, in hertz.
+    pub tone_hz: Option<u32>,
 }
 
 impl Phone {
     /// Answers at once, with PCMU in the clear.
     pub const AUTOMATIC: Self =
-        Self { answering: Answering::Automatic, codec: PhoneCodec::Pcmu, is_encrypted: false };
+        Self { answering: Answering::Automatic, codec: PhoneCodec::Pcmu, is_encrypted: false, tone_hz: None };
     /// Rings until it is told what to do, with PCMU in the clear.
     pub const MANUAL: Self = Self { answering: Answering::Manual, ..Self::AUTOMATIC };
 }
@@ -82,6 +85,8 @@ pub struct Baresip {
 
 /// Says what; another number is another melody.
 const SPOKEN_SEED: u32 = 20;
+/// Loudness of a tone: three together do not clip.
+const TONE_AMPLITUDE: f64 = 6_000.0;
 /// A minute, longer than any call of a test.
 const SPOKEN_MILLIS: u32 = 60_000;
 
@@ -233,7 +238,11 @@ fn write_settings(
 ) {
     let path = dir.path().display();
     let (codec, codec_module, rate_hz, channels) = phone.codec.parts();
-    dir.write("spoken.wav", spoken_file(rate_hz, channels));
+    let spoken = match phone.tone_hz {
+        Some(hz) => sine(f64::from(hz), rate_hz, TONE_AMPLITUDE, (rate_hz * SPOKEN_MILLIS / 1000) as usize),
+        None => Baresip::spoken(rate_hz),
+    };
+    dir.write("spoken.wav", spoken_file(spoken, rate_hz, channels));
     let rtp = rtp_ports(sip.port());
     let mut config = String::new();
     for (key, value) in [
@@ -285,8 +294,7 @@ fn rtp_ports(sip_port: u16) -> String {
 }
 
 /// What the phone says as a WAV file; in stereo the same on both sides.
-fn spoken_file(rate_hz: u32, channels: u32) -> Vec<u8> {
-    let sound = Baresip::spoken(rate_hz);
+fn spoken_file(sound: Vec<i16>, rate_hz: u32, channels: u32) -> Vec<u8> {
     if channels == 1 {
         return wav_file(rate_hz, &sound);
     }

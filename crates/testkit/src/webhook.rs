@@ -78,6 +78,13 @@ impl Received {
         if self.is_of_call() { self.data()["state"].as_str().unwrap_or_default() } else { "" }
     }
 
+    /// Who is in the call, where it tells of that.
+    pub fn participants(&self) -> Option<&[Value]> {
+        let url = self.notification()["resourceUrl"].as_str().unwrap_or_default();
+        let all = self.data().as_array().filter(|_| url.ends_with("/participants"))?;
+        Some(all)
+    }
+
     /// The key that was pressed, where it tells of one.
     pub fn tone(&self) -> Option<&str> {
         self.data()["toneInfo"]["tone"].as_str()
@@ -214,6 +221,17 @@ impl Webhook {
     pub async fn expect_operation(&self, call: &str, operation: &str) -> Received {
         let is_it = |received: &Received| received.data()["id"] == operation;
         self.expect(call, &format!("the end of operation {operation}"), is_it).await
+    }
+
+    /// Waits for a roster of a call that `is_it`, and returns its participants.
+    pub async fn expect_roster(
+        &self,
+        call: &str,
+        what: &str,
+        is_it: impl Fn(&[Value]) -> bool,
+    ) -> Vec<Value> {
+        let found = self.expect(call, what, |it| it.participants().is_some_and(|those| is_it(those))).await;
+        found.participants().unwrap_or_default().to_vec()
     }
 
     /// Waits for so many keys of a call and returns them.

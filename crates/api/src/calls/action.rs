@@ -1,7 +1,8 @@
 use axum::response::Response;
 use call_engine::{Command, Reply};
 use graph_wire::GraphError;
-use model::CallId;
+use http::StatusCode;
+use model::{AudioRoutingGroup, CallId};
 
 use crate::caller::Caller;
 use crate::context::RequestContext;
@@ -9,7 +10,7 @@ use crate::error::ApiError;
 use crate::reply;
 use crate::state::Shared;
 
-/// Hands an action to a call and shows the operation that it started.
+/// Hands an action to a call and shows the operation that it started with a 200.
 pub(crate) async fn start(
     state: &Shared,
     context: &RequestContext,
@@ -17,11 +18,36 @@ pub(crate) async fn start(
     call: CallId,
     command: Command,
 ) -> Result<Response, ApiError> {
+    start_with(StatusCode::OK, (state, context, caller), call, command).await
+}
+
+/// The same with another status of success.
+pub(crate) async fn start_with(
+    status: StatusCode,
+    (state, context, caller): (&Shared, &RequestContext, &Caller),
+    call: CallId,
+    command: Command,
+) -> Result<Response, ApiError> {
     match state.api.calls.command(caller.app(), call, command).await? {
-        Reply::Operation(operation) => Ok(reply::operation(context, call, &operation)),
-        Reply::Done => {
-            tracing::error!(call.id = %call, "an action started no operation");
-            Err(GraphError::internal().into())
-        }
+        Reply::Operation(operation) => Ok(reply::operation(status, context, call, &operation)),
+        Reply::Done | Reply::Group(_) => Err(unexpected(call)),
     }
+}
+
+/// Hands an action to a call and shows the routing group that came of it.
+pub(crate) async fn group(
+    state: &Shared,
+    caller: &Caller,
+    call: CallId,
+    command: Command,
+) -> Result<AudioRoutingGroup, ApiError> {
+    match state.api.calls.command(caller.app(), call, command).await? {
+        Reply::Group(group) => Ok(*group),
+        Reply::Done | Reply::Operation(_) => Err(unexpected(call)),
+    }
+}
+
+fn unexpected(call: CallId) -> ApiError {
+    tracing::error!(call.id = %call, "an action was answered with something else than its kind has");
+    GraphError::internal().into()
 }

@@ -1,12 +1,12 @@
 use axum::extract::State;
 use axum::response::Response;
-use graph_wire::{CreateCall, GraphError, links};
+use graph_wire::{CreateCall, GraphError, Intent, links};
 use http::StatusCode;
 use http::header::LOCATION;
 use model::Permission;
 
 use crate::caller::Caller;
-use crate::calls::source;
+use crate::calls::{join, source};
 use crate::context::SCENARIO_ID;
 use crate::error::ApiError;
 use crate::extract::{Context, JsonBody};
@@ -22,12 +22,14 @@ pub(crate) async fn create(
 ) -> Result<Response, ApiError> {
     let request = CreateCall::decode(&body, &state.api.settings.wire_limits)?;
     permit(&state, &caller, &request)?;
-    let new = request.into_new_call(graph_wire::Caller {
+    let joined = join::find(&state, &caller, &request).await?;
+    let named = graph_wire::Caller {
         app: caller.app().clone(),
         app_name: caller.name.clone(),
         tenant: caller.principal.tenant.clone(),
         scenario: context.scenario_id(),
-    })?;
+    };
+    let new = request.into_new_call(named, joined)?;
     ensure_room(&state, &caller)?;
     let call = state.api.calls.create(new).await?;
     let base = context.base();
@@ -36,18 +38,22 @@ pub(crate) async fn create(
     Ok(reply::with_header(response, SCENARIO_ID, call.scenario.as_str()))
 }
 
-/// Looks whether the application may do what the request means.
+/// Looks whether the application may do what the request means; whether it may join is for [`join`] to find out.
 fn permit(state: &Shared, caller: &Caller, request: &CreateCall) -> Result<(), ApiError> {
-    caller.require_any(request.intent.permissions())?;
-    if request.is_app_hosted() {
+    let is_join = matches!(request.intent, Intent::Join { .. });
+    if !is_join {
+        caller.require_any(request.intent.permissions())?;
+    }
+    if !is_join && request.is_app_hosted() {
         caller.require_any(&[Permission::ACCESS_MEDIA])?;
     }
     let own = caller.principal.tenant.as_str();
     if request.tenant.as_ref().is_some_and(|asked| !asked.as_str().eq_ignore_ascii_case(own)) {
         return Err(GraphError::tenant_mismatch().into());
     }
+    let directory = state.api.directory.load();
     let source = request.source.as_ref();
-    if source.is_some_and(|source| !source::may_speak_for(&state.api.directory.load(), caller, source)) {
+    if source.is_some_and(|source| !source::may_speak_for(&directory, caller, source, is_join)) {
         return Err(GraphError::bad_source_identity().into());
     }
     Ok(())

@@ -5,8 +5,13 @@ use crate::caller::Caller;
 /// Whether the application may call in the name of `source`.
 ///
 /// It may speak for itself and for its own application instances, with their numbers; never for a person, and for a
-/// guest only in meetings. Slots that hold no id name nobody.
-pub(crate) fn may_speak_for(directory: &Directory, caller: &Caller, source: &Participant) -> bool {
+/// guest only where it joins a meeting. Slots that hold no id name nobody.
+pub(crate) fn may_speak_for(
+    directory: &Directory,
+    caller: &Caller,
+    source: &Participant,
+    is_join: bool,
+) -> bool {
     let identity = &source.identity;
     let id = |slot: &Option<Identity>| slot.as_ref().and_then(|identity| identity.id.clone());
     let is_own_instance = |is_meant: &dyn Fn(&model::ApplicationInstance) -> bool| {
@@ -21,6 +26,6 @@ pub(crate) fn may_speak_for(directory: &Directory, caller: &Caller, source: &Par
     let speaks_for_number = id(&identity.phone).is_none_or(|number| {
         is_own_instance(&|instance| instance.number.as_deref() == Some(number.as_str()))
     });
-    let names_person = identity.user.is_some() || identity.guest.is_some();
-    speaks_for_app && speaks_for_instance && speaks_for_number && !names_person
+    let speaks_for_person = identity.user.is_none() && (identity.guest.is_none() || is_join);
+    speaks_for_app && speaks_for_instance && speaks_for_number && speaks_for_person
 }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use call_engine::{Call, Command, CommandId, Config, Effect, Input, Job, LegEvent, Rejection, Reply};
 use model::{
-    ChangeType, IdSource, Identity, IdentitySet, InvitationParticipant, LegId, MediaConfig, MediaInfo,
-    MediaPrompt, Modality, NewCall, Notification, NotificationBody, Operation, OperationId, RecordParams,
-    Timestamp,
+    ChangeType, Destination, IdSource, Identity, IdentitySet, InvitationParticipant, Invitee, LegId,
+    MediaConfig, MediaInfo, MediaPrompt, Modality, NewCall, Notification, NotificationBody, Operation,
+    OperationId, RecordParams, Timestamp,
 };
 use uuid::Uuid;
 
@@ -99,7 +99,7 @@ impl Harness {
             .into_iter()
             .filter_map(|notification| match &notification.body {
                 NotificationBody::Call(call) => Some((notification.change, call.state)),
-                NotificationBody::Operation(_) => None,
+                NotificationBody::Operation(_) | NotificationBody::Roster(_) => None,
             })
             .collect()
     }
@@ -174,11 +174,13 @@ pub(crate) fn new_call() -> NewCall {
         chain: None,
         scenario: None,
         source: None,
-        target: InvitationParticipant {
-            identity: IdentitySet::user(Identity::of("john")),
-            ..InvitationParticipant::default()
-        },
-        callee: "john".into(),
+        destination: Destination::Person(Box::new(Invitee {
+            target: InvitationParticipant {
+                identity: IdentitySet::user(Identity::of("john")),
+                ..InvitationParticipant::default()
+            },
+            callee: "john".into(),
+        })),
         subject: None,
         requested_modalities: vec![Modality::Audio],
         media_config: MediaConfig::ServiceHosted {

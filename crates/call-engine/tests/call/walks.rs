@@ -106,7 +106,7 @@ fn run_out(harness: &mut Harness) {
 fn assert_shown_as_told(harness: &Harness) {
     let told = harness.notifications().into_iter().rev().find_map(|notification| match &notification.body {
         NotificationBody::Call(call) => Some((**call).clone()),
-        NotificationBody::Operation(_) => None,
+        NotificationBody::Operation(_) | NotificationBody::Roster(_) => None,
     });
     let mut told = told.expect("a call is told of from its beginning");
     told.notified = harness.call.record().notified;

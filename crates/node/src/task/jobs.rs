@@ -1,13 +1,14 @@
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use call_engine::{Input, JobResult};
 use media_engine::PromptAudio;
+use media_plane::PlaneError;
 use model::{MediaPrompt, OperationId, Outcome, RecordCompletion, RecordParams, Tone};
 use tokio::task::AbortHandle;
 
 use super::{CallInput, CallTask};
-use crate::media::{self, Job, JobOutcome, PortEvent};
+use crate::media::{self, Job, JobOutcome, MediaPort, PortEvent};
 use crate::prompts::Prefetch;
 use crate::recordings::{self, NewRecording};
 
@@ -24,11 +25,17 @@ enum Phase {
     /// Its prompts are being fetched.
     Fetching { fetch: AbortHandle, then: Then },
     /// Its prompts are heard.
-    Playing { job: Job, then: Then },
+    Playing { at: Place, then: Then },
     /// It records.
-    Recording { job: Job, recording: NewRecording },
+    Recording { at: Place, recording: NewRecording },
     /// It sends keys.
-    Sending { job: Job },
+    Sending { at: Place },
+}
+
+/// A job and the leg that does it. A call may move on to another leg meanwhile, and its leg may close.
+struct Place {
+    job: Job,
+    media: Weak<MediaPort>,
 }
 
 /// What follows the prompts of an operation.
@@ -40,10 +47,10 @@ enum Then {
 }
 
 impl Phase {
-    const fn job(&self) -> Option<Job> {
+    const fn at(&self) -> Option<&Place> {
         match self {
             Self::Fetching { .. } => None,
-            Self::Playing { job, .. } | Self::Recording { job, .. } | Self::Sending { job } => Some(*job),
+            Self::Playing { at, .. } | Self::Recording { at, .. } | Self::Sending { at } => Some(at),
         }
     }
 }
@@ -79,8 +86,10 @@ impl CallTask {
             fetch.abort();
         }
         // What a recording has written so far is removed when its job reports the end.
-        if let (Some(leg), Some(job)) = (&self.leg, phase.job()) {
-            leg.media.stop(job);
+        if let Some(at) = phase.at()
+            && let Some(media) = at.media.upgrade()
+        {
+            media.stop(at.job);
         }
     }
 
@@ -94,17 +103,15 @@ impl CallTask {
             Ok(prompts) => prompts,
             Err(outcome) => return self.finish_job(operation, JobResult::Failed(outcome)),
         };
-        let job = self.jobs.next();
-        let is_started = self.leg.as_ref().is_some_and(|leg| leg.media.play(job, &prompts).is_ok());
-        if is_started {
-            self.jobs.phases.insert(operation, Phase::Playing { job, then });
-        } else {
-            self.finish_job(operation, JobResult::Failed(Outcome::InternalError));
+        match self.begin(|media, job| media.play(job, &prompts)) {
+            Some(at) => drop(self.jobs.phases.insert(operation, Phase::Playing { at, then })),
+            None => self.finish_job(operation, JobResult::Failed(Outcome::InternalError)),
         }
     }
 
     pub(super) fn job_done(&mut self, job: Job, outcome: JobOutcome) {
-        let found = self.jobs.phases.iter().find(|(_, phase)| phase.job() == Some(job)).map(|(id, _)| *id);
+        let is_of = |phase: &Phase| phase.at().is_some_and(|at| at.job == job);
+        let found = self.jobs.phases.iter().find(|(_, phase)| is_of(phase)).map(|(id, _)| *id);
         let Some((operation, phase)) = found.and_then(|id| Some((id, self.jobs.phases.remove(&id)?))) else {
             return media::discard(PortEvent::JobDone { job, outcome });
         };
@@ -135,7 +142,7 @@ impl CallTask {
 
     /// Fetches prompts and makes them ready to play, off the call's task.
     fn fetch(&mut self, operation: OperationId, prompts: Vec<MediaPrompt>, then: Then) {
-        let Some(rate) = self.leg.as_ref().map(|leg| leg.media.rate()) else {
+        let Some(rate) = self.media_port().map(|media| media.rate()) else {
             return self.finish_job(operation, JobResult::Failed(Outcome::InternalError));
         };
         let beeps = matches!(&then, Then::Record(params) if params.play_beep);
@@ -152,18 +159,22 @@ impl CallTask {
     }
 
     fn record(&mut self, operation: OperationId, params: &RecordParams) {
-        let job = self.jobs.next();
-        let recording = recordings::prepare(&self.context.config);
-        let is_started = match (&self.leg, &recording) {
-            (Some(leg), Ok(recording)) => leg.media.record(job, params, &recording.path).is_ok(),
-            _ => false,
-        };
-        match recording {
-            Ok(recording) if is_started => {
-                self.jobs.phases.insert(operation, Phase::Recording { job, recording });
-            }
-            Ok(_) | Err(_) => self.finish_job(operation, JobResult::Failed(Outcome::InternalError)),
+        let begun = recordings::prepare(&self.context.config).ok().and_then(|recording| {
+            let at = self.begin(|media, job| media.record(job, params, &recording.path))?;
+            Some(Phase::Recording { at, recording })
+        });
+        match begun {
+            Some(phase) => drop(self.jobs.phases.insert(operation, phase)),
+            None => self.finish_job(operation, JobResult::Failed(Outcome::InternalError)),
         }
+    }
+
+    /// Begins a job on the media that the call has now; `None` where it cannot be done.
+    fn begin(&mut self, begin: impl FnOnce(&MediaPort, Job) -> Result<(), PlaneError>) -> Option<Place> {
+        let job = self.jobs.next();
+        let media = self.media_port()?;
+        begin(media, job).ok()?;
+        Some(Place { job, media: Arc::downgrade(media) })
     }
 
     /// Makes a finished recording fetchable; its row goes into the transaction that completes the operation.
@@ -178,13 +189,9 @@ impl CallTask {
     }
 
     fn send_tones(&mut self, operation: OperationId, tones: &[Tone], delay_ms: u32) {
-        let job = self.jobs.next();
-        let is_started =
-            self.leg.as_ref().is_some_and(|leg| leg.media.send_tones(job, tones, delay_ms).is_ok());
-        if is_started {
-            self.jobs.phases.insert(operation, Phase::Sending { job });
-        } else {
-            self.finish_job(operation, JobResult::Failed(Outcome::InternalError));
+        match self.begin(|media, job| media.send_tones(job, tones, delay_ms)) {
+            Some(at) => drop(self.jobs.phases.insert(operation, Phase::Sending { at })),
+            None => self.finish_job(operation, JobResult::Failed(Outcome::InternalError)),
         }
     }
 }

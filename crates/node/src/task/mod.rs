@@ -1,27 +1,32 @@
 //! A call's task: it owns the call's engine, feeds it and performs its effects in order.
 
 mod jobs;
+mod link;
 mod perform;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use call_engine::{Command, CommandId, EndCause, Input, LegEvent, Reply};
+use call_engine::{Command, CommandId, ConferenceEvent, EndCause, Input, LegEvent, Reply};
 use media_engine::PromptAudio;
-use model::{AppId, Call, CallId, NewCall, Operation, OperationId, Outcome};
+use model::{
+    AppId, AudioRoutingGroup, Call, CallId, NewCall, Operation, OperationId, Outcome, ParticipantId,
+    RosterParticipant,
+};
 use store::{Recording, StoreError};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use crate::calls::{CallsError, Registered};
+use crate::conference::ConferenceTaskInput;
 use crate::context::Context;
 use crate::far_end::{FarEndEvent, FarEndEvents};
 use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs, inputs};
-use crate::leg::Leg;
 use crate::media::PortEvent;
 
 use self::jobs::Jobs;
+use self::link::Link;
 
 /// What a call's task is told.
 #[derive(Debug)]
@@ -32,10 +37,24 @@ pub(crate) enum CallInput {
     Show(oneshot::Sender<Box<Call>>),
     /// Show the operations.
     Operations(oneshot::Sender<Vec<Operation>>),
+    /// The conference that the call is in reports.
+    Conference(ConferenceEvent),
+    /// Show who speaks most.
+    Dominant(oneshot::Sender<Option<(ParticipantId, u32)>>),
+    /// End another call of the application, whose place was taken.
+    EndReplaced(String),
     /// The far end reports.
     FarEnd(FarEndEvent),
+    /// Show the private routes of sound.
+    Groups(oneshot::Sender<Vec<AudioRoutingGroup>>),
+    /// The conference that was to be joined was over in that moment.
+    JoinAgain,
     /// The media leg reports.
     Media(PortEvent),
+    /// Show who is in it.
+    Participants(oneshot::Sender<Vec<RosterParticipant>>),
+    /// Another call takes the place of this one.
+    Replaced,
     /// The prompts of an operation are there.
     Prompts { operation: OperationId, prompts: Result<Vec<Arc<PromptAudio>>, Outcome> },
 }
@@ -44,19 +63,21 @@ pub(crate) enum CallInput {
 pub(crate) struct Entry {
     pub(crate) id: CallId,
     pub(crate) app: AppId,
-    pub(crate) inputs: Inputs,
+    pub(crate) inputs: Inputs<CallInput>,
 }
 
 /// A call's task before and while it runs.
 pub(crate) struct CallTask {
     engine: call_engine::Call,
     context: Context,
-    inputs: InputQueue,
+    inputs: InputQueue<CallInput>,
     /// For whoever reports to this call; they hold it only as long as the call lives.
-    own: Inputs,
+    own: Inputs<CallInput>,
     ids: RandomIds,
     created: Option<oneshot::Sender<Result<Call, StoreError>>>,
-    leg: Option<Leg>,
+    link: Link,
+    /// The callee of a call between two, as participants are named.
+    callee_participant: ParticipantId,
     jobs: Jobs,
     replies: BTreeMap<CommandId, oneshot::Sender<Result<Reply, CallsError>>>,
     commands: u64,
@@ -89,7 +110,8 @@ impl CallTask {
             own,
             ids,
             created: Some(created),
-            leg: None,
+            link: Link::default(),
+            callee_participant: ParticipantId::next(&mut ids),
             jobs: Jobs::new(prefetch),
             replies: BTreeMap::new(),
             commands: 0,
@@ -109,7 +131,7 @@ impl CallTask {
                     is_draining = true;
                     self.command(Command::HangUp, None);
                 }
-                Some(input) = self.inputs.next() => self.take(input),
+                Some(input) = self.inputs.next() => self.take(input, &registered),
                 () = tokio::time::sleep_until(self.context.clock.instant_of(deadline)) => {
                     self.engine.handle_timeout(self.context.clock.now(), &mut self.ids);
                 }
@@ -118,7 +140,7 @@ impl CallTask {
         drop(registered);
     }
 
-    fn take(&mut self, input: CallInput) {
+    fn take(&mut self, input: CallInput, registered: &Registered) {
         match input {
             CallInput::Command { command, reply } => self.command(*command, Some(reply)),
             CallInput::Show(reply) => {
@@ -127,7 +149,14 @@ impl CallTask {
             CallInput::Operations(reply) => {
                 let _ = reply.send(self.engine.operations().cloned().collect());
             }
+            CallInput::Conference(event) => self.conference(event),
+            CallInput::Dominant(reply) => self.show_dominant(reply),
+            CallInput::EndReplaced(call) => registered.end_replaced(&call),
             CallInput::FarEnd(event) => self.far_end(event),
+            CallInput::Groups(reply) => self.show_groups(reply),
+            CallInput::JoinAgain => self.join_again(),
+            CallInput::Participants(reply) => self.show_participants(reply),
+            CallInput::Replaced => self.feed(Input::Replaced),
             CallInput::Media(event) => self.media(event),
             CallInput::Prompts { operation, prompts } => self.prompts_ready(operation, prompts),
         }
@@ -145,7 +174,13 @@ impl CallTask {
     }
 
     fn far_end(&mut self, event: FarEndEvent) {
-        let Some(leg) = &mut self.leg else { return };
+        let leg = match &mut self.link {
+            Link::Leg(leg) => leg,
+            Link::Member(member) => {
+                return member.pass_on(|participant| ConferenceTaskInput::FarEnd { participant, event });
+            }
+            Link::None => return,
+        };
         match event {
             FarEndEvent::Ringing => self.feed(Input::Leg(LegEvent::Ringing)),
             FarEndEvent::Answered { sdp, source } => match leg.answered(&sdp, source) {
@@ -172,21 +207,24 @@ impl CallTask {
 
     /// Ends a leg from this side for a reason of its own, not the application's.
     fn lose_leg(&mut self, cause: EndCause) {
-        if let Some(leg) = &self.leg {
-            leg.hang_up();
-        }
+        self.link.hang_up();
         self.feed(Input::Leg(LegEvent::Ended(cause)));
     }
 
     fn media(&mut self, event: PortEvent) {
         match event {
             PortEvent::JobDone { job, outcome } => self.job_done(job, outcome),
-            PortEvent::Lost => self.lose_leg(EndCause::MediaLost),
-            PortEvent::Tone(tone) => self.feed(Input::Leg(LegEvent::Tone(tone))),
+            event @ (PortEvent::Lost | PortEvent::Tone(_)) => match (&self.link, event) {
+                (Link::Member(member), event) => {
+                    member.pass_on(|participant| ConferenceTaskInput::Media { participant, event });
+                }
+                (_, PortEvent::Tone(tone)) => self.feed(Input::Leg(LegEvent::Tone(tone))),
+                (_, PortEvent::Lost | PortEvent::JobDone { .. }) => self.lose_leg(EndCause::MediaLost),
+            },
         }
     }
 
     fn events(&self) -> FarEndEvents {
-        FarEndEvents::new(self.own.clone())
+        FarEndEvents::to_call(self.own.clone())
     }
 }

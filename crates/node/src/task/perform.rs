@@ -1,12 +1,13 @@
 use std::time::Duration;
 
 use call_engine::{Effect, EndCause, Input, LegEvent};
-use model::{Call, CallState, MediaState, Notification, NotificationBody, Outcome};
+use model::{Call, CallState, Invitee, MediaState, Notification, NotificationBody, Outcome};
 use store::{StoreError, Transaction};
 
 use super::CallTask;
+use super::link::Link;
 use crate::calls::CallsError;
-use crate::leg::Leg;
+use crate::leg::{Dialling, Leg};
 use crate::recovery::end_later;
 
 /// How often a transaction is tried before the call is given up, and the pause before each further try: five seconds
@@ -86,6 +87,7 @@ impl CallTask {
         for notification in owed {
             match &notification.body {
                 NotificationBody::Operation(operation) => observer.operation_ended(operation),
+                NotificationBody::Roster(_) => {}
                 NotificationBody::Call(call) => {
                     if call.tone.is_none() {
                         log_change(call);
@@ -106,9 +108,8 @@ impl CallTask {
     fn give_up(&mut self, error: StoreError) -> bool {
         let call = self.engine.record().id;
         tracing::error!(call.id = %call, %error, "failed to store a call's change; the call ends");
-        if let Some(leg) = self.leg.take() {
-            leg.hang_up();
-        }
+        self.link.hang_up();
+        self.link = Link::None;
         for (_, waiting) in std::mem::take(&mut self.replies) {
             let _ = waiting.send(Err(CallsError::Unavailable(StoreError::Busy)));
         }
@@ -126,11 +127,16 @@ impl CallTask {
                     let _ = waiting.send(reply.map_err(CallsError::from));
                 }
             }
-            Effect::StartLeg { .. } => self.start_leg().await,
-            Effect::EndLeg { .. } => match &self.leg {
-                Some(leg) => leg.hang_up(),
-                None => self.feed(Input::Leg(LegEvent::Ended(EndCause::LocalHangUp))),
-            },
+            Effect::AskConference { command, operation, request } => {
+                self.ask_conference(command, operation, request);
+            }
+            Effect::JoinConference { destination, .. } => self.join(destination),
+            Effect::StartLeg { invitee, .. } => self.start_leg(&invitee).await,
+            Effect::EndLeg { .. } => {
+                if !self.link.hang_up() {
+                    self.feed(Input::Leg(LegEvent::Ended(EndCause::LocalHangUp)));
+                }
+            }
             Effect::StartJob { operation, job, .. } => self.start_job(operation, job),
             Effect::CancelJob { operation } => self.cancel_job(operation),
             // `perform` takes these before it comes here.
@@ -138,16 +144,25 @@ impl CallTask {
         }
     }
 
-    async fn start_leg(&mut self) {
+    async fn start_leg(&mut self, invitee: &Invitee) {
+        let record = self.engine.record();
+        let application = record.source.identity.application.as_ref();
+        let dialling = Dialling {
+            app: &record.app,
+            app_name: application.and_then(|application| application.display_name.as_deref()),
+            tenant: &record.tenant,
+            callee: &invitee.callee,
+            label: record.id.to_string(),
+        };
         let started = match self.context.media.open_for_call(self.own.clone()) {
-            Ok(media) => Leg::start(&self.context, self.engine.record(), media, self.events()).await,
+            Ok(media) => Leg::start(&self.context, dialling, media, self.events()).await,
             Err(error) => {
-                tracing::error!(call.id = %self.engine.record().id, %error, "failed to open a media leg");
+                tracing::error!(call.id = %record.id, %error, "failed to open a media leg");
                 Err(EndCause::Internal)
             }
         };
         match started {
-            Ok(leg) => self.leg = Some(leg),
+            Ok(leg) => self.link = Link::Leg(Box::new(leg)),
             Err(cause) => self.feed(Input::Leg(LegEvent::Ended(cause))),
         }
     }

@@ -112,8 +112,17 @@ pub(super) fn node(settings: &Settings, base_url: &str) -> node::Config {
         max_waiting_operations: settings.calls.max_queued_operations as usize,
         ..call_engine::Config::default()
     };
+    let conference = call_engine::ConferenceConfig {
+        ringing_timeout: settings.calls.ringing_timeout,
+        lobby_timeout: settings.calls.lobby_timeout,
+        alone_timeout: settings.calls.alone_timeout,
+        max_participants: settings.limits.participants as usize,
+        max_groups: settings.limits.routing_groups as usize,
+        ..call_engine::ConferenceConfig::default()
+    };
     node::Config {
         call,
+        conference,
         max_calls: settings.limits.calls as usize,
         recordings_url: format!("{base_url}{}", api::RECORDINGS_PATH),
         recordings_dir: data.join("recordings"),

@@ -47,11 +47,19 @@ impl node::Observer for Meters {
 
     fn operation_ended(&self, operation: &Operation) {
         let kind = match operation.kind {
+            OperationKind::AddLargeGalleryView => "addLargeGalleryView",
             OperationKind::CancelMediaProcessing => "cancelMediaProcessing",
+            OperationKind::InviteParticipants { .. } => "invite",
+            OperationKind::MuteAll => "muteAll",
+            OperationKind::MuteParticipant => "mute",
             OperationKind::PlayPrompt { .. } => "playPrompt",
             OperationKind::Record { .. } => "recordResponse",
             OperationKind::SendDtmfTones { .. } => "sendDtmfTones",
+            OperationKind::StartHoldMusic => "startHoldMusic",
+            OperationKind::StopHoldMusic => "stopHoldMusic",
             OperationKind::SubscribeToTone => "subscribeToTone",
+            OperationKind::UnmuteParticipant => "unmute",
+            OperationKind::UpdateRecordingStatus { .. } => "updateRecordingStatus",
         };
         let is_completed = operation.status == OperationStatus::Completed;
         self.0.calls.operations.increment(&[kind, if is_completed { "completed" } else { "failed" }]);

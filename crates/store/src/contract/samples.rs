@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AppId, Application, ApplicationInstance, Attempt, Call, CallDirection, CallId, CallState, ChainId,
-    ChangeType, IdSource, Identity, IdentitySet, InvitationParticipant, MediaConfig, Modality, Notification,
-    NotificationBody, NotificationId, Operation, OperationId, OperationKind, OperationStatus, Participant,
-    ParticipantId, PermissionSet, RecordingId, ScenarioId, Tenant, TenantId, Timestamp, User, UserId,
+    AppId, Application, ApplicationInstance, Attempt, Call, CallDirection, CallId, CallKind, CallState,
+    ChainId, ChangeType, IdSource, Identity, IdentitySet, InvitationParticipant, MediaConfig, Modality,
+    Notification, NotificationBody, NotificationId, Operation, OperationId, OperationKind, OperationStatus,
+    Participant, ParticipantId, PermissionSet, RecordingId, ScenarioId, Tenant, TenantId, Timestamp, User,
+    UserId,
 };
 use uuid::Uuid;
 
@@ -45,7 +46,9 @@ impl Samples {
                 identity: IdentitySet::user(Identity::of("user").named("Jöhn \"J\" \0")),
                 ..InvitationParticipant::default()
             }],
-            callee: UserId::from("user"),
+            kind: CallKind::PeerToPeer { callee: UserId::from("user") },
+            chat: None,
+            meeting: None,
             subject: Some("s".repeat(subject_bytes)),
             requested_modalities: vec![Modality::Audio],
             media_config: MediaConfig::ServiceHosted {

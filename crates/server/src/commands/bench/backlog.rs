@@ -70,12 +70,13 @@ fn ended_call(receiver: SocketAddr, clock: Clock) -> Result<Transaction> {
     let limits =
         Limits { plain_http_hosts: [receiver.ip().to_string()].into_iter().collect(), ..Limits::default() };
     let request = CreateCall::decode(request.to_string().as_bytes(), &limits)?;
-    let new = request.into_new_call(graph_wire::Caller {
+    let caller = graph_wire::Caller {
         app: CALLING_BOT.into(),
         app_name: "Calling Bot".to_owned(),
         tenant: CONTOSO.into(),
         scenario: None,
-    })?;
+    };
+    let new = request.into_new_call(caller, None)?;
     let (now, config, mut ids) = (clock.now(), call_engine::Config::default(), RandomIds);
     let mut call = call_engine::Call::create(new, LegId(1), config, now, &mut ids);
     call.handle(Input::Leg(LegEvent::Answered), now, &mut ids);
@@ -85,9 +86,11 @@ fn ended_call(receiver: SocketAddr, clock: Clock) -> Result<Transaction> {
         match effect {
             Effect::Notify(notification) => transaction.notifications.push(*notification),
             Effect::Persist(record) => transaction.call = Some(record),
-            Effect::CancelJob { .. }
+            Effect::AskConference { .. }
+            | Effect::CancelJob { .. }
             | Effect::EndLeg { .. }
             | Effect::Ended
+            | Effect::JoinConference { .. }
             | Effect::PersistOperation(_)
             | Effect::Reply { .. }
             | Effect::StartJob { .. }

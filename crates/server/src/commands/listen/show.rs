@@ -128,11 +128,58 @@ fn what(notification: &Value) -> What {
     if kind == "call" {
         return call_line(text(notification, "changeType"), resource);
     }
+    if let Some(line) = roster_line(kind, resource) {
+        return line;
+    }
     let place = text(notification, "resourceUrl");
     let count = resource.as_array().map(|items| format!(" ({})", items.len())).unwrap_or_default();
     let text = format!("{} {}{count}", clean(text(notification, "changeType")), clean(place));
     What { text, colour: Colour::Cyan }
 }
+
+/// `participants John (muted), Calling Bot`, or of a delta whoever changed: `participants changed: Bob (gone)`.
+fn roster_line(kind: &str, resource: &Value) -> Option<What> {
+    let (list, lead) = match kind {
+        "deltaParticipants" => (&resource["participants"], "participants changed:"),
+        _ => (resource, "participants"),
+    };
+    let participants = list.as_array()?;
+    let is_roster = |participant: &Value| text(participant, "@odata.type") == "#microsoft.graph.participant";
+    if !participants.iter().all(is_roster) {
+        return None;
+    }
+    let mut names: Vec<String> = participants.iter().take(MAX_NAMES).map(participant_words).collect();
+    if let Some(more) = participants.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
+        names.push(format!("{more} more"));
+    }
+    let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+    Some(What { text: format!("{lead} {names}"), colour: Colour::Cyan })
+}
+
+/// Participants of a roster that are named: as many as fit into two lines.
+const MAX_NAMES: usize = 12;
+
+/// The name of a participant, and what sets it apart.
+fn participant_words(participant: &Value) -> String {
+    let kinds = participant["info"]["identity"].as_object().into_iter().flat_map(|kinds| kinds.values());
+    let named = |member: &'static str| {
+        move |identity: &Value| Some(text(identity, member)).filter(|name| !name.is_empty()).map(clean)
+    };
+    let name = kinds.clone().find_map(named("displayName")).or_else(|| kinds.clone().find_map(named("id")));
+    let name: String =
+        name.unwrap_or_else(|| clean(text(participant, "id"))).chars().take(MAX_NAME_CHARS).collect();
+    let is = |flag: &str| participant[flag] == true;
+    let mark = match participant {
+        _ if participant["removedState"].is_object() => " (gone)",
+        _ if is("isInLobby") => " (in the lobby)",
+        _ if is("isMuted") => " (muted)",
+        _ => "",
+    };
+    format!("{name}{mark}")
+}
+
+/// Characters of a participant's name that are shown.
+const MAX_NAME_CHARS: usize = 24;
 
 fn operation_line(name: &str, operation: &Value) -> What {
     let status = text(operation, "status");
@@ -222,10 +269,10 @@ fn clock_time(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use model::{
-        AppId, Call, CallDirection, CallId, CallState, ChainId, ChangeType, MediaConfig, MediaState,
-        Notification, NotificationBody, NotificationId, Operation, OperationId, OperationKind,
-        OperationStatus, Outcome, Participant, ParticipantId, ScenarioId, SendDtmfCompletion, TenantId,
-        Timestamp, Tone, ToneInfo, UserId,
+        AppId, Call, CallDirection, CallId, CallKind, CallState, ChainId, ChangeType, Identity, IdentitySet,
+        MediaConfig, MediaState, Notification, NotificationBody, NotificationId, Operation, OperationId,
+        OperationKind, OperationStatus, Outcome, Participant, ParticipantId, Roster, RosterParticipant,
+        ScenarioId, SendDtmfCompletion, TenantId, Timestamp, Tone, ToneInfo,
     };
     use serde_json::{Value, json};
 
@@ -250,7 +297,9 @@ mod tests {
             my_participant: ParticipantId::parse(ID).unwrap(),
             source: Participant::default(),
             targets: Vec::new(),
-            callee: UserId::from("u"),
+            kind: CallKind::Meeting,
+            chat: None,
+            meeting: None,
             subject: None,
             requested_modalities: Vec::new(),
             media_config: MediaConfig::ServiceHosted {
@@ -379,6 +428,49 @@ mod tests {
         for (body, words) in cases {
             assert_eq!(said(&body), words);
         }
+    }
+
+    fn in_roster(name: &str) -> RosterParticipant {
+        let identity = IdentitySet::user(Identity::of("112f7296-5fa4-42ca-bae8-6a692b15d4b8").named(name));
+        RosterParticipant {
+            id: ParticipantId::parse(ID).unwrap(),
+            info: Participant { identity, ..Participant::default() },
+            is_muted: false,
+            is_in_lobby: false,
+            role: None,
+            media_streams: Vec::new(),
+            recording: None,
+            metadata: None,
+            sequence: 1,
+            removed: None,
+        }
+    }
+
+    fn of_roster(participants: Vec<RosterParticipant>, is_delta: bool) -> Value {
+        let roster = Roster { sequence: 1, is_delta, participants };
+        posted(ChangeType::Updated, NotificationBody::Roster(Box::new(roster)))
+    }
+
+    #[test]
+    fn a_roster_names_who_is_there_and_what_sets_them_apart() {
+        let muted = RosterParticipant { is_muted: true, ..in_roster("John") };
+        let waiting = RosterParticipant { is_in_lobby: true, is_muted: true, ..in_roster("Ann") };
+        let there = vec![muted, waiting, in_roster("Calling Bot")];
+        assert_eq!(
+            said(&of_roster(there, false)),
+            "participants John (muted), Ann (in the lobby), Calling Bot"
+        );
+        let gone = RosterParticipant { removed: Some("Removed".to_owned()), ..in_roster("Bob") };
+        assert_eq!(said(&of_roster(vec![gone], true)), "participants changed: Bob (gone)");
+        assert_eq!(said(&of_roster(Vec::new(), true)), "participants changed: none");
+        assert!(said(&of_roster(vec![in_roster("John"); 20], false)).ends_with("John, 8 more"));
+    }
+
+    #[test]
+    fn a_participant_without_a_name_is_shown_by_its_id() {
+        let mut nameless = in_roster("");
+        nameless.info.identity = IdentitySet::user(Identity::of("john"));
+        assert_eq!(said(&of_roster(vec![nameless], false)), "participants john");
     }
 
     #[test]

@@ -1,0 +1,64 @@
+use graph_wire::{CreateCall, GraphError, Intent, JoinedMeeting};
+use model::{Identity, OnlineMeeting, Permission};
+
+use crate::caller::Caller;
+use crate::error::ApiError;
+use crate::state::Shared;
+
+/// The meeting that a request joins and who the application is in it, where it may; `None` where nothing is joined.
+///
+/// With `Calls.JoinGroupCall.All`, or the consent of the meeting's chat, an application joins as itself. As a guest it
+/// joins where it names one and holds `Calls.JoinGroupCallAsGuest.All`, and where it holds nothing else: then under its
+/// own name. Whoever may not join learns nothing of the meeting.
+///
+/// # Errors
+///
+/// 403 with code 7504 where it may not; 404, code 8561 where there is no such meeting or the passcode is not its own;
+/// 400, code 8526 for a token; 403, code 8560 where nobody may join any more.
+pub(crate) async fn find(
+    state: &Shared,
+    caller: &Caller,
+    request: &CreateCall,
+) -> Result<Option<JoinedMeeting>, ApiError> {
+    let Intent::Join { meeting: asked, chat } = &request.intent else { return Ok(None) };
+    let found = resolve(state, caller, asked, chat.as_ref()).await;
+    if found.is_err() {
+        caller.require_any(request.intent.permissions())?;
+    }
+    let meeting = found?;
+    let guest = permit(caller, request, &meeting)?;
+    if meeting.is_locked {
+        return Err(GraphError::meeting_locked().into());
+    }
+    Ok(Some(JoinedMeeting { meeting, guest }))
+}
+
+/// Looks whether the application may join this meeting, and as which guest if as one.
+fn permit(
+    caller: &Caller,
+    request: &CreateCall,
+    meeting: &OnlineMeeting,
+) -> Result<Option<Identity>, ApiError> {
+    let consents = |name| meeting.consents.get(caller.app()).is_some_and(|granted| granted.has(name));
+    if request.is_app_hosted() && !consents(Permission::ACCESS_MEDIA_OF_CHAT) {
+        caller.require_any(&[Permission::ACCESS_MEDIA])?;
+    }
+    if let Some(guest) = request.source.as_ref().and_then(|source| source.identity.guest.clone()) {
+        caller.require_any(&[Permission::JOIN_GROUP_CALL_AS_GUEST])?;
+        return Ok(Some(guest));
+    }
+    if caller.has_any(&[Permission::JOIN_GROUP_CALL]) || consents(Permission::JOIN_CALLS_OF_CHAT) {
+        return Ok(None);
+    }
+    caller.require_any(&[Permission::JOIN_GROUP_CALL_AS_GUEST])?;
+    Ok(Some(Identity::of(caller.app().as_str()).named(caller.name.as_str())))
+}
+
+async fn resolve(
+    _state: &Shared,
+    _caller: &Caller,
+    _asked: &model::MeetingInfo,
+    _chat: Option<&model::ChatInfo>,
+) -> Result<OnlineMeeting, ApiError> {
+    Err(graph_wire::NotServed::Meeting.into())
+}

@@ -1,0 +1,229 @@
+use model::{
+    AudioRoutingGroup, CallId, Invitee, MediaPrompt, OnlineMeeting, OperationId, Outcome, Participant,
+    ParticipantId, RecordingStatus, Roster, ScreenSharingRole, Tone,
+};
+
+use crate::{CommandId, JobResult, LegEvent, Rejection};
+
+/// Something that happened to a conference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConferenceInput {
+    /// A call between two becomes a conference: its person is taken in as it is, its application joins.
+    Adopt {
+        /// The application's call, which is in at once.
+        joining: Box<Joining>,
+        /// The person's id from here on.
+        participant: ParticipantId,
+        /// Who it is.
+        info: Box<Participant>,
+        /// Whether it holds the call.
+        is_held: bool,
+    },
+    /// An application asks for something; exactly one [`ConferenceEvent::Answered`] follows, unless its call is over.
+    Ask {
+        /// Its call.
+        call: CallId,
+        /// Names the question in the answer.
+        command: CommandId,
+        /// What [`ConferenceEvent::OperationEnded`] is told for, where it takes time.
+        operation: OperationId,
+        /// What is asked.
+        request: ConferenceRequest,
+    },
+    /// The server shuts down: everyone goes.
+    Close,
+    /// Somebody else is the loudest, or nobody.
+    Dominant(Option<ParticipantId>),
+    /// An application's call joins; it is told [`ConferenceEvent::Joined`] or [`ConferenceEvent::Ended`].
+    Join(Box<Joining>),
+    /// An application's call leaves; it is told [`ConferenceEvent::Ended`].
+    Leave {
+        /// The call.
+        call: CallId,
+    },
+    /// The leg to a person reports.
+    Leg {
+        /// The person.
+        participant: ParticipantId,
+        /// What.
+        event: LegEvent,
+    },
+    /// The meeting's settings changed.
+    MeetingChanged(Box<OnlineMeeting>),
+    /// The music of someone on hold plays, or cannot be played.
+    SoundStarted {
+        /// Who hears it.
+        participant: ParticipantId,
+        /// Whether it plays.
+        result: Result<(), Outcome>,
+    },
+}
+
+/// A call that joins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Joining {
+    /// The call.
+    pub call: CallId,
+    /// The application's participant id (`myParticipantId`).
+    pub participant: ParticipantId,
+    /// Who it is.
+    pub info: Participant,
+    /// Whether it is a guest rather than an application of the directory.
+    pub is_guest: bool,
+    /// Whether it hears everyone and is heard by everyone from the start.
+    pub is_in_default_group: bool,
+    /// Whether it is told of changes instead of whole rosters.
+    pub is_delta_roster: bool,
+    /// Whether others are not shown it.
+    pub is_hidden: bool,
+    /// Whom it calls: the first who answers establishes its call. Empty where it joins what is there.
+    pub invitees: Vec<Invitee>,
+}
+
+/// What an application asks of the conference that its call is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConferenceRequest {
+    /// Show several pictures at once.
+    AddLargeGalleryView,
+    /// Let someone in from the lobby; `None` is everyone who waits.
+    Admit(Option<ParticipantId>),
+    /// Take a side in screen sharing.
+    ChangeScreenSharingRole(ScreenSharingRole),
+    /// Make a private route of sound; an empty id has one made.
+    CreateGroup(AudioRoutingGroup),
+    /// End a private route of sound.
+    DeleteGroup(String),
+    /// Call others.
+    Invite(Vec<Invitee>),
+    /// Mute someone.
+    Mute(ParticipantId),
+    /// Mute these, or with nobody named everyone but the application itself.
+    MuteAll(Vec<ParticipantId>),
+    /// Mute the application itself.
+    MuteSelf,
+    /// Send someone away, cancelling the call to whoever has not answered.
+    Remove(ParticipantId),
+    /// Send someone away who waits in the lobby.
+    RemoveFromLobby(ParticipantId),
+    /// Take someone aside, to music: the prompt, or the server's own.
+    StartHoldMusic {
+        /// Whom.
+        participant: ParticipantId,
+        /// What is heard.
+        prompt: Option<MediaPrompt>,
+    },
+    /// Take someone back.
+    StopHoldMusic(ParticipantId),
+    /// Unmute the application itself.
+    UnmuteSelf,
+    /// Change a private route of sound.
+    UpdateGroup(AudioRoutingGroup),
+    /// Say whether the application records.
+    UpdateRecordingStatus(RecordingStatus),
+}
+
+/// What a call is told by the conference that it is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConferenceEvent {
+    /// What it asked for is answered.
+    Answered {
+        /// The question.
+        command: CommandId,
+        /// The answer.
+        answer: Result<ConferenceAnswer, Rejection>,
+    },
+    /// It is in no longer; the last event.
+    Ended(Outcome),
+    /// It is in, and hears.
+    Joined,
+    /// What it asked for has come to its end.
+    OperationEnded {
+        /// The operation that it was asked with.
+        operation: OperationId,
+        /// How it ended.
+        result: JobResult,
+    },
+    /// Who is there.
+    Roster(Roster),
+    /// Somebody pressed a key.
+    Tone(Tone),
+}
+
+/// What a question is answered with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConferenceAnswer {
+    /// It is done, or has begun.
+    Done,
+    /// A routing group as it is kept.
+    Group(AudioRoutingGroup),
+}
+
+/// What the owner of a conference must do, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConferenceEffect {
+    /// Let someone hear and be heard.
+    Connect(ParticipantId),
+    /// Let someone neither hear nor be heard.
+    Disconnect(ParticipantId),
+    /// End the leg to a person: cancel it if nobody answered, hang up otherwise. It reports its end.
+    EndLeg(ParticipantId),
+    /// End a call whose place was taken.
+    EndReplaced {
+        /// The call as the request named it.
+        call: String,
+        /// The application's call that asked for it: only calls of the same application may be ended so.
+        by: CallId,
+    },
+    /// The conference is over. Nothing follows.
+    Ended,
+    /// Drop what someone says, or let it through again.
+    SetMuted {
+        /// Who.
+        participant: ParticipantId,
+        /// Whether it is dropped.
+        is_muted: bool,
+    },
+    /// Change who hears someone and whom it hears.
+    SetRoute {
+        /// Who.
+        participant: ParticipantId,
+        /// Whether it hears everyone and is heard by everyone.
+        is_in_default_group: bool,
+        /// Who alone hears it; `None` leaves it to the default group.
+        audience: Option<Vec<ParticipantId>>,
+    },
+    /// Call a person.
+    StartLeg {
+        /// The person's id.
+        participant: ParticipantId,
+        /// Who.
+        invitee: Box<Invitee>,
+        /// The application's call that asked for it: it is shown as the caller.
+        by: CallId,
+    },
+    /// Play something to someone who is not connected. Music on hold reports [`ConferenceInput::SoundStarted`].
+    StartSound {
+        /// Who hears it.
+        participant: ParticipantId,
+        /// What.
+        sound: Sound,
+    },
+    /// Stop what is played to someone.
+    StopSound(ParticipantId),
+    /// Tell a call.
+    Tell {
+        /// The call.
+        call: CallId,
+        /// What.
+        event: ConferenceEvent,
+    },
+}
+
+/// What is played to someone who is not connected.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sound {
+    /// Music for someone taken aside, the server's own without a prompt.
+    Hold(Option<MediaPrompt>),
+    /// The sound of waiting to be let in.
+    Lobby,
+}

@@ -1,0 +1,162 @@
+use model::{
+    CallId, MediaDirection, MediaStream, MeetingRole, Modality, OperationId, Participant, ParticipantId,
+    RecordingInfo, RosterParticipant, Timestamp,
+};
+
+/// Someone of a conference: in it, waiting, or being called.
+#[derive(Clone, Debug)]
+pub(super) struct Member {
+    pub(super) info: Participant,
+    pub(super) side: Side,
+    pub(super) state: State,
+    pub(super) role: Option<MeetingRole>,
+    /// The number of its sound.
+    pub(super) source: u32,
+    pub(super) is_muted_by_itself: bool,
+    pub(super) is_muted_by_server: bool,
+    /// Whether its own end holds the call.
+    pub(super) is_held: bool,
+    pub(super) is_hidden: bool,
+    pub(super) is_in_default_group: bool,
+    pub(super) is_sharing: bool,
+    pub(super) recording: Option<RecordingInfo>,
+    /// When it changed last, counted over the conference.
+    pub(super) changed: u64,
+}
+
+/// What a member is to this server.
+#[derive(Clone, Debug)]
+pub(super) enum Side {
+    /// A picture that the server composes: it is only shown.
+    Gallery,
+    /// An application's call.
+    App(App),
+    /// A person, called through a leg.
+    Person,
+}
+
+/// An application's call in a conference.
+#[derive(Clone, Debug)]
+pub(super) struct App {
+    pub(super) call: CallId,
+    pub(super) is_delta_roster: bool,
+}
+
+/// How far a member is.
+#[derive(Clone, Debug)]
+pub(super) enum State {
+    /// It talks.
+    In,
+    /// It waits to be let in.
+    InLobby {
+        /// When that is given up.
+        until: Timestamp,
+    },
+    /// It is being called.
+    Invited(Invitation),
+    /// It was told to go; the end of its leg is awaited.
+    Leaving,
+    /// It is taken aside, to music.
+    OnHold,
+    /// It is a picture, and takes part in nothing.
+    Shown,
+    /// An application that called others waits for the first answer.
+    Waiting,
+}
+
+/// A person who is being called.
+#[derive(Clone, Debug)]
+pub(super) struct Invitation {
+    /// The call that asked for it.
+    pub(super) by: CallId,
+    /// The operation that it belongs to; a new group call's own invitations have none.
+    pub(super) operation: Option<OperationId>,
+    /// When it is given up.
+    pub(super) until: Timestamp,
+    /// The call whose place it takes.
+    pub(super) replaces: Option<String>,
+}
+
+impl Member {
+    pub(super) const fn is_muted(&self) -> bool {
+        self.is_muted_by_itself || self.is_muted_by_server
+    }
+
+    /// Whether it takes part: it talks, or is only taken aside.
+    pub(super) const fn is_present(&self) -> bool {
+        matches!(self.state, State::In | State::OnHold)
+    }
+
+    /// Whether rosters show it: who is being called is not there yet.
+    pub(super) const fn is_listed(&self) -> bool {
+        matches!(self.state, State::In | State::OnHold | State::InLobby { .. } | State::Shown)
+    }
+
+    pub(super) const fn app(&self) -> Option<&App> {
+        match &self.side {
+            Side::App(app) => Some(app),
+            Side::Gallery | Side::Person => None,
+        }
+    }
+
+    pub(super) const fn is_person(&self) -> bool {
+        matches!(self.side, Side::Person)
+    }
+
+    /// The member as rosters show it.
+    pub(super) fn shown(&self, id: ParticipantId) -> RosterParticipant {
+        let metadata = match (&self.side, self.is_hidden) {
+            (Side::Gallery, _) => Some(GALLERY_METADATA.to_owned()),
+            (Side::App(_) | Side::Person, true) => Some(HIDDEN_METADATA.to_owned()),
+            (Side::App(_) | Side::Person, false) => None,
+        };
+        RosterParticipant {
+            id,
+            info: self.info.clone(),
+            is_muted: self.is_muted(),
+            is_in_lobby: matches!(self.state, State::InLobby { .. }),
+            role: self.role,
+            media_streams: self.streams(),
+            recording: self.recording.clone(),
+            metadata,
+            sequence: self.changed,
+            removed: None,
+        }
+    }
+
+    fn streams(&self) -> Vec<MediaStream> {
+        let stream = |media_type, direction, label: &str| MediaStream {
+            media_type,
+            source_id: self.source,
+            direction,
+            is_server_muted: self.is_muted_by_server,
+            label: Some(label.to_owned()),
+        };
+        if matches!(self.side, Side::Gallery) {
+            return vec![stream(Modality::Video, MediaDirection::SendReceive, "main-video")];
+        }
+        let is_silent = self.is_held || !matches!(self.state, State::In);
+        let direction = if is_silent { MediaDirection::Inactive } else { MediaDirection::SendReceive };
+        let mut streams = vec![stream(Modality::Audio, direction, "main-audio")];
+        if self.is_sharing {
+            let sharing = Modality::VideoBasedScreenSharing;
+            let mut shared = stream(sharing, MediaDirection::SendOnly, "applicationsharing-video");
+            // Numbers of sound are spread so that each has room for its pictures.
+            shared.source_id += 1;
+            streams.push(shared);
+        }
+        streams
+    }
+}
+
+/// How far apart the numbers of two members' sound are.
+pub(super) const SOURCES_PER_MEMBER: u32 = 10;
+
+/// What clients agreed on for participants that are not to be shown.
+const HIDDEN_METADATA: &str = r#"{"__platform":{"ui":{"hidden":true}}}"#;
+
+/// What clients agreed on for a picture of several participants.
+const GALLERY_METADATA: &str = concat!(
+    r#"{"__platform":{"ui":{"hidden":true}},"audienceView":{"page":"0","status":"active","type":"lg","#,
+    r#""aspectRatio":"16x9"}}"#
+);

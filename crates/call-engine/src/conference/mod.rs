@@ -1,0 +1,665 @@
+//! A conversation of several as a state machine: a group call, or what goes on in a meeting.
+//!
+//! A [`Conference`] knows its members (applications' calls, and people called through legs), who may hear whom, who
+//! waits in the lobby, and when it is over. It is used like a [`crate::Call`]: one [`ConferenceInput`], then
+//! [`Conference::poll_effect`] until it is empty, then [`Conference::poll_timeout`]. Calls are told of it by
+//! [`ConferenceEvent`]s, in order.
+//!
+//! ```text
+//!            calls others
+//! Join ──┬──────────────► Waiting ─────── first answer ──┐
+//!        ├── lobby rules ► InLobby ── admitted ──────────┤
+//!        └──────────────────────────────────────────────►│ In ◄──► OnHold
+//! Invite ───────────────► Invited ──── answers ──────────┘  │
+//!                            └─────── fails, cancelled ─────┴──► gone (a person by way of Leaving)
+//! ```
+//!
+//! What always holds, and is tested over random walks: every call that joins is told of its end once; every question is
+//! answered once and every operation ends once; a roster never shows someone who is gone; whoever is connected is in;
+//! a conference without members is over.
+
+mod groups;
+mod input;
+mod member;
+mod requests;
+mod rosters;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use model::{
+    AudioRoutingGroup, CallId, IdSource, Invitee, LobbyBypassScope, MeetingRole, OnlineMeeting, OperationId,
+    Outcome, Participant, ParticipantId, RosterParticipant, Timestamp,
+};
+
+use crate::ending::outcome_of;
+use crate::{JobResult, LegEvent};
+
+use self::groups::Groups;
+pub use self::input::{
+    ConferenceAnswer, ConferenceEffect, ConferenceEvent, ConferenceInput, ConferenceRequest, Joining, Sound,
+};
+use self::member::{App, Invitation, Member, SOURCES_PER_MEMBER, Side, State};
+use self::requests::Question;
+use self::rosters::Rosters;
+
+/// The deadlines and limits of a conference.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConferenceConfig {
+    /// How long whoever is called may ring.
+    pub ringing_timeout: Duration,
+    /// How long someone may wait in the lobby. Arbitrary: half an hour.
+    pub lobby_timeout: Duration,
+    /// How long the last one may stay in a meeting after all others have left. Arbitrary: ten minutes.
+    pub alone_timeout: Duration,
+    /// How long changes of the roster are gathered before they are told. Arbitrary: shorter than anybody notices, longer
+    /// than a handful of people take who come in together.
+    pub roster_fold: Duration,
+    /// How many may be in it, wait for it and be called into it.
+    pub max_participants: usize,
+    /// How many private routes of sound it may have. Arbitrary.
+    pub max_groups: usize,
+}
+
+impl Default for ConferenceConfig {
+    fn default() -> Self {
+        Self {
+            ringing_timeout: Duration::from_secs(60),
+            lobby_timeout: Duration::from_secs(30 * 60),
+            alone_timeout: Duration::from_secs(10 * 60),
+            roster_fold: Duration::from_millis(100),
+            max_participants: 1_000,
+            max_groups: 256,
+        }
+    }
+}
+
+/// A conversation of several. See the module's page for the order in which its methods are used.
+#[derive(Clone, Debug)]
+pub struct Conference {
+    config: ConferenceConfig,
+    kind: Kind,
+    members: BTreeMap<ParticipantId, Member>,
+    groups: Groups,
+    rosters: Rosters,
+    /// Invitations under way, by the operation that they belong to.
+    inviting: BTreeMap<OperationId, Inviting>,
+    hold: Option<Hold>,
+    dominant: Option<ParticipantId>,
+    sequence: u64,
+    sources: u32,
+    /// Whether there have been two at once.
+    has_met: bool,
+    alone_until: Option<Timestamp>,
+    effects: VecDeque<ConferenceEffect>,
+    is_over: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Kind {
+    /// A group call, started by a call that may have left.
+    Group {
+        initiator: Option<CallId>,
+    },
+    Meeting(Box<OnlineMeeting>),
+}
+
+/// An operation that calls others in.
+#[derive(Clone, Copy, Debug)]
+struct Inviting {
+    call: CallId,
+    open: usize,
+    joined: usize,
+    failure: Outcome,
+}
+
+/// Who is taken aside, and what is told when the music plays.
+#[derive(Clone, Copy, Debug)]
+struct Hold {
+    participant: ParticipantId,
+    /// The call and operation that wait for it to play.
+    starting: Option<(CallId, OperationId)>,
+}
+
+impl Conference {
+    /// A group call; the first call that joins is its initiator.
+    pub fn group(config: ConferenceConfig) -> Self {
+        Self::new(config, Kind::Group { initiator: None })
+    }
+
+    /// What goes on in a meeting.
+    pub fn meeting(config: ConferenceConfig, meeting: OnlineMeeting) -> Self {
+        Self::new(config, Kind::Meeting(Box::new(meeting)))
+    }
+
+    fn new(config: ConferenceConfig, kind: Kind) -> Self {
+        Self {
+            config,
+            kind,
+            members: BTreeMap::new(),
+            groups: Groups::default(),
+            rosters: Rosters::default(),
+            inviting: BTreeMap::new(),
+            hold: None,
+            dominant: None,
+            sequence: 0,
+            sources: 0,
+            has_met: false,
+            alone_until: None,
+            effects: VecDeque::new(),
+            is_over: false,
+        }
+    }
+
+    /// Takes one input. Inputs about members that are gone, or after the end, change nothing.
+    pub fn handle(&mut self, input: ConferenceInput, now: Timestamp, ids: &mut dyn IdSource) {
+        match input {
+            ConferenceInput::Adopt { joining, participant, info, is_held } => {
+                let call = joining.call;
+                self.join(*joining, now, ids);
+                self.adopt(participant, *info, is_held, now);
+                self.enter_call(call, now);
+            }
+            ConferenceInput::Ask { call, command, operation, request } => {
+                self.ask(Question { call, command, operation, request }, now, ids);
+            }
+            ConferenceInput::Close => self.send_all_away(Outcome::EndedByBot, now),
+            ConferenceInput::Dominant(participant) => {
+                self.dominant = participant.filter(|id| self.members.contains_key(id));
+            }
+            ConferenceInput::Join(joining) => self.join(*joining, now, ids),
+            ConferenceInput::Leave { call } => self.leave(call, Outcome::EndedByBot, now),
+            ConferenceInput::Leg { participant, event } => self.leg_event(participant, event, now),
+            ConferenceInput::MeetingChanged(meeting) => self.meeting_changed(meeting, now),
+            ConferenceInput::SoundStarted { participant, result } => {
+                self.sound_started(participant, result, now);
+            }
+        }
+        self.settle(now);
+    }
+
+    /// Acts on deadlines that have passed; does nothing before them.
+    pub fn handle_timeout(&mut self, now: Timestamp) {
+        let mut overdue = Vec::new();
+        for (id, member) in &self.members {
+            match &member.state {
+                State::InLobby { until } if *until <= now => overdue.push((*id, Outcome::LobbyTimedOut)),
+                State::Invited(invitation) if invitation.until <= now => {
+                    overdue.push((*id, Outcome::NotAnswered));
+                }
+                State::In
+                | State::InLobby { .. }
+                | State::Invited(_)
+                | State::Leaving
+                | State::OnHold
+                | State::Shown
+                | State::Waiting => {}
+            }
+        }
+        for (id, outcome) in overdue {
+            self.send_away(id, outcome, now);
+        }
+        if self.alone_until.take_if(|until| *until <= now).is_some() {
+            self.send_all_away(Outcome::LeftAlone, now);
+        }
+        self.settle(now);
+        if self.rosters.take_due(now) {
+            self.tell_rosters();
+        }
+    }
+
+    /// What is to be done next, in order.
+    pub fn poll_effect(&mut self) -> Option<ConferenceEffect> {
+        self.effects.pop_front()
+    }
+
+    /// When [`Conference::handle_timeout`] wants to be called.
+    pub fn poll_timeout(&self) -> Option<Timestamp> {
+        let waits = self.members.values().filter_map(|member| match &member.state {
+            State::InLobby { until } => Some(*until),
+            State::Invited(invitation) => Some(invitation.until),
+            State::In | State::Leaving | State::OnHold | State::Shown | State::Waiting => None,
+        });
+        waits.chain(self.alone_until).chain(self.rosters.due()).min()
+    }
+
+    /// Who is there, as this call may see it; `None` where the call is not in it.
+    pub fn roster_for(&self, call: CallId) -> Option<Vec<RosterParticipant>> {
+        let (viewer, member) = self.app(call)?;
+        if matches!(member.state, State::InLobby { .. }) {
+            // Whoever waits outside does not see who is inside.
+            return Some(vec![member.shown(viewer)]);
+        }
+        let is_shown =
+            |id: &ParticipantId, member: &Member| member.is_listed() && (!member.is_hidden || *id == viewer);
+        let mut shown: Vec<_> = self.members.iter().filter(|(id, member)| is_shown(id, member)).collect();
+        shown.sort_by_key(|(_, member)| member.source);
+        Some(shown.into_iter().map(|(id, member)| member.shown(*id)).collect())
+    }
+
+    /// The private routes of sound.
+    pub fn groups(&self) -> impl Iterator<Item = &AudioRoutingGroup> {
+        self.groups.iter()
+    }
+
+    /// Who speaks most at the moment, and the number of its sound.
+    pub fn dominant(&self) -> Option<(ParticipantId, u32)> {
+        let id = self.dominant?;
+        Some((id, self.members.get(&id)?.source))
+    }
+
+    fn app(&self, call: CallId) -> Option<(ParticipantId, &Member)> {
+        let mut apps = self.members.iter();
+        apps.find(|(_, member)| member.app().is_some_and(|app| app.call == call))
+            .map(|(id, member)| (*id, member))
+    }
+
+    fn add(&mut self, id: ParticipantId, member: Member, now: Timestamp) {
+        self.members.insert(id, member);
+        self.touch(id, now);
+    }
+
+    /// Notes that a member changed, for the rosters.
+    fn touch(&mut self, id: ParticipantId, now: Timestamp) {
+        self.sequence += 1;
+        if let Some(member) = self.members.get_mut(&id) {
+            member.changed = self.sequence;
+        }
+        self.rosters.change(now, self.config.roster_fold);
+    }
+
+    fn next_source(&mut self) -> u32 {
+        self.sources += SOURCES_PER_MEMBER;
+        self.sources
+    }
+
+    fn act(&mut self, effect: ConferenceEffect) {
+        self.effects.push_back(effect);
+    }
+
+    fn tell(&mut self, call: CallId, event: ConferenceEvent) {
+        self.act(ConferenceEffect::Tell { call, event });
+    }
+
+    fn member(&mut self, side: Side, info: Participant, state: State) -> Member {
+        Member {
+            info,
+            side,
+            state,
+            role: None,
+            source: self.next_source(),
+            is_muted_by_itself: false,
+            is_muted_by_server: false,
+            is_held: false,
+            is_hidden: false,
+            is_in_default_group: true,
+            is_sharing: false,
+            recording: None,
+            changed: 0,
+        }
+    }
+
+    fn join(&mut self, joining: Joining, now: Timestamp, ids: &mut dyn IdSource) {
+        let Joining { call, participant, info, invitees, .. } = joining;
+        if self.members.len() + 1 + invitees.len() > self.config.max_participants {
+            return self.tell(call, ConferenceEvent::Ended(Outcome::TooManyParticipants));
+        }
+        let app = App { call, is_delta_roster: joining.is_delta_roster };
+        let is_let_in = self.lets_in(joining.is_guest);
+        let waits = !invitees.is_empty();
+        let state = match (is_let_in, waits) {
+            (false, _) => State::InLobby { until: now.after(self.config.lobby_timeout) },
+            (true, true) => State::Waiting,
+            (true, false) => State::In,
+        };
+        let role = match &self.kind {
+            Kind::Group { .. } => None,
+            Kind::Meeting(meeting) => Some(meeting.role_of_others(!joining.is_guest)),
+        };
+        let member = self.member(Side::App(app), info, state);
+        let is_in_default_group = joining.is_in_default_group;
+        let member = Member { role, is_hidden: joining.is_hidden, is_in_default_group, ..member };
+        if let Kind::Group { initiator: initiator @ None } = &mut self.kind {
+            *initiator = Some(call);
+        }
+        let is_in = member.is_present();
+        self.add(participant, member, now);
+        if is_in {
+            self.connect(participant);
+            self.tell(call, ConferenceEvent::Joined);
+        } else if !is_let_in {
+            self.act(ConferenceEffect::StartSound { participant, sound: Sound::Lobby });
+        }
+        for invitee in invitees {
+            self.invite(invitee, (call, None), now, ids);
+        }
+    }
+
+    /// Takes in a person whose leg is up already.
+    fn adopt(&mut self, participant: ParticipantId, info: Participant, is_held: bool, now: Timestamp) {
+        let member = self.member(Side::Person, info, State::In);
+        self.add(participant, Member { is_held, ..member }, now);
+        self.connect(participant);
+    }
+
+    /// An application that called others is in from the first answer on.
+    fn enter_call(&mut self, call: CallId, now: Timestamp) {
+        let Some((id, Member { state: State::Waiting, .. })) = self.app(call) else { return };
+        if let Some(member) = self.members.get_mut(&id) {
+            member.state = State::In;
+        }
+        self.connect(id);
+        self.tell(call, ConferenceEvent::Joined);
+        self.touch(id, now);
+    }
+
+    /// Whether someone comes straight in.
+    fn lets_in(&self, is_guest: bool) -> bool {
+        let Kind::Meeting(meeting) = &self.kind else { return true };
+        match meeting.lobby_bypass.scope {
+            LobbyBypassScope::Everyone => true,
+            LobbyBypassScope::Organization
+            | LobbyBypassScope::OrganizationAndFederated
+            | LobbyBypassScope::OrganizationExcludingGuests => !is_guest,
+            LobbyBypassScope::Invited | LobbyBypassScope::Organizer => false,
+        }
+    }
+
+    /// Calls a person.
+    fn invite(
+        &mut self,
+        invitee: Invitee,
+        (by, operation): (CallId, Option<OperationId>),
+        now: Timestamp,
+        ids: &mut dyn IdSource,
+    ) {
+        let participant = ParticipantId::next(ids);
+        let target = &invitee.target;
+        let info = Participant { identity: target.identity.clone(), ..Participant::default() };
+        let invitation = Invitation {
+            by,
+            operation,
+            until: now.after(self.config.ringing_timeout),
+            replaces: target.replaces_call_id.clone(),
+        };
+        let role = match &self.kind {
+            Kind::Group { .. } => None,
+            Kind::Meeting(meeting) => Some(meeting.role_of(Some(&invitee.callee))),
+        };
+        let side = Side::Person;
+        let member = self.member(side, info, State::Invited(invitation));
+        let member = Member {
+            role,
+            is_hidden: target.hidden.unwrap_or(false),
+            is_in_default_group: !target.remove_from_default_audio_routing_group.unwrap_or(false),
+            ..member
+        };
+        self.members.insert(participant, member);
+        self.act(ConferenceEffect::StartLeg { participant, invitee: Box::new(invitee), by });
+    }
+
+    /// Lets a member hear and be heard, as its settings say.
+    fn connect(&mut self, id: ParticipantId) {
+        let Some(member) = self.members.get(&id) else { return };
+        let (is_muted, is_in_default_group) = (member.is_muted(), member.is_in_default_group);
+        self.act(ConferenceEffect::Connect(id));
+        if is_muted {
+            self.act(ConferenceEffect::SetMuted { participant: id, is_muted });
+        }
+        let audience = self.groups.audience_of(id);
+        if !is_in_default_group || audience.is_some() {
+            self.act(ConferenceEffect::SetRoute { participant: id, is_in_default_group, audience });
+        }
+    }
+
+    fn leg_event(&mut self, participant: ParticipantId, event: LegEvent, now: Timestamp) {
+        let Some(member) = self.members.get_mut(&participant).filter(|member| member.is_person()) else {
+            return;
+        };
+        match (member.state.clone(), event) {
+            (State::Invited(invitation), LegEvent::Answered) => {
+                member.state = State::In;
+                self.connect(participant);
+                self.touch(participant, now);
+                if let Some(call) = invitation.replaces.clone() {
+                    self.act(ConferenceEffect::EndReplaced { call, by: invitation.by });
+                }
+                self.invitation_ended(&invitation, None);
+                self.enter_call(invitation.by, now);
+            }
+            (State::Invited(invitation), LegEvent::Ended(cause)) => {
+                self.members.remove(&participant);
+                self.invitation_ended(&invitation, Some(outcome_of(cause, false)));
+            }
+            (State::In | State::OnHold, LegEvent::Held(is_held)) if member.is_held != is_held => {
+                member.is_held = is_held;
+                self.touch(participant, now);
+            }
+            (State::In | State::OnHold, LegEvent::Tone(tone)) => {
+                let apps: Vec<CallId> = self.present_apps().map(|(_, call)| call).collect();
+                for call in apps {
+                    self.tell(call, ConferenceEvent::Tone(tone));
+                }
+            }
+            (_, LegEvent::Ended(_)) => self.gone(participant, now),
+            (_, LegEvent::Answered | LegEvent::Held(_) | LegEvent::Ringing | LegEvent::Tone(_)) => {}
+        }
+    }
+
+    fn invitation_ended(&mut self, invitation: &Invitation, failure: Option<Outcome>) {
+        let Some(operation) = invitation.operation else { return };
+        let Some(inviting) = self.inviting.get_mut(&operation) else { return };
+        inviting.open -= 1;
+        match failure {
+            None => inviting.joined += 1,
+            Some(failure) => inviting.failure = failure,
+        }
+        if inviting.open > 0 {
+            return;
+        }
+        let result = if inviting.joined > 0 { JobResult::Done } else { JobResult::Failed(inviting.failure) };
+        let call = inviting.call;
+        self.inviting.remove(&operation);
+        self.tell(call, ConferenceEvent::OperationEnded { operation, result });
+    }
+
+    fn present_apps(&self) -> impl Iterator<Item = (ParticipantId, CallId)> {
+        self.members
+            .iter()
+            .filter(|(_, member)| member.is_present())
+            .filter_map(|(id, member)| Some((*id, member.app()?.call)))
+    }
+
+    /// An application's call leaves; whom it was calling is called no longer.
+    fn leave(&mut self, call: CallId, outcome: Outcome, now: Timestamp) {
+        let Some((id, _)) = self.app(call) else { return };
+        let called: Vec<ParticipantId> = self
+            .members
+            .iter()
+            .filter(
+                |(_, member)| matches!(&member.state, State::Invited(invitation) if invitation.by == call),
+            )
+            .map(|(id, _)| *id)
+            .collect();
+        self.inviting.retain(|_, inviting| inviting.call != call);
+        for participant in called {
+            self.send_away(participant, Outcome::CancelledByBot, now);
+        }
+        self.gone(id, now);
+        self.rosters.forget(call);
+        self.tell(call, ConferenceEvent::Ended(outcome));
+    }
+
+    /// Ends someone's part from this side.
+    fn send_away(&mut self, id: ParticipantId, outcome: Outcome, now: Timestamp) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        match &member.side {
+            Side::App(app) => {
+                let call = app.call;
+                self.leave(call, outcome, now);
+            }
+            Side::Gallery => self.gone(id, now),
+            Side::Person => {
+                let before = std::mem::replace(&mut member.state, State::Leaving);
+                match &before {
+                    State::Leaving => return,
+                    State::Invited(invitation) => self.invitation_ended(invitation, Some(outcome)),
+                    State::In | State::InLobby { .. } | State::OnHold | State::Shown | State::Waiting => {}
+                }
+                self.forget(id, &before, now);
+                self.act(ConferenceEffect::EndLeg(id));
+            }
+        }
+    }
+
+    fn send_all_away(&mut self, outcome: Outcome, now: Timestamp) {
+        let all: Vec<ParticipantId> = self.members.keys().copied().collect();
+        for id in all {
+            self.send_away(id, outcome, now);
+        }
+    }
+
+    /// Someone is there no longer.
+    fn gone(&mut self, id: ParticipantId, now: Timestamp) {
+        let Some(member) = self.members.remove(&id) else { return };
+        self.forget(id, &member.state, now);
+    }
+
+    /// Takes back what a member's state had brought about.
+    fn forget(&mut self, id: ParticipantId, state: &State, now: Timestamp) {
+        match state {
+            State::In => self.act(ConferenceEffect::Disconnect(id)),
+            State::InLobby { .. } => self.act(ConferenceEffect::StopSound(id)),
+            State::OnHold => {
+                self.act(ConferenceEffect::StopSound(id));
+                self.end_hold(id, JobResult::Done);
+            }
+            State::Shown => {}
+            State::Invited(_) | State::Leaving | State::Waiting => return,
+        }
+        self.dominant = self.dominant.filter(|dominant| *dominant != id);
+        let routes_before = self.routes();
+        self.groups.forget(id);
+        self.show_routes(&routes_before);
+        self.touch(id, now);
+    }
+
+    fn sound_started(&mut self, participant: ParticipantId, result: Result<(), Outcome>, now: Timestamp) {
+        match result {
+            Ok(()) => {
+                if let Some(hold) = self.hold.as_mut().filter(|hold| hold.participant == participant)
+                    && let Some((call, operation)) = hold.starting.take()
+                {
+                    self.tell(call, ConferenceEvent::OperationEnded { operation, result: JobResult::Done });
+                }
+            }
+            Err(outcome) => self.take_back(participant, JobResult::Failed(outcome), now),
+        }
+    }
+
+    /// Takes someone back who was taken aside.
+    fn take_back(&mut self, participant: ParticipantId, result: JobResult, now: Timestamp) {
+        let Some(member) = self.members.get_mut(&participant) else { return };
+        if !matches!(member.state, State::OnHold) {
+            return;
+        }
+        member.state = State::In;
+        self.act(ConferenceEffect::StopSound(participant));
+        self.connect(participant);
+        self.touch(participant, now);
+        self.end_hold(participant, result);
+    }
+
+    fn end_hold(&mut self, participant: ParticipantId, result: JobResult) {
+        let Some(hold) = self.hold.take_if(|hold| hold.participant == participant) else { return };
+        if let Some((call, operation)) = hold.starting {
+            self.tell(call, ConferenceEvent::OperationEnded { operation, result });
+        }
+    }
+
+    fn meeting_changed(&mut self, meeting: Box<OnlineMeeting>, now: Timestamp) {
+        let Kind::Meeting(known) = &mut self.kind else { return };
+        *known = meeting;
+        let is_everyone = self.lets_in(true);
+        if is_everyone {
+            self.admit_all(now);
+        }
+    }
+
+    /// Who alone hears each source, and who is in the default group.
+    fn routes(&self) -> BTreeMap<ParticipantId, Option<Vec<ParticipantId>>> {
+        let present = self.members.iter().filter(|(_, member)| matches!(member.state, State::In));
+        present.map(|(id, _)| (*id, self.groups.audience_of(*id))).collect()
+    }
+
+    /// Puts into force what has changed in the routes.
+    fn show_routes(&mut self, before: &BTreeMap<ParticipantId, Option<Vec<ParticipantId>>>) {
+        for (participant, audience) in self.routes() {
+            if before.get(&participant) == Some(&audience) {
+                continue;
+            }
+            let is_in_default_group =
+                self.members.get(&participant).is_some_and(|member| member.is_in_default_group);
+            self.act(ConferenceEffect::SetRoute { participant, is_in_default_group, audience });
+        }
+    }
+
+    /// Looks whether the conversation goes on.
+    fn settle(&mut self, now: Timestamp) {
+        if self.is_over {
+            return;
+        }
+        let present = self.members.values().filter(|member| member.is_present()).count();
+        let called = self.members.values().filter(|m| matches!(m.state, State::Invited(_))).count();
+        let waits = self.members.values().any(|m| matches!(m.state, State::Waiting));
+        self.has_met |= present >= 2;
+        if called == 0 && waits && present == 0 {
+            self.send_all_away(Outcome::NobodyJoined, now);
+        } else if called == 0 && self.has_met {
+            self.settle_after_meeting(present, now);
+        }
+        if self.alone_until.is_some() && (present != 1 || called > 0) {
+            self.alone_until = None;
+        }
+        if self.members.values().all(|member| matches!(member.state, State::Shown)) {
+            self.is_over = true;
+            self.act(ConferenceEffect::Ended);
+        }
+    }
+
+    /// The same once there have been two, and nobody is being called.
+    fn settle_after_meeting(&mut self, present: usize, now: Timestamp) {
+        let visible = self.members.values().any(|member| member.is_present() && !member.is_hidden);
+        if present > 0 && !visible {
+            return self.send_all_away(Outcome::OnlyHiddenLeft, now);
+        }
+        match &self.kind {
+            Kind::Group { initiator } if present == 1 => {
+                let is_orphaned = initiator.is_some_and(|call| self.app(call).is_none());
+                let outcome = if is_orphaned { Outcome::InitiatorLeft } else { Outcome::EveryoneElseLeft };
+                self.send_all_away(outcome, now);
+            }
+            Kind::Meeting(_) if present == 1 => {
+                let until = now.after(self.config.alone_timeout);
+                self.alone_until.get_or_insert(until);
+            }
+            Kind::Group { .. } | Kind::Meeting(_) => {}
+        }
+    }
+
+    fn tell_rosters(&mut self) {
+        let listed = self.members.values().filter(|member| member.is_listed());
+        let apps: Vec<App> = listed.filter_map(|member| member.app().cloned()).collect();
+        for App { call, is_delta_roster } in apps {
+            let Some(present) = self.roster_for(call) else { continue };
+            if let Some(roster) = self.rosters.tell(call, present, is_delta_roster) {
+                self.tell(call, ConferenceEvent::Roster(roster));
+            }
+        }
+    }
+
+    /// Whether a member's role lets it admit, mute and remove.
+    fn may_present(&self, id: ParticipantId) -> bool {
+        self.members.get(&id).and_then(|member| member.role).is_none_or(MeetingRole::can_present)
+    }
+}

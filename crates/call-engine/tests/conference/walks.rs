@@ -1,0 +1,271 @@
+//! What holds on every path: random histories against the promises of a conference.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use call_engine::{
+    ConferenceEffect, ConferenceEvent, ConferenceInput, ConferenceRequest, EndCause, Joining, LegEvent,
+};
+use model::{AudioRoutingGroup, CallId, LobbyBypassScope, Outcome, ParticipantId, RoutingMode};
+use proptest::prelude::*;
+
+use crate::harness::{Harness, call, guest, invitee, joining, member};
+
+/// One step of a history. Numbers choose among the calls or the people that are there.
+#[derive(Clone, Debug)]
+enum Step {
+    Advance(u64),
+    Answered(usize),
+    Ask(u128, Asked),
+    Held(usize, bool),
+    HangUp(usize),
+    Join(u128, bool, usize),
+    Leave(u128),
+    SoundStarted(usize, bool),
+}
+
+#[derive(Clone, Debug)]
+enum Asked {
+    AdmitAll,
+    Gallery,
+    Hold(usize),
+    Invite(usize),
+    Mute(usize),
+    MuteAll,
+    Remove(usize),
+    RemoveCall(u128),
+    Route(usize, usize),
+    Unhold(usize),
+    UnmuteSelf,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let call = 1..5_u128;
+    let person = 0..6_usize;
+    let asked = prop_oneof![
+        Just(Asked::AdmitAll),
+        Just(Asked::Gallery),
+        person.clone().prop_map(Asked::Hold),
+        (1..4_usize).prop_map(Asked::Invite),
+        person.clone().prop_map(Asked::Mute),
+        Just(Asked::MuteAll),
+        person.clone().prop_map(Asked::Remove),
+        call.clone().prop_map(Asked::RemoveCall),
+        (person.clone(), person.clone()).prop_map(|(a, b)| Asked::Route(a, b)),
+        person.clone().prop_map(Asked::Unhold),
+        Just(Asked::UnmuteSelf),
+    ];
+    prop_oneof![
+        3 => (0..200_000_u64).prop_map(Step::Advance),
+        6 => person.clone().prop_map(Step::Answered),
+        8 => (call.clone(), asked).prop_map(|(call, asked)| Step::Ask(call, asked)),
+        1 => (person.clone(), any::<bool>()).prop_map(|(person, held)| Step::Held(person, held)),
+        2 => person.clone().prop_map(Step::HangUp),
+        5 => (call.clone(), any::<bool>(), 0..3_usize).prop_map(|(call, guest, called)| Step::Join(call, guest, called)),
+        1 => call.prop_map(Step::Leave),
+        2 => (person, any::<bool>()).prop_map(|(person, ok)| Step::SoundStarted(person, ok)),
+    ]
+}
+
+/// A conference, and what the world around it knows.
+struct World {
+    harness: Harness,
+    joined: BTreeMap<u128, usize>,
+    legs: BTreeMap<ParticipantId, bool>,
+    asked: u64,
+    questions: Vec<(CallId, call_engine::CommandId, bool)>,
+}
+
+impl World {
+    fn new(is_meeting: bool) -> Self {
+        let harness =
+            if is_meeting { Harness::meeting(LobbyBypassScope::Organization) } else { Harness::group() };
+        Self { harness, joined: BTreeMap::new(), legs: BTreeMap::new(), asked: 0, questions: Vec::new() }
+    }
+
+    fn person(&self, place: usize) -> Option<ParticipantId> {
+        self.harness.called.len().checked_sub(1).map(|last| self.harness.called[last - place.min(last)].0)
+    }
+
+    fn take(&mut self, step: &Step) {
+        if self.harness.is_over() {
+            return;
+        }
+        match step {
+            Step::Advance(millis) => self.harness.advance(Duration::from_millis(*millis)),
+            Step::Answered(place) => self.leg(*place, LegEvent::Answered),
+            Step::Ask(number, asked) => self.ask(*number, asked),
+            Step::Held(place, is_held) => self.leg(*place, LegEvent::Held(*is_held)),
+            Step::HangUp(place) => self.leg(*place, LegEvent::Ended(EndCause::HungUp)),
+            Step::Join(number, is_guest, called) => self.join(*number, *is_guest, *called),
+            Step::Leave(number) => self.harness.input(ConferenceInput::Leave { call: call(*number) }),
+            Step::SoundStarted(place, is_ok) => {
+                let Some(participant) = self.person(*place) else { return };
+                let result = if *is_ok { Ok(()) } else { Err(Outcome::PromptInvalid) };
+                self.harness.input(ConferenceInput::SoundStarted { participant, result });
+            }
+        }
+        self.obey();
+        self.check();
+    }
+
+    fn leg(&mut self, place: usize, event: LegEvent) {
+        let Some(person) = self.person(place) else { return };
+        // A leg says nothing after its end.
+        if self.legs.get(&person) == Some(&false) {
+            return;
+        }
+        if matches!(event, LegEvent::Ended(_)) {
+            self.legs.insert(person, false);
+        }
+        self.harness.leg(person, event);
+    }
+
+    /// A call joins once.
+    fn join(&mut self, number: u128, is_guest: bool, called: usize) {
+        if self.joined.contains_key(&number) {
+            return;
+        }
+        self.joined.insert(number, 0);
+        let names = ["john", "user1", "user2"];
+        let invitees = names.iter().take(called).map(|name| invitee(name)).collect();
+        let joining = if is_guest { guest(number) } else { Joining { invitees, ..joining(number) } };
+        self.harness.input(ConferenceInput::Join(Box::new(joining)));
+    }
+
+    fn ask(&mut self, number: u128, asked: &Asked) {
+        let person = |place: &usize| self.person(*place).unwrap_or(member(9));
+        let request = match asked {
+            Asked::AdmitAll => ConferenceRequest::Admit(None),
+            Asked::Gallery => ConferenceRequest::AddLargeGalleryView,
+            Asked::Hold(place) => {
+                ConferenceRequest::StartHoldMusic { participant: person(place), prompt: None }
+            }
+            Asked::Invite(count) => ConferenceRequest::Invite(
+                ["a", "b", "c"].iter().take(*count).map(|name| invitee(name)).collect(),
+            ),
+            Asked::Mute(place) => ConferenceRequest::Mute(person(place)),
+            Asked::MuteAll => ConferenceRequest::MuteAll(Vec::new()),
+            Asked::Remove(place) => ConferenceRequest::Remove(person(place)),
+            Asked::RemoveCall(other) => ConferenceRequest::Remove(member(*other)),
+            Asked::Route(from, to) => ConferenceRequest::CreateGroup(AudioRoutingGroup {
+                id: format!("{from}{to}"),
+                mode: RoutingMode::OneToOne,
+                sources: vec![person(from)],
+                receivers: vec![person(to)],
+            }),
+            Asked::Unhold(place) => ConferenceRequest::StopHoldMusic(person(place)),
+            Asked::UnmuteSelf => ConferenceRequest::UnmuteSelf,
+        };
+        let was_in = self.joined.contains_key(&number) && self.harness.ending(number).is_none();
+        self.asked += 1;
+        let command = call_engine::CommandId(self.asked);
+        let operation = model::OperationId::from(uuid::Uuid::from_u128(1 << 100 | u128::from(self.asked)));
+        self.questions.push((call(number), command, was_in));
+        self.harness.input(ConferenceInput::Ask { call: call(number), command, operation, request });
+    }
+
+    /// Far ends that are told to end do so.
+    fn obey(&mut self) {
+        for (id, _) in &self.harness.called {
+            self.legs.entry(*id).or_insert(true);
+        }
+        let told: Vec<ParticipantId> = self
+            .harness
+            .effects
+            .iter()
+            .filter_map(|effect| match effect {
+                ConferenceEffect::EndLeg(id) if self.legs.get(id) == Some(&true) => Some(*id),
+                _ => None,
+            })
+            .collect();
+        for id in told {
+            self.legs.insert(id, false);
+            if !self.harness.is_over() {
+                self.harness.leg(id, LegEvent::Ended(EndCause::LocalHangUp));
+            }
+        }
+    }
+
+    fn check(&self) {
+        for number in self.joined.keys() {
+            let told = self.harness.told(*number);
+            let ends = told.iter().filter(|event| matches!(event, ConferenceEvent::Ended(_))).count();
+            assert!(ends <= 1, "call {number} ends {ends} times");
+            if ends == 1 && !told.last().is_some_and(|last| matches!(last, ConferenceEvent::Ended(_))) {
+                // Only the answer to what made it end may follow.
+                let after = told.iter().rev().take_while(|event| !matches!(event, ConferenceEvent::Ended(_)));
+                assert!(
+                    after.into_iter().all(|event| matches!(event, ConferenceEvent::Answered { .. })),
+                    "call {number} is told something after its end"
+                );
+            }
+            let present = self.harness.conference.roster_for(call(*number));
+            assert_eq!(present.is_some(), ends == 0, "call {number}");
+        }
+        for (asking, command, was_in) in &self.questions {
+            let answers = self.harness.effects.iter().filter(|effect| {
+                matches!(effect, ConferenceEffect::Tell { call, event: ConferenceEvent::Answered { command: answered, .. } }
+                    if call == asking && answered == command)
+            });
+            assert_eq!(answers.count(), usize::from(*was_in), "a question is answered once");
+        }
+        for id in &self.harness.connected {
+            assert_ne!(self.legs.get(id), Some(&false), "a leg that has ended is connected");
+        }
+    }
+
+    /// Everyone leaves.
+    fn run_out(&mut self) {
+        for number in 1..5 {
+            if !self.harness.is_over() {
+                self.harness.input(ConferenceInput::Leave { call: call(number) });
+                self.obey();
+            }
+        }
+        let left: Vec<ParticipantId> =
+            self.legs.iter().filter(|(_, is_up)| **is_up).map(|(id, _)| *id).collect();
+        for id in left {
+            if !self.harness.is_over() && self.legs.get(&id) == Some(&true) {
+                self.legs.insert(id, false);
+                self.harness.leg(id, LegEvent::Ended(EndCause::HungUp));
+                self.obey();
+            }
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_promise_is_kept(is_meeting: bool, steps in prop::collection::vec(step(), 1..80)) {
+        let mut world = World::new(is_meeting);
+        world.take(&Step::Join(1, false, 2));
+        for step in &steps {
+            world.take(step);
+        }
+        world.run_out();
+        prop_assert!(world.harness.is_over(), "a conference that everyone has left is over");
+        prop_assert!(world.harness.connected.is_empty(), "nobody stays connected");
+        prop_assert!(world.legs.values().all(|is_up| !is_up), "no leg is left up");
+        for number in world.joined.keys() {
+            prop_assert!(world.harness.ending(*number).is_some(), "call {} has no end", number);
+        }
+        let mut ended = BTreeMap::<_, usize>::new();
+        for effect in &world.harness.effects {
+            if let ConferenceEffect::Tell { event: ConferenceEvent::OperationEnded { operation, .. }, .. } = effect {
+                *ended.entry(*operation).or_default() += 1;
+            }
+        }
+        prop_assert!(ended.values().all(|times| *times == 1), "an operation ends once");
+    }
+
+    #[test]
+    fn the_same_history_has_the_same_effects(is_meeting: bool, steps in prop::collection::vec(step(), 1..60)) {
+        let play = || {
+            let mut world = World::new(is_meeting);
+            steps.iter().for_each(|step| world.take(step));
+            world.harness.effects
+        };
+        prop_assert_eq!(play(), play());
+    }
+}

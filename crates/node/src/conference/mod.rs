@@ -1,0 +1,226 @@
+//! A conference's task: it owns the conference's engine, its mixer and the legs of its people.
+//!
+//! Calls reach it by their own tasks only: a call asks and leaves, the conference tells. What it tells of durable things
+//! is made durable by the call that is told.
+
+mod perform;
+mod registry;
+mod sounds;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use call_engine::{CommandId, Conference, ConferenceInput, ConferenceRequest, Joining, LegEvent};
+use media_engine::PromptAudio;
+use model::{
+    AppId, AudioRoutingGroup, CallId, OnlineMeeting, OperationId, Outcome, Participant, ParticipantId,
+    RosterParticipant, TenantId,
+};
+use tokio::sync::oneshot;
+
+use crate::context::Context;
+use crate::far_end::FarEndEvent;
+use crate::ids::RandomIds;
+use crate::inputs::{InputQueue, Inputs};
+use crate::leg::Leg;
+use crate::media::{MixerPort, PortEvent};
+use crate::task::CallInput;
+
+use self::registry::Place;
+pub(crate) use self::registry::{ConferenceDoor, Conferences};
+pub(crate) use self::sounds::Sounds;
+
+/// What a conference's task is told.
+pub(crate) enum ConferenceTaskInput {
+    /// A call between two becomes this conference.
+    Adopt { joining: Box<Joining>, side: Box<CallSide>, leg: Box<Leg>, person: Box<Person> },
+    /// A call asks for something.
+    Ask { call: CallId, command: CommandId, operation: OperationId, request: Box<ConferenceRequest> },
+    /// The server shuts down.
+    Close,
+    /// Show who speaks most.
+    ShowDominant(oneshot::Sender<Option<(ParticipantId, u32)>>),
+    /// The mixer says who speaks most.
+    Dominant(Option<media_plane::LegId>),
+    /// A person's far end reports.
+    FarEnd { participant: ParticipantId, event: FarEndEvent },
+    /// Show the private routes.
+    Groups(oneshot::Sender<Vec<AudioRoutingGroup>>),
+    /// A call joins.
+    Join { joining: Box<Joining>, side: Box<CallSide> },
+    /// A call leaves.
+    Leave { call: CallId },
+    /// A person's media leg reports.
+    Media { participant: ParticipantId, event: PortEvent },
+    /// The meeting's settings changed.
+    MeetingChanged(Box<OnlineMeeting>),
+    /// Show who is there.
+    Participants { call: CallId, reply: oneshot::Sender<Vec<RosterParticipant>> },
+    /// The music for someone on hold is there.
+    HoldMusic { participant: ParticipantId, prompt: Result<Arc<PromptAudio>, Outcome> },
+}
+
+impl std::fmt::Debug for ConferenceTaskInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ConferenceTaskInput").finish_non_exhaustive()
+    }
+}
+
+/// A call that is in a conference, as the conference reaches it.
+pub(crate) struct CallSide {
+    pub(crate) inputs: Inputs<CallInput>,
+    pub(crate) app: AppId,
+    pub(crate) app_name: Option<String>,
+    pub(crate) tenant: TenantId,
+    pub(crate) participant: ParticipantId,
+    /// What it plays into the conference and hears of it.
+    pub(crate) leg: media_plane::LegId,
+}
+
+/// A person whose leg is up when the conference begins.
+pub(crate) struct Person {
+    pub(crate) participant: ParticipantId,
+    pub(crate) info: Participant,
+    pub(crate) is_held: bool,
+}
+
+/// A conference's task before and while it runs.
+pub(crate) struct ConferenceTask {
+    engine: Conference,
+    context: Context,
+    inputs: InputQueue<ConferenceTaskInput>,
+    /// For whoever reports to this conference.
+    own: Inputs<ConferenceTaskInput>,
+    mixer: MixerPort,
+    calls: BTreeMap<CallId, CallSide>,
+    legs: BTreeMap<ParticipantId, Leg>,
+    ids: RandomIds,
+}
+
+impl ConferenceTask {
+    /// Lives the conference to its end.
+    pub(crate) async fn run(mut self, place: Place) {
+        while self.perform().await {
+            let deadline = self.engine.poll_timeout();
+            let now = self.context.clock.now();
+            let wakes_at = self.context.clock.instant_of(deadline.unwrap_or(now));
+            tokio::select! {
+                Some(input) = self.inputs.next() => self.take(input),
+                () = tokio::time::sleep_until(wakes_at), if deadline.is_some() => {
+                    self.engine.handle_timeout(self.context.clock.now());
+                }
+            }
+        }
+        // Whoever came in the moment in which the last one left finds a new conference.
+        drop(place);
+        for input in self.inputs.close() {
+            if let ConferenceTaskInput::Join { side, .. } = input {
+                // A call whose task is over joins nothing.
+                let _ = side.inputs.end(CallInput::JoinAgain);
+            }
+        }
+    }
+
+    fn take(&mut self, input: ConferenceTaskInput) {
+        match input {
+            ConferenceTaskInput::Adopt { joining, side, leg, person } => {
+                let Person { participant, info, is_held } = *person;
+                self.legs.insert(participant, *leg);
+                self.calls.insert(joining.call, *side);
+                let info = Box::new(info);
+                self.feed(ConferenceInput::Adopt { joining, participant, info, is_held });
+            }
+            ConferenceTaskInput::Ask { call, command, operation, request } => {
+                self.feed(ConferenceInput::Ask { call, command, operation, request: *request });
+            }
+            ConferenceTaskInput::Close => self.feed(ConferenceInput::Close),
+            ConferenceTaskInput::Dominant(leg) => {
+                let participant = leg.and_then(|leg| self.participant_of(leg));
+                self.feed(ConferenceInput::Dominant(participant));
+            }
+            ConferenceTaskInput::FarEnd { participant, event } => self.far_end(participant, event),
+            ConferenceTaskInput::Join { joining, side } => {
+                self.calls.insert(joining.call, *side);
+                self.feed(ConferenceInput::Join(joining));
+            }
+            ConferenceTaskInput::Leave { call } => self.feed(ConferenceInput::Leave { call }),
+            ConferenceTaskInput::Media { participant, event } => self.media(participant, event),
+            ConferenceTaskInput::MeetingChanged(meeting) => {
+                self.feed(ConferenceInput::MeetingChanged(meeting));
+            }
+            ConferenceTaskInput::HoldMusic { participant, prompt } => {
+                self.play_hold_music(participant, prompt)
+            }
+            // Whoever asked may have gone away.
+            ConferenceTaskInput::ShowDominant(reply) => drop(reply.send(self.engine.dominant())),
+            ConferenceTaskInput::Groups(reply) => drop(reply.send(self.engine.groups().cloned().collect())),
+            ConferenceTaskInput::Participants { call, reply } => {
+                drop(reply.send(self.engine.roster_for(call).unwrap_or_default()));
+            }
+        }
+    }
+
+    fn feed(&mut self, input: ConferenceInput) {
+        self.engine.handle(input, self.context.clock.now(), &mut self.ids);
+    }
+
+    fn leg_event(&mut self, participant: ParticipantId, event: LegEvent) {
+        self.feed(ConferenceInput::Leg { participant, event });
+    }
+
+    fn far_end(&mut self, participant: ParticipantId, event: FarEndEvent) {
+        let Some(leg) = self.legs.get_mut(&participant) else { return };
+        match event {
+            FarEndEvent::Ringing => self.leg_event(participant, LegEvent::Ringing),
+            FarEndEvent::Answered { sdp, source } => match leg.answered(&sdp, source) {
+                Ok(is_held) => {
+                    self.leg_event(participant, LegEvent::Answered);
+                    self.leg_event(participant, LegEvent::Held(is_held));
+                }
+                Err(cause) => self.lose_leg(participant, cause),
+            },
+            FarEndEvent::Completed { sdp } => match leg.completed(&sdp) {
+                Ok(is_held) => self.leg_event(participant, LegEvent::Held(is_held)),
+                Err(cause) => self.lose_leg(participant, cause),
+            },
+            FarEndEvent::Offered { sdp } => {
+                if let Some(is_held) = leg.offered(sdp.as_deref()) {
+                    self.leg_event(participant, LegEvent::Held(is_held));
+                }
+            }
+            FarEndEvent::Ended(cause) => {
+                self.legs.remove(&participant);
+                self.leg_event(participant, LegEvent::Ended(cause));
+            }
+        }
+    }
+
+    fn media(&mut self, participant: ParticipantId, event: PortEvent) {
+        match event {
+            // Music ends when it is told to.
+            PortEvent::JobDone { .. } => {}
+            PortEvent::Lost => self.lose_leg(participant, call_engine::EndCause::MediaLost),
+            PortEvent::Tone(tone) => self.leg_event(participant, LegEvent::Tone(tone)),
+        }
+    }
+
+    /// Ends a leg from this side for a reason of its own.
+    fn lose_leg(&mut self, participant: ParticipantId, cause: call_engine::EndCause) {
+        // Dropping it hangs up.
+        self.legs.remove(&participant);
+        self.leg_event(participant, LegEvent::Ended(cause));
+    }
+
+    fn participant_of(&self, leg: media_plane::LegId) -> Option<ParticipantId> {
+        let people = self.legs.iter().map(|(id, known)| (*id, known.media.leg()));
+        let calls = self.calls.values().map(|side| (side.participant, side.leg));
+        people.chain(calls).find(|(_, known)| *known == leg).map(|(id, _)| id)
+    }
+
+    /// The media leg of a participant, while it has one.
+    fn leg_of(&self, participant: ParticipantId) -> Option<media_plane::LegId> {
+        let person = self.legs.get(&participant).map(|leg| leg.media.leg());
+        let mut calls = self.calls.values();
+        person.or_else(|| calls.find(|side| side.participant == participant).map(|side| side.leg))
+    }
+}

@@ -1,0 +1,163 @@
+use std::sync::Arc;
+
+use call_engine::{ConferenceEffect, ConferenceEvent, ConferenceInput, EndCause, LegEvent, Sound};
+use media_engine::{PromptAudio, SampleRate};
+use media_plane::Route;
+use model::{CallId, Invitee, MediaPrompt, Outcome, ParticipantId};
+
+use super::{ConferenceTask, ConferenceTaskInput};
+use crate::far_end::FarEndEvents;
+use crate::leg::{Dialling, Leg};
+use crate::media::Job;
+use crate::task::CallInput;
+
+/// The one thing that is played to someone who is not connected.
+const SOUND: Job = Job(u64::MAX);
+
+impl ConferenceTask {
+    /// Performs everything that the last input led to; `false` once the conference is over.
+    pub(super) async fn perform(&mut self) -> bool {
+        while let Some(effect) = self.engine.poll_effect() {
+            if effect == ConferenceEffect::Ended {
+                return false;
+            }
+            self.act(effect).await;
+        }
+        true
+    }
+
+    async fn act(&mut self, effect: ConferenceEffect) {
+        match effect {
+            ConferenceEffect::Connect(id) => self.with_leg(id, |task, leg| task.mixer.join(leg)),
+            ConferenceEffect::Disconnect(id) => self.with_leg(id, |task, leg| task.mixer.leave(leg)),
+            ConferenceEffect::EndLeg(id) => match self.legs.get(&id) {
+                Some(leg) => leg.hang_up(),
+                None => self.feed(ConferenceInput::Leg {
+                    participant: id,
+                    event: LegEvent::Ended(EndCause::LocalHangUp),
+                }),
+            },
+            ConferenceEffect::EndReplaced { call, by } => {
+                if let Some(side) = self.calls.get(&by) {
+                    // A call that is over replaces nothing.
+                    let _ = side.inputs.end(CallInput::EndReplaced(call));
+                }
+            }
+            ConferenceEffect::SetMuted { participant, is_muted } => {
+                self.with_leg(participant, |task, leg| task.mixer.set_muted(leg, is_muted));
+            }
+            ConferenceEffect::SetRoute { participant, is_in_default_group, audience } => {
+                let legs =
+                    |ids: Vec<ParticipantId>| ids.into_iter().filter_map(|id| self.leg_of(id)).collect();
+                let route = Route { is_in_default_group, audience: audience.map(legs) };
+                self.with_leg(participant, |task, leg| task.mixer.set_route(leg, route));
+            }
+            ConferenceEffect::StartLeg { participant, invitee, by } => {
+                self.start_leg(participant, &invitee, by).await;
+            }
+            ConferenceEffect::StartSound { participant, sound } => self.start_sound(participant, sound),
+            ConferenceEffect::StopSound(participant) => {
+                if let Some(leg) = self.legs.get(&participant) {
+                    leg.media.stop(SOUND);
+                }
+            }
+            ConferenceEffect::Tell { call, event } => self.tell(call, event),
+            // `perform` takes this before it comes here.
+            ConferenceEffect::Ended => {}
+        }
+    }
+
+    fn with_leg(&self, participant: ParticipantId, act: impl FnOnce(&Self, media_plane::LegId)) {
+        if let Some(leg) = self.leg_of(participant) {
+            act(self, leg);
+        }
+    }
+
+    fn tell(&mut self, call: CallId, event: ConferenceEvent) {
+        let is_last = matches!(event, ConferenceEvent::Ended(_));
+        let side = if is_last { self.calls.remove(&call) } else { None };
+        if let Some(side) = side.as_ref().or_else(|| self.calls.get(&call)) {
+            // A call whose task is over has left, or is about to.
+            let _ = side.inputs.end(CallInput::Conference(event));
+        }
+    }
+
+    /// Calls a person in the name of the call that asked for it.
+    async fn start_leg(&mut self, participant: ParticipantId, invitee: &Invitee, by: CallId) {
+        let own = self.own.clone();
+        let media = self.context.media.open_for_person(self.mixer.id(), own.clone(), participant);
+        let started = match (self.calls.get(&by), media) {
+            (Some(side), Ok(media)) => {
+                let dialling = Dialling {
+                    app: &side.app,
+                    app_name: side.app_name.as_deref(),
+                    tenant: &side.tenant,
+                    callee: &invitee.callee,
+                    label: participant.to_string(),
+                };
+                let events = FarEndEvents::to_conference(own, participant);
+                Leg::start(&self.context, dialling, media, events).await
+            }
+            (None, _) => Err(EndCause::Cancelled),
+            (_, Err(error)) => {
+                tracing::error!(%error, "failed to open a media leg");
+                Err(EndCause::Internal)
+            }
+        };
+        match started {
+            Ok(leg) => drop(self.legs.insert(participant, leg)),
+            Err(cause) => self.feed(ConferenceInput::Leg { participant, event: LegEvent::Ended(cause) }),
+        }
+    }
+
+    /// Plays to someone who is not connected. An application has no ears of its own: what it records is what is heard
+    /// in the conference.
+    fn start_sound(&mut self, participant: ParticipantId, sound: Sound) {
+        let Some(leg) = self.legs.get(&participant) else {
+            if matches!(sound, Sound::Hold(_)) {
+                self.feed(ConferenceInput::SoundStarted { participant, result: Ok(()) });
+            }
+            return;
+        };
+        match sound {
+            Sound::Lobby => {
+                if let Err(error) = leg.media.play_looped(SOUND, self.context.sounds.lobby()) {
+                    tracing::warn!(%error, "failed to play the sound of waiting");
+                }
+            }
+            Sound::Hold(None) => {
+                let prompt = self.context.sounds.hold_music();
+                self.play_hold_music(participant, Ok(prompt));
+            }
+            Sound::Hold(Some(prompt)) => self.fetch_hold_music(participant, leg.media.rate(), prompt),
+        }
+    }
+
+    fn fetch_hold_music(&self, participant: ParticipantId, rate: SampleRate, prompt: MediaPrompt) {
+        let Some(app) = self.calls.values().next().map(|side| side.app.clone()) else { return };
+        let (prompts, own) = (self.context.prompts.clone(), self.own.downgrade());
+        tokio::spawn(async move {
+            let fetched = prompts.load_all(&app, &[prompt], rate, false).await;
+            let prompt = fetched.and_then(|mut all| all.pop().ok_or(Outcome::PromptInvalid));
+            if let Some(own) = own.upgrade() {
+                // A conference that is over plays nothing.
+                let _ = own.end(ConferenceTaskInput::HoldMusic { participant, prompt });
+            }
+        });
+    }
+
+    pub(super) fn play_hold_music(
+        &mut self,
+        participant: ParticipantId,
+        prompt: Result<Arc<PromptAudio>, Outcome>,
+    ) {
+        let Some(leg) = self.legs.get(&participant) else { return };
+        let result = prompt.and_then(|prompt| {
+            leg.media.play_looped(SOUND, prompt).map_err(|error| {
+                tracing::warn!(%error, "failed to play music on hold");
+                Outcome::InternalError
+            })
+        });
+        self.feed(ConferenceInput::SoundStarted { participant, result });
+    }
+}

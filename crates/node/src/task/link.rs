@@ -1,0 +1,321 @@
+//! What connects a call with others: a leg of its own, or its place in a conference.
+
+use std::sync::Arc;
+
+use call_engine::{
+    CommandId, ConferenceAnswer, ConferenceEvent, ConferenceRequest, Input, Joining, Rejection,
+};
+use model::{
+    AudioRoutingGroup, CallId, CallState, Destination, IdentitySet, MediaConfig, MediaDirection, MediaState,
+    MediaStream, Modality, OperationId, Outcome, Participant, ParticipantId, RosterParticipant,
+};
+use tokio::sync::oneshot;
+
+use super::CallTask;
+use crate::conference::{CallSide, ConferenceDoor, ConferenceTaskInput, Person};
+use crate::leg::Leg;
+use crate::media::MediaPort;
+
+/// What connects a call with others.
+#[derive(Default)]
+pub(super) enum Link {
+    /// Nothing yet, or nothing any more.
+    #[default]
+    None,
+    /// A leg to one person.
+    Leg(Box<Leg>),
+    /// A place in a conference.
+    Member(Membership),
+}
+
+/// A call's place in a conference. Dropping it leaves.
+pub(super) struct Membership {
+    call: CallId,
+    door: ConferenceDoor,
+    media: Arc<MediaPort>,
+    /// Where it leads, in case it has to join again.
+    destination: Option<Box<Destination>>,
+    /// The person whose leg was this call's before: what it reported last may still be on its way here.
+    adopted: Option<ParticipantId>,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        // A conference that is over has been left.
+        let _ = self.door.inputs.end(ConferenceTaskInput::Leave { call: self.call });
+    }
+}
+
+impl Link {
+    pub(super) fn leg_mut(&mut self) -> Option<&mut Leg> {
+        match self {
+            Self::Leg(leg) => Some(leg),
+            Self::Member(_) | Self::None => None,
+        }
+    }
+
+    /// Cancels or hangs up a leg, or leaves a conference; `false` where there is neither.
+    pub(super) fn hang_up(&self) -> bool {
+        match self {
+            Self::Leg(leg) => leg.hang_up(),
+            Self::Member(member) => {
+                // A conference that is over has told the call its end.
+                let _ = member.door.inputs.end(ConferenceTaskInput::Leave { call: member.call });
+            }
+            Self::None => return false,
+        }
+        true
+    }
+}
+
+impl Membership {
+    /// Passes on what the leg that was this call's before reported to it.
+    pub(super) fn pass_on(&self, make: impl FnOnce(ParticipantId) -> ConferenceTaskInput) {
+        if let Some(participant) = self.adopted {
+            // A conference that is over has ended its legs.
+            let _ = self.door.inputs.end(make(participant));
+        }
+    }
+}
+
+/// Tries to join a meeting whose conference ends in that moment, before giving up.
+const JOIN_TRIES: usize = 4;
+
+impl CallTask {
+    /// The media that the call plays to and records from.
+    pub(super) fn media_port(&self) -> Option<&Arc<MediaPort>> {
+        match &self.link {
+            Link::Leg(leg) => Some(&leg.media),
+            Link::Member(member) => Some(&member.media),
+            Link::None => None,
+        }
+    }
+
+    pub(super) fn conference(&mut self, event: ConferenceEvent) {
+        if matches!(event, ConferenceEvent::Joined)
+            && let Link::Member(member) = &mut self.link
+        {
+            member.destination = None;
+        }
+        self.feed(Input::Conference(event));
+    }
+
+    /// Joins the conference that the call leads into.
+    pub(super) fn join(&mut self, destination: Box<Destination>) {
+        let joining = Box::new(self.joining(&destination));
+        let is_joined = (0..JOIN_TRIES).any(|_| self.try_join(&joining, &destination));
+        if !is_joined {
+            tracing::error!(call.id = %self.engine.record().id, "failed to join a conference");
+            self.feed(Input::Conference(ConferenceEvent::Ended(Outcome::InternalError)));
+        }
+    }
+
+    /// The same once more, as the conference was over before it heard of this call.
+    pub(super) fn join_again(&mut self) {
+        let Link::Member(member) = &mut self.link else { return };
+        let Some(destination) = member.destination.take() else { return };
+        self.link = Link::None;
+        if self.engine.record().state == CallState::Establishing {
+            self.join(destination);
+        } else {
+            self.feed(Input::Conference(ConferenceEvent::Ended(Outcome::EndedByBot)));
+        }
+    }
+
+    fn try_join(&mut self, joining: &Joining, destination: &Destination) -> bool {
+        let context = &self.context;
+        let door = match destination {
+            Destination::Meeting(join) => context.conferences.meeting(context, &join.meeting),
+            Destination::Group(_) | Destination::Person(_) => context.conferences.group(context, None),
+        };
+        let Ok(door) = door.inspect_err(|error| tracing::warn!(%error, "failed to open a conference")) else {
+            return false;
+        };
+        let Ok(media) = context.media.open_for_member(door.mixer, self.own.clone()) else { return false };
+        let side = Box::new(self.side(&media));
+        let input = ConferenceTaskInput::Join { joining: Box::new(joining.clone()), side };
+        if door.inputs.end(input).is_err() {
+            return false;
+        }
+        self.link = Link::Member(Membership {
+            call: joining.call,
+            door,
+            media: Arc::new(media),
+            destination: Some(Box::new(destination.clone())),
+            adopted: None,
+        });
+        true
+    }
+
+    /// How a conference reaches this call.
+    fn side(&self, media: &MediaPort) -> CallSide {
+        let record = self.engine.record();
+        let application = record.source.identity.application.as_ref();
+        CallSide {
+            inputs: self.own.clone(),
+            app: record.app.clone(),
+            app_name: application.and_then(|application| application.display_name.clone()),
+            tenant: record.tenant.clone(),
+            participant: record.my_participant,
+            leg: media.leg(),
+        }
+    }
+
+    fn joining(&self, destination: &Destination) -> Joining {
+        let record = self.engine.record();
+        let (guest, invitees) = match destination {
+            Destination::Group(invitees) => (None, invitees.clone()),
+            Destination::Meeting(join) => (join.guest.clone(), Vec::new()),
+            Destination::Person(_) => (None, Vec::new()),
+        };
+        let MediaConfig::ServiceHosted { remove_from_default_audio_group, .. } = &record.media_config;
+        let options = record.call_options.clone().unwrap_or_default();
+        let is_guest = guest.is_some();
+        let identity = match guest {
+            Some(guest) => IdentitySet { guest: Some(guest), ..IdentitySet::default() },
+            None => record.source.identity.clone(),
+        };
+        Joining {
+            call: record.id,
+            participant: record.my_participant,
+            info: Participant { identity, ..record.source.clone() },
+            is_guest,
+            is_in_default_group: !remove_from_default_audio_group.unwrap_or(false),
+            is_delta_roster: options.is_delta_roster_enabled.unwrap_or(false),
+            is_hidden: false,
+            invitees,
+        }
+    }
+
+    /// Asks the conference; makes one of a call between two first.
+    pub(super) fn ask_conference(
+        &mut self,
+        command: CommandId,
+        operation: OperationId,
+        request: ConferenceRequest,
+    ) {
+        if matches!(self.link, Link::Leg(_)) {
+            self.escalate();
+        }
+        let call = self.engine.record().id;
+        let is_asked = match &self.link {
+            Link::Member(member) => {
+                let request = Box::new(request);
+                let ask = ConferenceTaskInput::Ask { call, command, operation, request };
+                member.door.inputs.end(ask).is_ok()
+            }
+            Link::Leg(_) | Link::None => false,
+        };
+        if !is_asked {
+            let answer: Result<ConferenceAnswer, Rejection> = Err(Rejection::NotEstablished);
+            self.feed(Input::Conference(ConferenceEvent::Answered { command, answer }));
+        }
+    }
+
+    /// Makes a conference of a call between two: its person goes there as it is, its application joins. What plays or
+    /// records goes on where it began.
+    fn escalate(&mut self) {
+        let Link::Leg(leg) = std::mem::take(&mut self.link) else { return };
+        let context = &self.context;
+        let opened = context.conferences.group(context, Some(leg.media.leg())).and_then(|door| {
+            let media = context.media.open_for_member(door.mixer, self.own.clone())?;
+            Ok((door, media))
+        });
+        let (door, media) = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::error!(%error, "failed to make a conference of a call");
+                self.link = Link::Leg(leg);
+                return;
+            }
+        };
+        let record = self.engine.record();
+        let options = record.call_options.clone().unwrap_or_default();
+        let joining = Joining {
+            is_hidden: options.hide_bot_after_escalation.unwrap_or(false),
+            ..self.joining(&Destination::Group(Vec::new()))
+        };
+        let participant = self.callee_participant;
+        let person = Person {
+            participant,
+            info: self.callee_info(),
+            is_held: record.media_state == Some(MediaState::Inactive),
+        };
+        leg.events.move_to(door.inputs.clone(), participant);
+        leg.media.move_to(door.inputs.clone(), participant, self.own.clone());
+        let side = Box::new(self.side(&media));
+        let adopt =
+            ConferenceTaskInput::Adopt { joining: Box::new(joining), side, leg, person: Box::new(person) };
+        // It has just begun, and ends only when its members leave.
+        let _ = door.inputs.end(adopt);
+        let call = record.id;
+        self.link = Link::Member(Membership {
+            call,
+            door,
+            media: Arc::new(media),
+            destination: None,
+            adopted: Some(participant),
+        });
+    }
+
+    fn callee_info(&self) -> Participant {
+        let target = self.engine.record().targets.first();
+        let identity = target.map(|target| target.identity.clone()).unwrap_or_default();
+        Participant { identity, ..Participant::default() }
+    }
+
+    pub(super) fn show_participants(&self, reply: oneshot::Sender<Vec<RosterParticipant>>) {
+        let Link::Member(member) = &self.link else {
+            // Whoever asked may have gone away.
+            drop(reply.send(self.both()));
+            return;
+        };
+        let call = member.call;
+        // A conference that is over answers nothing, as the call is over too.
+        let _ = member.door.inputs.end(ConferenceTaskInput::Participants { call, reply });
+    }
+
+    pub(super) fn show_groups(&self, reply: oneshot::Sender<Vec<AudioRoutingGroup>>) {
+        match &self.link {
+            Link::Member(member) => drop(member.door.inputs.end(ConferenceTaskInput::Groups(reply))),
+            Link::Leg(_) | Link::None => drop(reply.send(Vec::new())),
+        }
+    }
+
+    pub(super) fn show_dominant(&self, reply: oneshot::Sender<Option<(ParticipantId, u32)>>) {
+        match &self.link {
+            Link::Member(member) => drop(member.door.inputs.end(ConferenceTaskInput::ShowDominant(reply))),
+            Link::Leg(_) | Link::None => drop(reply.send(None)),
+        }
+    }
+
+    /// The two of a call between two: the application, and the callee once it has answered.
+    fn both(&self) -> Vec<RosterParticipant> {
+        let record = self.engine.record();
+        if record.state != CallState::Established {
+            return Vec::new();
+        }
+        let is_held = record.media_state == Some(MediaState::Inactive);
+        let shown = |(id, info), number: u32| RosterParticipant {
+            id,
+            info,
+            is_muted: false,
+            is_in_lobby: false,
+            role: None,
+            media_streams: vec![MediaStream {
+                media_type: Modality::Audio,
+                source_id: number,
+                direction: if is_held { MediaDirection::Inactive } else { MediaDirection::SendReceive },
+                is_server_muted: false,
+                label: Some("main-audio".to_owned()),
+            }],
+            recording: None,
+            metadata: None,
+            sequence: u64::from(number),
+            removed: None,
+        };
+        let application = (record.my_participant, record.source.clone());
+        let callee = (self.callee_participant, self.callee_info());
+        vec![shown(application, 1), shown(callee, 2)]
+    }
+}
