@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::thread::Thread;
 
-use media_engine::{Audience, Seat, Tone};
+use media_engine::{Audience, Converters, Seat, Tone};
 use rtrb::{Producer, PushError};
 
 use crate::leg::{Leg, Media, PlayJob};
@@ -53,6 +53,7 @@ pub(crate) enum Disposal {
     Mixer(Box<Mixer>),
     Seat(Box<Seat>),
     Audience(Box<Audience>),
+    Converters(Box<Converters>),
 }
 
 /// The way to the file thread. What finds the ring full waits here.

@@ -24,6 +24,7 @@ mod mixer;
 mod plane;
 mod ports;
 mod registry;
+mod rota;
 mod saves;
 mod socket;
 mod stats;

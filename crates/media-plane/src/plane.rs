@@ -9,8 +9,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use media_engine::{
-    FRAME_MS, Frame, MAX_PAYLOAD_BYTES, Player, PromptAudio, RecorderConfig, SampleRate, Tone, ToneGenerator,
-    ToneSet,
+    Converters, FRAME_MS, Frame, MAX_PAYLOAD_BYTES, Player, PromptAudio, RecorderConfig, SampleRate, Tone,
+    ToneGenerator, ToneSet,
 };
 use nix::sched::{CpuSet, sched_setaffinity};
 use nix::sys::eventfd::{EfdFlags, EventFd};
@@ -24,7 +24,7 @@ use rtrb::{Producer, RingBuffer};
 use crate::command::{Command, Disposer, ToneJob};
 use crate::event::{EventSender, MediaEvents};
 use crate::files::{FileCommand, FileThread, NewTape};
-use crate::leg::{Leg, Media, PlayJob, Sockets, Workbench, codec};
+use crate::leg::{Leg, MAX_KEYS, Media, PlayJob, Sockets, Workbench};
 use crate::ports::{PortPool, RtpPort};
 use crate::registry::Registry;
 use crate::saves::{Order, SAVES, SaveThread};
@@ -138,7 +138,7 @@ impl MediaPlane {
         let registry = Arc::new(Mutex::new(registry));
         let signal = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
         let (disposers, disposals): (Vec<_>, Vec<_>) =
-            (0..config.threads).map(|_| RingBuffer::new(config.max_legs_per_thread)).unzip();
+            (0..config.threads).map(|_| RingBuffer::new(closes(&config))).unzip();
         let (files, file_commands) = sync_channel(FILE_COMMANDS);
         let ((saves, saves_out), (saved_in, saved)) = (sync_channel(SAVES), sync_channel(SAVES));
         let (file_events, file_events_out) = RingBuffer::new(EVENTS);
@@ -177,7 +177,7 @@ impl MediaPlane {
             events.push(out);
             let capacity = inner.config.max_legs_per_thread * 4;
             let events = EventSender::new(ring, Arc::clone(&signal), capacity);
-            let disposer = Disposer::new(disposer, handle.clone(), inner.config.max_legs_per_thread);
+            let disposer = Disposer::new(disposer, handle.clone(), closes(&inner.config));
             let thread = start_thread(&inner, number, events, disposer)?;
             inner.threads.push(thread);
         }
@@ -225,8 +225,9 @@ impl MediaPlane {
     /// Returns [`PlaneError::NoLeg`], [`PlaneError::Busy`] or [`PlaneError::Crypto`].
     pub fn configure(&self, leg: LegId, negotiated: &Negotiated) -> Result<(), PlaneError> {
         let job_rate = self.registry().rate(leg).ok();
-        let media = Box::new(Media::new(negotiated, job_rate)?);
-        self.registry().configured(leg, codec(negotiated.codec))?;
+        let mut media = Box::new(Media::new(negotiated, job_rate)?);
+        let is_member = self.registry().configured(leg, media.codec)?;
+        media.converters = is_member.then(|| Box::new(Converters::new(media.codec.sample_rate())));
         self.push(leg.thread(), Command::Configure(leg, media))
     }
 
@@ -465,6 +466,7 @@ fn start_thread(
         said: Frame::silence(SampleRate::Hz8000),
         scratch: Frame::silence(SampleRate::Hz8000),
         bridged: Frame::silence(SampleRate::Hz8000),
+        keys: Vec::with_capacity(MAX_KEYS),
         packet: [0; FIXED_HEADER_LEN + MAX_PAYLOAD_BYTES + MAX_OVERHEAD],
         events,
         disposer,

@@ -151,13 +151,14 @@ impl Registry {
         }
     }
 
-    pub(crate) fn configured(&mut self, leg: LegId, codec: Codec) -> Result<(), PlaneError> {
+    /// Notes the codec of a leg; tells whether it is in a mixer.
+    pub(crate) fn configured(&mut self, leg: LegId, codec: Codec) -> Result<bool, PlaneError> {
         let entry = self.open_leg(leg)?;
         if entry.is_hosted {
             return Err(PlaneError::NoLeg);
         }
         self.change(leg, |entry| entry.codec = Some(codec));
-        Ok(())
+        Ok(entry.mixer.is_some())
     }
 
     /// Makes a leg that was reserved one without sockets.

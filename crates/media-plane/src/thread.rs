@@ -1,5 +1,7 @@
 //! A media thread: wait, receive, tick, flush, in a circle.
 
+mod mixers;
+
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,11 +12,13 @@ use nix::sys::eventfd::EventFd;
 use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 use rtrb::Consumer;
 
+use self::mixers::mixer_mut;
 use crate::clock::{self, SLOTS, Slots};
 use crate::command::{Command, Disposal};
 use crate::leg::{Leg, Media, Workbench};
 use crate::mixer::Mixer;
 use crate::registry::cost;
+use crate::rota::Rota;
 use crate::socket::Receiver;
 use crate::stats::add;
 use crate::{LegId, PlaneError};
@@ -38,8 +42,7 @@ pub(crate) struct MediaThread {
     stop: Arc<AtomicBool>,
     legs: Vec<Option<Box<Leg>>>,
     mixers: Vec<Option<Box<Mixer>>>,
-    slots: [Vec<u32>; SLOTS],
-    loads: [u32; SLOTS],
+    rota: Rota,
     clock: Slots,
     closing: Vec<LegId>,
     bench: Workbench,
@@ -70,8 +73,7 @@ impl MediaThread {
             stop: parts.stop,
             legs: std::iter::repeat_with(|| None).take(parts.max_legs).collect(),
             mixers: std::iter::repeat_with(|| None).take(parts.max_legs).collect(),
-            slots: std::array::from_fn(|_| Vec::with_capacity(parts.max_legs)),
-            loads: [0; SLOTS],
+            rota: Rota::new(parts.max_legs),
             clock: Slots::new(clock::monotonic()),
             closing: Vec::with_capacity(parts.max_legs),
             bench: parts.bench,
@@ -104,12 +106,10 @@ impl MediaThread {
         self.bench.disposer.flush();
     }
 
-    /// Sets the timer to the next slot that has a leg; an idle thread sleeps.
+    /// Sets the timer to the next slot that is used; an idle thread sleeps.
     fn arm(&mut self) {
         let ahead = (0..SLOTS).map(|ahead| self.clock.peek(ahead));
-        let next =
-            ahead.into_iter().find(|(slot, _)| self.slots.get(*slot).is_some_and(|legs| !legs.is_empty()));
-        let next = next.map(|(_, due)| due);
+        let next = ahead.into_iter().find(|(slot, _)| self.rota.is_used(*slot)).map(|(_, due)| due);
         if next == self.armed {
             return;
         }
@@ -124,7 +124,7 @@ impl MediaThread {
 
     fn run_due_slots(&mut self) {
         let mut now = clock::monotonic();
-        let is_pending = self.loads.iter().any(|load| *load > 0);
+        let is_pending = !self.rota.is_empty();
         let skipped = self.clock.skip(now, is_pending);
         if is_pending && skipped > 0 {
             add(&self.bench.stats.skipped_rounds, skipped);
@@ -135,17 +135,32 @@ impl MediaThread {
                 return;
             }
             self.clock.advance();
-            for leg in self.slots.get(slot).into_iter().flatten() {
-                if let Some(Some(leg)) = self.legs.get_mut(*leg as usize) {
-                    if !contained(leg.id, || leg.tick(due, now, &mut self.bench)) {
-                        self.closing.push(leg.id);
-                    }
-                    if leg.is_paused {
-                        leg.is_paused = !listen(&self.epoll, leg);
-                    }
-                }
+            for number in 0.. {
+                let Some(mixer) = self.rota.mixer(slot, number) else { break };
+                self.tick_mixer(mixer, now);
+            }
+            for number in 0.. {
+                let Some(leg) = self.rota.leg(slot, number) else { break };
+                self.tick_leg(leg, (due, now));
             }
             now = clock::monotonic();
+        }
+    }
+
+    fn tick_leg(&mut self, index: u32, times: (Duration, Duration)) {
+        let Some(Some(leg)) = self.legs.get_mut(index as usize) else { return };
+        let id = leg.id;
+        let is_whole = match leg.membership {
+            Some(membership) => self.tick_member(id, membership, times),
+            None => contained(id, || leg.tick(times, &mut self.bench)),
+        };
+        if !is_whole {
+            self.closing.push(id);
+        }
+        if let Some(Some(leg)) = self.legs.get_mut(index as usize)
+            && leg.is_paused
+        {
+            leg.is_paused = !listen(&self.epoll, leg);
         }
     }
 
@@ -167,6 +182,11 @@ impl MediaThread {
         if !is_whole {
             self.closing.push(leg.id);
         }
+        if let Some(membership) = leg.membership.filter(|membership| !membership.is_awake)
+            && let Some(mixer) = mixer_mut(&mut self.mixers, membership.mixer)
+        {
+            mixer.wake(leg);
+        }
         // An error that only a read clears counts as well, or it would be reported for ever.
         if !leg.spend(count.max(1)) {
             pause(&self.epoll, leg);
@@ -183,14 +203,20 @@ impl MediaThread {
                     }
                 }
                 Command::Configure(leg, media) => self.configure(leg, media, receiver),
-                Command::Play(leg, play) => match self.leg(leg) {
-                    Some((leg, bench)) => leg.play(play, bench),
-                    None => self.bench.disposer.dispose(Disposal::Play(play)),
-                },
-                Command::Tape(leg, tape) => match self.leg(leg) {
-                    Some((leg, bench)) => leg.add_tape(tape, bench),
-                    None => self.bench.disposer.dispose(Disposal::Tape(tape)),
-                },
+                Command::Play(leg, play) => {
+                    match self.leg(leg) {
+                        Some((leg, bench)) => leg.play(play, bench),
+                        None => self.bench.disposer.dispose(Disposal::Play(play)),
+                    }
+                    self.attend(leg);
+                }
+                Command::Tape(leg, tape) => {
+                    match self.leg(leg) {
+                        Some((leg, bench)) => leg.add_tape(tape, bench),
+                        None => self.bench.disposer.dispose(Disposal::Tape(tape)),
+                    }
+                    self.attend(leg);
+                }
                 Command::SendTones(leg, tones) => match self.leg(leg) {
                     Some((leg, bench)) => leg.send_tones(tones, bench),
                     None => self.bench.disposer.dispose(Disposal::Tones(tones)),
@@ -206,22 +232,22 @@ impl MediaThread {
                     }
                 }
                 Command::Close(leg) => self.closing.push(leg),
-                Command::OpenMixer(mixer) => {
-                    let place = self.mixers.get_mut(mixer.id.index());
-                    if let Some(old) = place.and_then(|place| place.replace(mixer)) {
-                        self.bench.disposer.dispose(Disposal::Mixer(old));
+                Command::OpenMixer(mixer) => self.open_mixer(mixer),
+                Command::CloseMixer(mixer) => self.close_mixer(mixer),
+                Command::Join(leg, mixer, seat) => self.join(leg, mixer, seat),
+                Command::Leave(leg) => self.leave(leg),
+                Command::Mute(leg, is_muted) => {
+                    if let Some((mixer, member)) = self.member(leg) {
+                        mixer.engine.set_muted(member, is_muted);
                     }
                 }
-                Command::CloseMixer(id) => {
-                    let place = self.mixers.get_mut(id.index());
-                    let place = place.filter(|mixer| mixer.as_ref().is_some_and(|mixer| mixer.id == id));
-                    if let Some(mixer) = place.and_then(Option::take) {
-                        self.bench.disposer.dispose(Disposal::Mixer(mixer));
-                    }
+                Command::Route(leg, audience) => {
+                    let old = match self.member(leg) {
+                        Some((mixer, member)) => mixer.engine.set_audience(member, audience),
+                        None => audience,
+                    };
+                    self.bench.disposer.dispose(Disposal::Audience(old));
                 }
-                Command::Join(_, _, seat) => self.bench.disposer.dispose(Disposal::Seat(seat)),
-                Command::Leave(_) | Command::Mute(..) => {}
-                Command::Route(_, audience) => self.bench.disposer.dispose(Disposal::Audience(audience)),
             }
         }
     }
@@ -231,35 +257,30 @@ impl MediaThread {
         Some((leg, &mut self.bench))
     }
 
-    fn configure(&mut self, id: LegId, media: Box<Media>, receiver: &mut Receiver) {
+    fn configure(&mut self, id: LegId, mut media: Box<Media>, receiver: &mut Receiver) {
         let weight = cost(media.codec);
         let now = clock::monotonic();
         let Some((leg, bench)) = self.leg(id) else {
             return self.bench.disposer.dispose(Disposal::Media(media));
         };
         let is_first = !leg.is_configured();
+        let converters = media.converters.take();
         leg.configure(media, now, bench);
-        if !is_first {
-            return;
-        }
+        self.convert_for_others(id, converters);
+        let Some((leg, _)) = self.leg(id).filter(|_| is_first) else { return };
         for sockets in leg.sockets.iter().cycle().take(STALE_BATCHES) {
             if receiver.receive(&sockets.rtp) + receiver.receive(&sockets.rtcp) == 0 {
                 break;
             }
         }
         self.enter_round(id, weight);
+        self.connect(id);
     }
 
     /// Gives a leg the least loaded slot and starts to listen for it.
     fn enter_round(&mut self, id: LegId, weight: u32) {
-        if self.loads.iter().all(|load| *load == 0) {
-            self.clock.skip(clock::monotonic(), false);
-        }
-        let slot = (0..SLOTS).min_by_key(|slot| self.loads.get(*slot)).unwrap_or(0);
-        if let (Some(load), Some(legs)) = (self.loads.get_mut(slot), self.slots.get_mut(slot)) {
-            *load += weight;
-            legs.push(id.index() as u32);
-        }
+        self.catch_up();
+        let slot = self.rota.enter_leg(id.index() as u32, weight);
         let Some(Some(leg)) = self.legs.get_mut(id.index()) else { return };
         leg.slot = Some((slot, weight));
         let Some(sockets) = &leg.sockets else { return };
@@ -268,6 +289,13 @@ impl MediaThread {
         let rtp = self.epoll.add(&sockets.rtp, interest(token));
         if let Err(error) = rtp.and(self.epoll.add(&sockets.rtcp, interest(token | 1))) {
             tracing::error!(leg.id = id.as_u64(), %error, "failed to listen for a leg");
+        }
+    }
+
+    /// Lets an idle clock go on from here.
+    fn catch_up(&mut self) {
+        if self.rota.is_empty() {
+            self.clock.skip(clock::monotonic(), false);
         }
     }
 
@@ -280,11 +308,9 @@ impl MediaThread {
             let place =
                 self.legs.get_mut(id.index()).filter(|leg| leg.as_ref().is_some_and(|leg| leg.id == id));
             let Some(mut leg) = place.and_then(Option::take) else { continue };
-            if let Some((slot, weight)) = leg.slot
-                && let (Some(load), Some(legs)) = (self.loads.get_mut(slot), self.slots.get_mut(slot))
-            {
-                *load = load.saturating_sub(weight);
-                legs.retain(|index| *index as usize != id.index());
+            self.forget_member(&mut leg);
+            if let Some(slot) = leg.slot {
+                self.rota.leave_leg(id.index() as u32, slot);
             }
             if let Some(sockets) = leg.sockets.as_ref().filter(|_| leg.slot.is_some()) {
                 let _ = self.epoll.delete(&sockets.rtp);
@@ -297,7 +323,7 @@ impl MediaThread {
 }
 
 /// Does work for one leg; false where it panicked. A defect that one far end found ends its leg, not the thread.
-fn contained(leg: LegId, work: impl FnOnce()) -> bool {
+pub(crate) fn contained(leg: LegId, work: impl FnOnce()) -> bool {
     let is_whole = catch_unwind(AssertUnwindSafe(work)).is_ok();
     if !is_whole {
         tracing::error!(leg.id = leg.as_u64(), "media of a leg panicked; the leg is closed");
@@ -325,6 +351,66 @@ fn set_interest(epoll: &Epoll, leg: &Leg, flags: EpollFlags) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::Disposer;
+    use crate::event::EventSender;
+    use crate::leg::PlayJob;
+    use crate::{JobId, MixerConfig, MixerId};
+    use media_engine::{Audience, Frame, SampleRate, Seat, ToneGenerator};
+    use nix::sys::eventfd::EfdFlags;
+    use rtrb::{Producer, RingBuffer};
+
+    /// A thread that is told what to do and does it round by round.
+    fn thread() -> (MediaThread, Producer<Command>) {
+        let eventfd = || Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap());
+        let (commands, out) = RingBuffer::new(8);
+        let frame = || Frame::silence(SampleRate::Hz8000);
+        let bench = Workbench {
+            heard: frame(),
+            said: frame(),
+            scratch: frame(),
+            bridged: frame(),
+            keys: Vec::new(),
+            packet: [0; _],
+            events: EventSender::new(RingBuffer::new(64).0, eventfd(), 64),
+            disposer: Disposer::new(RingBuffer::new(64).0, std::thread::current(), 64),
+            stats: Arc::default(),
+            lost_after: Duration::from_secs(20),
+            cname: String::new(),
+        };
+        let parts = Parts { wake: eventfd(), commands: out, stop: Arc::default(), max_legs: 4, bench };
+        (MediaThread::new(parts).unwrap(), commands)
+    }
+
+    #[test]
+    fn a_meeting_of_nobody_costs_no_wake_up() {
+        let (mut thread, mut commands) = thread();
+        let mut receiver = Receiver::new();
+        let (mixer, bot) = (MixerId::new(1, 0, 0), LegId::new(1, 0, 0));
+        let config = MixerConfig::default();
+        let seat = Seat::new(bot.as_u64(), Some(SampleRate::Hz16000), Audience::default(), false);
+        for command in [
+            Command::OpenMixer(Box::new(Mixer::new(mixer, config))),
+            Command::Open(Box::new(Leg::hosted(bot))),
+            Command::Join(bot, mixer, Box::new(seat)),
+        ] {
+            assert!(commands.push(command).is_ok());
+            thread.take_commands(&mut receiver);
+            thread.arm();
+            assert_eq!(thread.armed, None);
+        }
+
+        let tone = PlayJob::tone(JobId(1), ToneGenerator::sine(400.0, 100), Some(2));
+        assert!(commands.push(Command::Play(bot, Box::new(tone))).is_ok());
+        thread.take_commands(&mut receiver);
+        thread.arm();
+        assert!(thread.armed.is_some());
+
+        for _ in 0..2 {
+            thread.tick_mixer(0, clock::monotonic());
+        }
+        thread.arm();
+        assert_eq!(thread.armed, None);
+    }
 
     #[test]
     fn a_panic_in_the_work_for_a_leg_stays_there() {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use media_engine::Tone;
-use media_plane::{JobId, JobOutcome, ToneSound};
+use media_plane::{JobId, JobOutcome, LegId, MemberConfig, MixerConfig, Route, ToneSound};
 use rtc_proto::Codec;
 use rtc_proto::srtp::Suite;
 use support::{Rig, speech};
@@ -53,6 +53,30 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// A mixer's members and the legs that they talk to.
+struct Meeting {
+    members: [LegId; 4],
+    phones: [LegId; 4],
+}
+
+/// Lets four phones talk to each other and to a bot, which plays and captures; all codecs convert for each other.
+fn meeting(rig: &Rig) -> (Meeting, LegId) {
+    let mixer = rig.plane.open_mixer(MixerConfig::default(), None).expect("mixer");
+    let join = |leg| rig.plane.join(leg, mixer, MemberConfig::default()).expect("join");
+    let prompt = speech(2);
+    let pairs = [Codec::Pcmu, Codec::Opus, Codec::G722, Codec::Opus].map(|codec| {
+        let (phone, member) = rig.pair(codec, None);
+        join(member.leg);
+        rig.plane.play(phone.leg, JobId(1), std::slice::from_ref(&prompt), true).expect("play");
+        (member.leg, phone.leg)
+    });
+    let bot = rig.plane.open_virtual_leg(mixer).expect("bot");
+    join(bot);
+    rig.plane.play(bot, JobId(1), &[prompt], true).expect("play");
+    rig.capture(bot, JobId(9), "allocations-bot");
+    (Meeting { members: pairs.map(|pair| pair.0), phones: pairs.map(|pair| pair.1) }, bot)
+}
+
 #[test]
 fn nothing_is_allocated_while_legs_talk() {
     IS_EXEMPT.with(|exempt| exempt.set(true));
@@ -75,6 +99,7 @@ fn nothing_is_allocated_while_legs_talk() {
         rig.plane.play(a.leg, JobId(1), std::slice::from_ref(&prompt), true).unwrap();
     }
     let (first, _) = pairs[0];
+    let (meeting, bot) = meeting(&rig);
     let lap =
         |length| ToneSound { frequency_hz: 1.0, amplitude: 1, duration: Some(Duration::from_millis(length)) };
     rig.plane.play_tone(first.leg, JobId(2), lap(200)).unwrap();
@@ -84,6 +109,16 @@ fn nothing_is_allocated_while_legs_talk() {
     for (a, _) in &pairs {
         rig.plane.send_tones(a.leg, JobId(3), &[Tone::Tone5, Tone::Pound], 60).unwrap();
     }
+    for (number, member) in meeting.members.into_iter().enumerate() {
+        rig.plane.send_tones(meeting.phones[number], JobId(3), &[Tone::Tone1], 60).unwrap();
+        rig.plane.set_muted(member, number == 0).unwrap();
+        let audience = (number == 1).then(|| vec![bot, meeting.members[2]]);
+        rig.plane.set_route(member, Route { is_in_default_group: true, audience }).unwrap();
+    }
+    rig.plane.play_tone(first.leg, JobId(5), lap(300)).unwrap();
+    assert_eq!(rig.job_done(first.leg, JobId(5)), JobOutcome::Completed);
+    rig.plane.leave(meeting.members[3]).unwrap();
+    rig.plane.play_tone(meeting.members[2], JobId(6), lap(400)).unwrap();
     // Longer than the longest time between reports.
     rig.plane.play_tone(first.leg, JobId(4), lap(7_600)).unwrap();
     assert_eq!(rig.job_done(first.leg, JobId(4)), JobOutcome::Completed);

@@ -3,7 +3,6 @@
 
 mod support;
 
-use std::net::SocketAddr;
 #[expect(clippy::disallowed_types, reason = "the far end of a test is a bare socket")]
 use std::net::UdpSocket;
 use std::time::Duration;
@@ -13,17 +12,9 @@ use rtc_proto::Codec;
 use rtc_proto::rtp::{Header, Packet};
 use rtc_proto::sdp::Direction;
 use rtc_proto::{rtcp, rtp};
-use support::{Rig, config, now, speech, terms_to};
+use support::{Rig, config, now, socket, speech, terms_to};
 
 const MS: Duration = Duration::from_millis(1);
-
-#[expect(clippy::disallowed_types, reason = "the far end of a test is a bare socket")]
-fn socket(ip: &str) -> (UdpSocket, SocketAddr) {
-    let socket = UdpSocket::bind((ip, 0)).expect("socket");
-    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("time-out");
-    let address = socket.local_addr().expect("address");
-    (socket, address)
-}
 
 /// The header of the next RTP packet that comes.
 #[expect(clippy::disallowed_types, reason = "the far end of a test is a bare socket")]

@@ -28,19 +28,19 @@ impl Mixer {
         let listener = self.members.get_mut(member.0)?;
         listener.has_listened = true;
         let (name, key, number) = (listener.name, listener.key, listener.share);
-        let share = self.shares.get(number).filter(|share| share.is(codec));
-        let Some(leader) = share.map(|share| share.leader) else {
+        if !self.shares.get(number).is_some_and(|share| share.is(codec)) {
             listener.followed = member.0;
             let mut payload = [0; MAX_PAYLOAD_BYTES];
             let length = self.encode(member.0, key, senders.sender(name)?, &mut payload);
             self.solo = payload;
             return self.solo.get(..length);
-        };
-        listener.followed = leader;
-        if share.is_some_and(|share| share.payload().is_none()) {
+        }
+        if self.shares.get(number)?.payload().is_none() {
             self.fill_share(number, member.0, codec, senders)?;
         }
-        self.shares.get(number)?.payload()
+        let share = self.shares.get(number)?;
+        self.members.get_mut(member.0)?.followed = share.leader;
+        share.payload()
     }
 
     /// What a member hears as it turns from the others to something else, and they fade away; nothing where it did not

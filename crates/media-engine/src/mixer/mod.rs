@@ -137,16 +137,18 @@ impl Mixer {
         std::mem::replace(&mut member.seat.audience, audience)
     }
 
-    /// Gives a member converters for the rate of its frames from here on; returns those it had, to be dropped elsewhere.
+    /// Gives a member converters for the rate of its frames from here on; returns those it had, or these where it has
+    /// such, to be dropped elsewhere.
     pub fn set_converters(
         &mut self,
         member: MemberId,
         converters: Box<Converters>,
     ) -> Option<Box<Converters>> {
-        match self.members.get_mut(member.0) {
-            Some(member) => member.seat.converters.replace(converters),
-            None => Some(converters),
+        let Some(member) = self.members.get_mut(member.0) else { return Some(converters) };
+        if member.seat.converters.as_ref().is_some_and(|present| present.from() == converters.from()) {
+            return Some(converters);
         }
+        member.seat.converters.replace(converters)
     }
 
     /// Says with which codec a member is going to take payloads; none while it takes none.

@@ -68,6 +68,12 @@ impl Seat {
         let converters = rate.map(|rate| Box::new(Converters::new(rate)));
         Self { name, audience: Box::new(audience), is_muted, converters }
     }
+
+    /// What the member is called.
+    #[must_use]
+    pub const fn name(&self) -> u64 {
+        self.name
+    }
 }
 
 /// From the rate of a member to those of its listeners.
@@ -95,6 +101,10 @@ impl Converters {
         };
         let others = others.map(|to| Streaming { converter: FrameConverter::new(from, to), used: 0 });
         Self { from, others }
+    }
+
+    pub(super) fn from(&self) -> SampleRate {
+        self.from
     }
 
     /// Converts this round's samples from one rate to another; false where it is not for these.

@@ -2,7 +2,7 @@
 
 use aws_lc_rs::rand;
 use media_engine::{
-    AudioReceiver, AudioSender, Codec, DtmfDetector, FrameConverter, ReceiverConfig, SampleRate,
+    AudioReceiver, AudioSender, Codec, Converters, DtmfDetector, FrameConverter, ReceiverConfig, SampleRate,
     SenderConfig, TelephoneEventFormat,
 };
 use rtc_proto::sdp::Negotiated;
@@ -24,6 +24,8 @@ pub(crate) struct Media {
     pub(crate) detector: Option<DtmfDetector>,
     /// For jobs that began under another codec.
     pub(crate) bridge: Option<Box<Bridge>>,
+    /// For the other members of its mixer, on the way there.
+    pub(crate) converters: Option<Box<Converters>>,
 }
 
 /// Lets jobs made for one rate go on at another.
@@ -81,6 +83,7 @@ impl Media {
             outbound,
             detector,
             bridge,
+            converters: None,
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod jobs;
 mod media;
+mod member;
 mod peer;
 mod report;
 
@@ -17,11 +18,12 @@ use rtc_proto::srtp::MAX_OVERHEAD;
 
 pub(crate) use self::jobs::PlayJob;
 use self::jobs::{Jobs, Refused};
-pub(crate) use self::media::{Media, codec};
+pub(crate) use self::media::Media;
 use self::peer::Peer;
 use self::report::Reports;
 use crate::command::{Disposal, Disposer, ToneJob};
 use crate::event::{EventSender, JobOutcome, MediaEvent, RecordingEnd};
+use crate::mixer::Membership;
 use crate::ports::RtpPort;
 use crate::socket::Socket;
 use crate::stats::{ThreadStats, add};
@@ -42,12 +44,29 @@ pub(crate) struct Workbench {
     pub(crate) said: Frame,
     pub(crate) scratch: Frame,
     pub(crate) bridged: Frame,
+    /// Keys that the leg has just pressed which was listened to last.
+    pub(crate) keys: Vec<Tone>,
     pub(crate) packet: [u8; FIXED_HEADER_LEN + MAX_PAYLOAD_BYTES + MAX_OVERHEAD],
     pub(crate) events: EventSender,
     pub(crate) disposer: Disposer,
     pub(crate) stats: Arc<ThreadStats>,
     pub(crate) lost_after: Duration,
     pub(crate) cname: String,
+}
+
+/// Keys that a leg may press in one round, as many as its receiver keeps.
+pub(crate) const MAX_KEYS: usize = 16;
+
+/// What a leg is told of others to send while it plays nothing itself.
+#[derive(Clone, Copy)]
+pub(crate) enum Others<'a> {
+    /// It is in no mixer.
+    Absent,
+    /// They fade away, as samples at its rate, below what it plays.
+    Fading(&'a [i16]),
+    /// What the mixer has encoded.
+    Payload(&'a [u8]),
+    Silent,
 }
 
 /// A pair of sockets.
@@ -67,6 +86,7 @@ pub(crate) struct Leg {
     /// Place in the round and weight there, once configured.
     pub(crate) slot: Option<(usize, u32)>,
     pub(crate) jobs: Jobs,
+    pub(crate) membership: Option<Membership>,
     pub(crate) is_paused: bool,
     link: Option<Link>,
     budget: u32,
@@ -117,6 +137,7 @@ impl Leg {
             sockets: None,
             slot: None,
             jobs: Jobs::default(),
+            membership: None,
             is_paused: false,
             link: None,
             budget: BUDGET,
@@ -231,19 +252,36 @@ impl Leg {
         }
     }
 
-    /// The leg's work of one round, due at `due`.
-    pub(crate) fn tick(&mut self, due: Duration, now: Duration, bench: &mut Workbench) {
+    /// The leg's work of one round, due at `due`, where it is in no mixer.
+    pub(crate) fn tick(&mut self, (due, now): (Duration, Duration), bench: &mut Workbench) {
+        self.listen(now, true, bench);
+        self.tick_heard(Others::Absent, (due, now), bench);
+    }
+
+    /// The same once somebody has listened to it.
+    pub(crate) fn tick_heard(
+        &mut self,
+        others: Others<'_>,
+        (due, now): (Duration, Duration),
+        bench: &mut Workbench,
+    ) {
         self.budget = BUDGET;
-        self.listen(now, bench);
-        self.speak(due, bench);
+        self.speak(others, due, bench);
+        self.tell_if_lost(now, bench);
         self.report(now, bench, false);
         self.jobs.dispose_ended(&mut bench.disposer);
     }
 
-    fn listen(&mut self, now: Duration, bench: &mut Workbench) {
-        let Some(link) = &mut self.link else { return };
+    /// Puts the next 20 ms of the far end on the bench, and keys; unless sound is wanted, only what has voice in it.
+    pub(crate) fn listen(&mut self, now: Duration, wants_sound: bool, bench: &mut Workbench) -> FrameKind {
+        bench.keys.clear();
+        let Some(link) = &mut self.link else { return FrameKind::Silence };
         let media = &mut link.media;
-        let kind = media.receiver.pull(now, &mut bench.heard);
+        let kind = if wants_sound || media.detector.is_some() || self.jobs.has_tapes() {
+            media.receiver.pull(now, &mut bench.heard)
+        } else {
+            media.receiver.pull_voice(now, &mut bench.heard)
+        };
         while let Some(event) = media.receiver.poll_tone() {
             heard_tone(self.id, event.tone, &mut self.jobs, bench);
         }
@@ -260,13 +298,18 @@ impl Leg {
             &bench.bridged
         });
         self.jobs.hear(&bench.heard, bridged, &mut bench.scratch);
+        kind
+    }
+
+    fn tell_if_lost(&mut self, now: Duration, bench: &mut Workbench) {
+        let Some(link) = &mut self.link else { return };
         if link.is_overdue(now, bench.lost_after) && !link.is_lost {
             link.is_lost = true;
             bench.events.send(MediaEvent::Lost { leg: self.id }, &bench.stats);
         }
     }
 
-    fn speak(&mut self, due: Duration, bench: &mut Workbench) {
+    fn speak(&mut self, others: Others<'_>, due: Duration, bench: &mut Workbench) {
         let Some(link) = &mut self.link else { return };
         bench.said.reset(link.media.codec.sample_rate());
         let (is_playing, ended) = self.jobs.fill(&mut bench.said);
@@ -277,6 +320,11 @@ impl Leg {
             bridge.said.convert(&bench.said, &mut bench.scratch);
             std::mem::swap(&mut bench.said, &mut bench.scratch);
         }
+        if let Others::Fading(samples) = others {
+            for (slot, x) in bench.said.samples_mut().iter_mut().zip(samples) {
+                *slot = slot.saturating_add(*x);
+            }
+        }
         if let Some((play, outcome)) = ended {
             job_done(self.id, play.job, outcome, bench);
             bench.disposer.dispose(Disposal::Play(play));
@@ -284,12 +332,13 @@ impl Leg {
         let destination = link.peer.destination().filter(|_| link.media.negotiated.direction.sends());
         match destination {
             Some(to) => {
-                let frame = if is_playing {
-                    Some(&bench.said)
-                } else {
-                    Some(&bench.heard).filter(|_| self.jobs.is_echo)
+                let said = match others {
+                    _ if is_playing => Said::Frame(&bench.said),
+                    Others::Payload(payload) => Said::Encoded(payload),
+                    Others::Absent if self.jobs.is_echo => Said::Frame(&bench.heard),
+                    Others::Absent | Others::Fading(_) | Others::Silent => Said::Silence,
                 };
-                if let Some(len) = write_packet(&mut link.media, frame, &mut bench.packet) {
+                if let Some(len) = write_packet(&mut link.media, said, &mut bench.packet) {
                     self.send(len.total, len.payload, (to, due), bench);
                 }
             }
@@ -400,10 +449,21 @@ struct Lengths {
     payload: usize,
 }
 
+/// What a leg says in a round, unless it sends keys.
+enum Said<'a> {
+    Encoded(&'a [u8]),
+    Frame(&'a Frame),
+    Silence,
+}
+
 /// Encodes and protects this round's packet; `None` where there is none to send.
-fn write_packet(media: &mut Media, frame: Option<&Frame>, packet: &mut [u8]) -> Option<Lengths> {
+fn write_packet(media: &mut Media, said: Said<'_>, packet: &mut [u8]) -> Option<Lengths> {
     let payload = packet.get_mut(FIXED_HEADER_LEN..FIXED_HEADER_LEN + MAX_PAYLOAD_BYTES)?;
-    let sent = media.sender.send(frame, payload)?;
+    let sent = match said {
+        Said::Encoded(encoded) => media.sender.send_encoded(encoded, payload)?,
+        Said::Frame(frame) => media.sender.send(Some(frame), payload)?,
+        Said::Silence => media.sender.send(None, payload)?,
+    };
     let header = Header {
         marker: sent.marker,
         payload_type: sent.payload_type,
@@ -438,6 +498,9 @@ fn engine_packet<'a>(packet: &Packet<'a>) -> RtpPacketRef<'a> {
 
 fn heard_tone(leg: LegId, tone: Tone, jobs: &mut Jobs, bench: &mut Workbench) {
     jobs.hear_tone(tone);
+    if bench.keys.len() < bench.keys.capacity() {
+        bench.keys.push(tone);
+    }
     bench.events.send(MediaEvent::Tone { leg, tone }, &bench.stats);
 }
 

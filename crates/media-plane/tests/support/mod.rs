@@ -3,6 +3,8 @@
 #![expect(dead_code, reason = "each test file uses its own part")]
 
 use std::net::SocketAddr;
+#[expect(clippy::disallowed_types, reason = "the far end of a test is a bare socket")]
+use std::net::UdpSocket;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -187,4 +189,12 @@ pub(crate) fn speech(seconds: usize) -> Arc<PromptAudio> {
 
 pub(crate) fn open_files() -> usize {
     std::fs::read_dir("/proc/self/fd").expect("fds").count()
+}
+
+#[expect(clippy::disallowed_types, reason = "the far end of a test is a bare socket")]
+pub(crate) fn socket(ip: &str) -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind((ip, 0)).expect("socket");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("time-out");
+    let address = socket.local_addr().expect("address");
+    (socket, address)
 }

@@ -1,0 +1,79 @@
+//! A leg as a member of a mixer.
+
+use media_engine::{AudioSender, Codec};
+
+use super::jobs::Jobs;
+use super::{Leg, Workbench, job_done};
+use crate::command::Disposal;
+use crate::conference::HOSTED_RATE;
+use crate::event::{JobOutcome, RecordingEnd};
+
+impl Leg {
+    /// Whether it is a bot's, without a far end.
+    pub(crate) fn is_hosted(&self) -> bool {
+        self.sockets.is_none()
+    }
+
+    /// Whether it plays, records or captures.
+    pub(crate) fn has_jobs(&self) -> bool {
+        self.jobs.play.is_some() || self.jobs.has_tapes()
+    }
+
+    /// Whether nothing comes from it until a packet does.
+    pub(crate) fn may_sleep(&self) -> bool {
+        let is_idle = self.link.as_ref().is_none_or(|link| link.media.receiver.is_idle());
+        is_idle && !self.jobs.has_tapes()
+    }
+
+    /// In what the far end is sent what others say, unless it is on hold or hears something of its own.
+    pub(crate) fn listening_codec(&self) -> Option<Codec> {
+        let link = self.link.as_ref().filter(|_| self.jobs.play.is_none())?;
+        let sends = link.media.negotiated.direction.sends() && link.peer.destination().is_some();
+        sends.then_some(link.media.codec)
+    }
+
+    /// Its encoder and what it sends, for what others say.
+    pub(crate) fn sender(&mut self) -> Option<&mut AudioSender> {
+        let link = self.link.as_mut().filter(|_| self.jobs.play.is_none())?;
+        Some(&mut link.media.sender)
+    }
+
+    /// The same although it plays something of its own.
+    pub(crate) fn busy_sender(&mut self) -> Option<&mut AudioSender> {
+        self.link.as_mut().map(|link| &mut link.media.sender)
+    }
+
+    /// Puts the next 20 ms of what a hosted leg says on the bench; false where it says nothing.
+    pub(crate) fn prompt(&mut self, bench: &mut Workbench) -> bool {
+        bench.said.reset(HOSTED_RATE);
+        let (is_playing, ended) = self.jobs.fill(&mut bench.said);
+        if let Some((play, outcome)) = ended {
+            job_done(self.id, play.job, outcome, bench);
+            bench.disposer.dispose(Disposal::Play(play));
+        }
+        self.jobs.dispose_ended(&mut bench.disposer);
+        is_playing
+    }
+
+    /// Lets a hosted leg's recordings hear what lies on the bench.
+    pub(crate) fn hear_mix(&mut self, bench: &mut Workbench) {
+        self.jobs.hear(&bench.heard, None, &mut bench.scratch);
+        self.jobs.dispose_ended(&mut bench.disposer);
+    }
+
+    /// Ends what a hosted leg does, which it cannot do outside of a mixer.
+    pub(crate) fn end_hosted_jobs(&mut self, bench: &mut Workbench) {
+        if !self.is_hosted() {
+            return;
+        }
+        let Jobs { play, tapes, .. } = &mut self.jobs;
+        if let Some(play) = play.take() {
+            job_done(self.id, play.job, JobOutcome::Cancelled, bench);
+            bench.disposer.dispose(Disposal::Play(play));
+        }
+        for tape in tapes.iter_mut().flatten() {
+            tape.stop(RecordingEnd::Recorder(media_engine::RecordOutcome::Cancelled));
+        }
+        self.jobs.dispose_ended(&mut bench.disposer);
+    }
+}
