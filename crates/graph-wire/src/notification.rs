@@ -84,7 +84,7 @@ pub(crate) fn notification_definitions() -> Vec<Definition> {
                 text("callbackUri"),
                 Member::new("changeType", ChangeType::shape()),
                 text("resource"),
-                Member::new("resourceData", Shape::Named("entity")),
+                Member::new("resourceData", Shape::OneOrMany("entity")),
                 text("resourceUrl"),
             ],
         },

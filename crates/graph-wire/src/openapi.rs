@@ -260,5 +260,8 @@ fn shape_schema(shape: &Shape) -> Value {
         Shape::Named(name) => reference(name),
         Shape::Open(name) => json!({"type": "object", "title": name}),
         Shape::List(item) => json!({"type": "array", "items": shape_schema(item)}),
+        Shape::OneOrMany(name) => {
+            json!({"oneOf": [reference(name), {"type": "array", "items": reference(name)}]})
+        }
     }
 }

@@ -36,6 +36,8 @@ pub(crate) enum Shape {
     /// An object that is never there, by its name: the member is always null or empty.
     Open(&'static str),
     List(Box<Shape>),
+    /// An object by its name, or a list of such.
+    OneOrMany(&'static str),
 }
 
 /// A member of an object.

@@ -5,13 +5,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
+#[path = "sample/conference.rs"]
+mod conference;
+#[path = "sample/meeting.rs"]
+mod meeting;
 mod sample;
 
 use std::path::Path;
 
 use graph_wire::{
-    Limits, ReadOptions, created_call, links, notifications, operation_list, read_call, read_operation,
-    started_operation,
+    Contained, Limits, ReadOptions, created_call, dominant_speaker, links, notifications, operation_list,
+    read_call, read_operation, started_operation,
 };
 use model::{
     Call, CallId, CallState, ChangeType, MediaState, NotificationBody, Operation, OperationId, OperationKind,
@@ -96,20 +100,20 @@ fn all_bodies() -> Vec<(&'static str, &'static str, Value)> {
     let terminated =
         Call { state: CallState::Terminated, outcome: Some(Outcome::EndedByBot), ..established() };
     let two = [finished_prompt(), running_recording()];
-    vec![
+    let mut bodies = vec![
         ("created-call", "call", created_call(BASE, &call())),
-        ("read-call", "call", read_call(BASE, &established(), &[], &everything)),
-        ("running-recording", "recordOperation", started_operation(&running_recording())),
+        ("read-call", "call", read_call(BASE, &established(), &Contained::default(), &everything)),
+        ("running-recording", "recordOperation", started_operation(BASE, &running_recording())),
         ("sent-tones", "sendDtmfTonesOperation", read_operation(BASE, id, &sent_tones(), &everything)),
         (
             "subscribed",
             "subscribeToToneOperation",
-            started_operation(&completed(OperationKind::SubscribeToTone)),
+            started_operation(BASE, &completed(OperationKind::SubscribeToTone)),
         ),
         (
             "cancelled",
             "cancelMediaProcessingOperation",
-            started_operation(&completed(OperationKind::CancelMediaProcessing)),
+            started_operation(BASE, &completed(OperationKind::CancelMediaProcessing)),
         ),
         ("operations", "commsOperationCollectionResponse", operation_list(BASE, id, &two, &everything)),
         ("notified-establishing", "commsNotifications", call_notified(ChangeType::Updated, call())),
@@ -123,7 +127,9 @@ fn all_bodies() -> Vec<(&'static str, &'static str, Value)> {
         ("notified-prompt", "commsNotifications", operation_notified(finished_prompt())),
         ("notified-recording", "commsNotifications", operation_notified(recorded)),
         ("notified-cancelled-recording", "commsNotifications", operation_notified(cancelled)),
-    ]
+    ];
+    bodies.extend(conference::bodies());
+    bodies
 }
 
 #[test]
@@ -165,7 +171,7 @@ fn every_documented_member_is_there() {
         assert!(says(body, &documented), "{name}: {body:#}");
         checked += 1;
     }
-    assert_eq!(checked, 11);
+    assert_eq!(checked, 22);
 }
 
 /// Checks a value against a schema of the served description: every member declared, every type as declared.
@@ -179,6 +185,9 @@ fn check(value: &Value, schema: &Value, document: &Value, place: &str) {
     }
     if let Some([only]) = schema["allOf"].as_array().map(Vec::as_slice) {
         return check(value, only, document, place);
+    }
+    if let Some([one, many]) = schema["oneOf"].as_array().map(Vec::as_slice) {
+        return check(value, if value.is_array() { many } else { one }, document, place);
     }
     if let Some(names) = schema["enum"].as_array() {
         return assert!(names.contains(value), "{place} is {value}");
@@ -260,17 +269,39 @@ fn a_new_calls_notification_introduces_it() {
 
 #[test]
 fn a_read_shows_what_is_selected_and_expanded() {
-    let options = ReadOptions::from_query("$select=id,state&$expand=operations($select=status)").unwrap();
+    let query = "$select=id,state&$expand=operations($select=status),participants($select=isMuted),\
+                 audioRoutingGroups";
+    let options = ReadOptions::from_query(query).unwrap();
+    let contained = Contained {
+        operations: vec![finished_prompt()],
+        participants: conference::both(),
+        ..Contained::default()
+    };
+    let participant =
+        |is_muted: bool| json!({"@odata.type": "#microsoft.graph.participant", "isMuted": is_muted});
     assert_eq!(
-        read_call(BASE, &established(), &[finished_prompt()], &options),
+        read_call(BASE, &established(), &contained, &options),
         json!({
             "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#communications/calls(id,state)/$entity",
             "@odata.type": "#microsoft.graph.call",
             "id": CALL,
             "state": "established",
             "operations": [{"@odata.type": "#microsoft.graph.playPromptOperation", "status": "completed"}],
+            "participants": [participant(true), participant(false)],
+            "audioRoutingGroups": [],
         })
     );
+}
+
+#[test]
+fn who_speaks_is_named_as_in_the_roster_or_is_null() {
+    let john = conference::both().remove(0);
+    let speaker = Some((john.id, john.media_streams[0].source_id));
+    assert_eq!(
+        dominant_speaker(speaker),
+        json!({"participantId": "0d7664b6-6432-43ed-8d27-d9e7adec188c", "sourceId": "1"})
+    );
+    assert_eq!(dominant_speaker(None), json!({"participantId": null, "sourceId": null}));
 }
 
 #[test]

@@ -37,6 +37,9 @@ fn notation(schema: &Value) -> String {
     if let Some(whole) = schema["allOf"].as_array() {
         return notation(&whole[0]);
     }
+    if let Some(alternatives) = schema["oneOf"].as_array() {
+        return alternatives.iter().map(notation).collect::<Vec<_>>().join(" or ");
+    }
     match schema["type"].as_str().unwrap() {
         "array" => format!("[{}]", notation(&schema["items"])),
         "integer" => schema["format"].as_str().unwrap().to_owned(),
@@ -174,7 +177,13 @@ fn enumerations_agree_but_for_intended_differences() {
 #[test]
 fn every_served_type_is_one_that_is_described() {
     let (document, facts) = (served(), described());
-    let ours = ["commsOperationCollectionResponse", "error", "recordCompletionReason"];
+    let ours = [
+        "audioRoutingGroupCollectionResponse",
+        "commsOperationCollectionResponse",
+        "error",
+        "participantCollectionResponse",
+        "recordCompletionReason",
+    ];
     for name in document["components"]["schemas"].as_object().unwrap().keys() {
         let name = local(name);
         let is_described = facts["types"][&name].is_object() || facts["enumerations"][&name].is_array();

@@ -35,5 +35,6 @@ pub(crate) fn meeting(thread_id: &str) -> OnlineMeeting {
         consents: BTreeMap::new(),
         options: BTreeMap::new(),
         is_from_file: false,
+        revision: 0,
     }
 }

@@ -3,8 +3,8 @@
 use graph_wire::{Caller, CreateCall, Limits};
 use model::{
     AppId, Call, CallDirection, CallId, CallKind, CallState, ChainId, ChangeType, Destination, Identity,
-    IdentitySet, MediaConfig, MediaInfo, NewCall, Notification, NotificationBody, NotificationId, Participant,
-    ParticipantId, ScenarioId, TenantId, Timestamp,
+    IdentitySet, MediaConfig, MediaInfo, NewCall, Notification, NotificationBody, NotificationId,
+    Participant, ParticipantId, ScenarioId, TenantId, Timestamp,
 };
 
 /// The body that creates it.
