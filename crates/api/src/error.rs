@@ -91,7 +91,8 @@ impl From<StoreError> for ApiError {
             StoreError::Conflict { .. }
             | StoreError::Corrupt { .. }
             | StoreError::Failed { .. }
-            | StoreError::Invalid(_) => {
+            | StoreError::Invalid(_)
+            | StoreError::Taken(_) => {
                 tracing::error!(error = %error, "the store failed a request");
                 GraphError::internal()
             }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -42,6 +42,30 @@ pub struct Tenant {
     pub name: String,
     /// Applications that the tenant knows, with what it granted each.
     pub grants: BTreeMap<AppId, PermissionSet>,
+    /// For whom applications may make, read and change meetings (application access policies). None for whoever is not
+    /// here, whatever else was granted.
+    #[serde(default)]
+    pub access_policies: BTreeMap<AppId, AccessPolicy>,
+}
+
+impl Tenant {
+    /// Whether a policy lets the application act on meetings for `user`.
+    pub fn lets_act_for(&self, app: &AppId, user: &UserId) -> bool {
+        match self.access_policies.get(app) {
+            Some(AccessPolicy::All) => true,
+            Some(AccessPolicy::Users(users)) => users.contains(user),
+            None => false,
+        }
+    }
+}
+
+/// For whom an application may act on meetings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AccessPolicy {
+    /// For everyone in the tenant.
+    All,
+    /// For these people.
+    Users(BTreeSet<UserId>),
 }
 
 /// An application, a bot.

@@ -24,7 +24,9 @@ pub use conference::{
     AudioRoutingGroup, MediaDirection, MediaStream, MeetingRole, RecordingInfo, RecordingStatus, Roster,
     RosterParticipant, RoutingMode, ScreenSharingRole,
 };
-pub use directory::{Application, ApplicationInstance, Directory, Ha1, Script, ScriptAnswer, Tenant, User};
+pub use directory::{
+    AccessPolicy, Application, ApplicationInstance, Directory, Ha1, Script, ScriptAnswer, Tenant, User,
+};
 pub use identity::{Identity, IdentitySet};
 pub use ids::{
     AppId, CallId, ChainId, ConferenceId, IdSource, LegId, MeetingId, NotificationId, OperationId,

@@ -55,6 +55,9 @@ pub struct OnlineMeeting {
     pub options: BTreeMap<String, MeetingOption>,
     /// Whether a directory file made it, and so may take it away.
     pub is_from_file: bool,
+    /// Counts its changes: of two states of a meeting the one with the larger number is the later.
+    #[serde(default)]
+    pub revision: u64,
 }
 
 impl OnlineMeeting {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{
-    AppId, Application, ApplicationInstance, Directory, Permission, PermissionSet, Script, ScriptAnswer,
-    Tenant, TenantId, Tone, User, UserId,
+    AccessPolicy, AppId, Application, ApplicationInstance, Directory, Permission, PermissionSet, Script,
+    ScriptAnswer, Tenant, TenantId, Tone, User, UserId,
 };
 
 use crate::directory::ha1;
@@ -65,7 +65,8 @@ fn tenant(id: &str, name: &str) -> (TenantId, Tenant) {
     let none = PermissionSet::default();
     let grants: [(AppId, PermissionSet); 3] =
         [(CALLING_BOT.into(), all.clone()), (TEST_BOT.into(), all), (NO_RIGHTS.into(), none)];
-    (id.into(), Tenant { id: id.into(), name: name.to_owned(), grants: grants.into() })
+    let access_policies = [CALLING_BOT, TEST_BOT].map(|app| (app.into(), AccessPolicy::All)).into();
+    (id.into(), Tenant { id: id.into(), name: name.to_owned(), grants: grants.into(), access_policies })
 }
 
 fn application(id: &str, name: &str, secret_hash: &str, webhook: Option<&str>) -> Application {

@@ -146,7 +146,12 @@ fn tenant(entry: TenantEntry) -> Result<Tenant> {
         let permissions = permissions.into_iter().map(|name| permission(name, &entry.id));
         Ok((app.as_str().into(), permissions.collect::<Result<_>>()?))
     });
-    Ok(Tenant { grants: grants.collect::<Result<_>>()?, id: TenantId::new(entry.id), name: entry.name })
+    Ok(Tenant {
+        grants: grants.collect::<Result<_>>()?,
+        id: TenantId::new(entry.id),
+        name: entry.name,
+        access_policies: BTreeMap::new(),
+    })
 }
 
 /// A permission by its name. A misspelt one would grant nothing and say nothing.

@@ -13,7 +13,8 @@ use crate::sql;
 ///
 /// A release only adds to the end: it may find a file of any earlier one, and another process of the previous release
 /// may still have the file open. So a migration adds, and a later release removes.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001_initial.sql")];
+const MIGRATIONS: [&str; 2] =
+    [include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_meetings.sql")];
 
 /// Marks our files ("HkSw"), so that another program's database is never migrated.
 const APPLICATION_ID: i32 = 0x486b_5377;
@@ -111,7 +112,8 @@ fn migrate(connection: &mut Connection, path: &Path, migrations: &[&str]) -> Res
 mod tests {
     use std::path::Path;
 
-    use rusqlite::Connection;
+    use rusqlite::{Connection, params};
+    use store::contract::Samples;
 
     use super::{MIGRATIONS, migrate, refuse_foreign};
     use crate::error::OpenError;
@@ -122,14 +124,15 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap();
         migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap();
-        assert_eq!(sql::schema_version(&connection).unwrap(), 1);
+        assert_eq!(sql::schema_version(&connection).unwrap(), 2);
     }
 
     #[test]
     fn a_file_of_an_earlier_release_gets_only_what_is_missing() {
         let mut connection = Connection::open_in_memory().unwrap();
-        migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap();
-        let later = [MIGRATIONS[0], "CREATE TABLE later (a INTEGER)"];
+        let [first, ..] = MIGRATIONS;
+        migrate(&mut connection, Path::new("x"), &[first]).unwrap();
+        let later = [first, "CREATE TABLE later (a INTEGER)"];
         migrate(&mut connection, Path::new("x"), &later).unwrap();
         assert_eq!(sql::schema_version(&connection).unwrap(), 2);
     }
@@ -137,10 +140,46 @@ mod tests {
     #[test]
     fn a_file_of_a_later_release_is_refused_with_both_versions() {
         let mut connection = Connection::open_in_memory().unwrap();
-        let later = [MIGRATIONS[0], "CREATE TABLE later (a INTEGER)"];
+        let [first, second] = MIGRATIONS;
+        let later = [first, second, "CREATE TABLE later (a INTEGER)"];
         migrate(&mut connection, Path::new("x"), &later).unwrap();
         let error = migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap_err();
-        assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error}");
+        assert!(matches!(error, OpenError::Newer { found: 3, known: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn calls_of_the_first_schema_are_read_as_calls_between_two() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, Path::new("x"), &MIGRATIONS[..1]).unwrap();
+        let mut samples = Samples::new(1);
+        let call = samples.call(10);
+        let notification = samples.notification(&call, 1);
+        let as_it_was = |value: serde_json::Value, call: &str| {
+            let mut value = value;
+            let members = value.pointer_mut(call).unwrap().as_object_mut().unwrap();
+            members.remove("kind");
+            members.insert("callee".to_owned(), "user".into());
+            value.to_string()
+        };
+        let (kept, told) =
+            (serde_json::to_value(&call).unwrap(), serde_json::to_value(&notification).unwrap());
+        connection
+            .execute(
+                "INSERT INTO calls (key, id, is_live, changed_at, document) VALUES (1, ?1, 1, 0, ?2)",
+                params![call.id.guid().as_bytes(), as_it_was(kept, "")],
+            )
+            .unwrap();
+        connection
+            .execute(
+                "INSERT INTO notifications (call, sequence, state, app, document) VALUES (1, 1, 0, 'app', ?1)",
+                [as_it_was(told, "/body/Call")],
+            )
+            .unwrap();
+
+        migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap();
+
+        assert_eq!(sql::call(&connection, call.id).unwrap(), Some(call));
+        assert_eq!(sql::owed(&connection, 10, None).unwrap(), [notification]);
     }
 
     #[test]

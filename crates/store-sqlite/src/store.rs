@@ -3,19 +3,22 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use model::{AppId, Call, CallId, Notification, Operation, OperationId, RecordingId, Timestamp};
+use model::{
+    AppId, Call, CallId, MeetingId, Notification, OnlineMeeting, Operation, OperationId, RecordingId,
+    TenantId, Timestamp,
+};
 use rusqlite::Connection;
 use store::{
     BoxFuture, CallStore, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot, DirectoryStore,
-    KeyPurpose, KeyStore, LiveCall, MAX_DIRECTORY_CHANGES, MAX_TRANSACTION_ROWS, Outbox, Recording, Reply,
-    SigningKey, Store, StoreError, Transaction,
+    KeyPurpose, KeyStore, LiveCall, MAX_DIRECTORY_CHANGES, MAX_TRANSACTION_ROWS, MeetingCreation, MeetingKey,
+    MeetingQuota, MeetingStore, Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
 };
 use tokio::sync::{oneshot, watch};
 
 use crate::error::{Failure, OpenError};
 use crate::queue::{Queue, Refused};
 use crate::readers::{self, Read};
-use crate::sql::{self, Prepared};
+use crate::sql::{self, Prepared, PreparedChanges, PreparedMeeting};
 use crate::writer::{self, Durability, MAX_BATCH, Write};
 use crate::{Options, schema};
 
@@ -232,12 +235,53 @@ impl DirectoryStore for SqliteStore {
             return refuse(StoreError::Invalid("too many changes to the directory at once"));
         }
         let weight = changes.len().saturating_mul(SMALL);
-        self.write(Durability::Disk, weight, move |connection| {
-            sql::apply_directory(connection, based_on, &changes)
-        })
+        match PreparedChanges::new(changes) {
+            Ok(prepared) => self.write(Durability::Disk, weight, move |connection| {
+                sql::apply_directory(connection, based_on, &prepared)
+            }),
+            Err(error) => refuse(error),
+        }
     }
 
     fn directory_version(&self) -> Reply<'_, u64> {
         self.read(sql::directory_version)
+    }
+}
+
+impl MeetingStore for SqliteStore {
+    fn create_meeting(&self, meeting: OnlineMeeting, quota: MeetingQuota) -> Reply<'_, MeetingCreation> {
+        match PreparedMeeting::new(meeting) {
+            Ok(new) => self.write(Durability::Disk, new.weight(), move |connection| {
+                sql::create_meeting(connection, &new, quota)
+            }),
+            Err(error) => refuse(error),
+        }
+    }
+
+    fn change_meeting(&self, meeting: OnlineMeeting) -> Reply<'_, bool> {
+        match PreparedMeeting::new(meeting) {
+            Ok(changed) => self.write(Durability::Disk, changed.weight(), move |connection| {
+                sql::change_meeting(connection, &changed)
+            }),
+            Err(error) => refuse(error),
+        }
+    }
+
+    fn delete_meeting(&self, tenant: TenantId, id: MeetingId) -> Reply<'_, bool> {
+        self.write(Durability::Disk, SMALL, move |connection| sql::delete_meeting(connection, &tenant, &id))
+    }
+
+    fn meeting(&self, tenant: TenantId, key: MeetingKey) -> Reply<'_, Option<OnlineMeeting>> {
+        self.read(move |connection| sql::meeting(connection, &tenant, &key))
+    }
+
+    fn meetings_from_file(&self) -> Reply<'_, Vec<OnlineMeeting>> {
+        self.read(sql::meetings_from_file)
+    }
+
+    fn purge_meetings(&self, before: Timestamp, month: Month) -> Reply<'_, usize> {
+        self.write(Durability::System, SMALL, move |connection| {
+            sql::purge_meetings(connection, before, month)
+        })
     }
 }

@@ -92,6 +92,7 @@ fn applies_a_directory_thirty_times() {
             id: TenantId::new(format!("tenant-{number}")),
             name: "T".to_owned(),
             grants: [].into(),
+            access_policies: [].into(),
         };
         let based_on = block_on(store.directory_version()).unwrap();
         let change = vec![DirectoryChange::PutTenant(Box::new(tenant))];

@@ -1,4 +1,7 @@
-use model::{AppId, Application, ApplicationInstance, Directory, Tenant, TenantId, User, UserId};
+use model::{
+    AppId, Application, ApplicationInstance, Directory, MeetingId, OnlineMeeting, Tenant, TenantId, User,
+    UserId,
+};
 
 use crate::Reply;
 
@@ -14,6 +17,7 @@ pub trait DirectoryStore: Send + Sync {
     /// # Errors
     ///
     /// [`crate::StoreError::Conflict`] where another version is there: read again and decide again.
+    /// [`crate::StoreError::Taken`] where a meeting would have an id that is another's.
     fn apply_directory(&self, based_on: u64, changes: Vec<DirectoryChange>) -> Reply<'_, u64>;
 
     /// The version of the directory: cheap enough to ask for every second, and grows with every change, whichever
@@ -30,13 +34,15 @@ pub struct DirectorySnapshot {
     pub directory: Directory,
 }
 
-/// One change to the directory. Putting replaces what has the same id; removing what is not there is no error.
+/// One change to the directory, or to the meetings that come with it. Putting replaces what has the same id; removing what is not there is no error.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirectoryChange {
     /// Adds or replaces an application.
     PutApplication(Box<Application>),
     /// Adds or replaces an application instance.
     PutInstance(Box<ApplicationInstance>),
+    /// Adds or replaces a meeting, whatever it has become since.
+    PutMeeting(Box<OnlineMeeting>),
     /// Adds or replaces a tenant, its grants included.
     PutTenant(Box<Tenant>),
     /// Adds or replaces a person.
@@ -45,6 +51,8 @@ pub enum DirectoryChange {
     RemoveApplication(AppId),
     /// Removes an application instance.
     RemoveInstance(String),
+    /// Removes a meeting.
+    RemoveMeeting(TenantId, MeetingId),
     /// Removes a tenant.
     RemoveTenant(TenantId),
     /// Removes a person.

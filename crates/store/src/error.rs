@@ -36,4 +36,7 @@ pub enum StoreError {
     /// The request makes no sense here, such as an operation of a call that is not kept; nothing was done.
     #[error("the store was asked for something invalid: {0}")]
     Invalid(&'static str),
+    /// Another has what should be one's own; nothing was done.
+    #[error("another one has this {0}")]
+    Taken(&'static str),
 }

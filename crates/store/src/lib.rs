@@ -9,10 +9,11 @@
 //! - [`Outbox`] is the other end of the same transactions: the notifications that are owed, in order for each call.
 //! - [`KeyStore`] keeps the keys that sign tokens and notifications.
 //! - [`DirectoryStore`] keeps who is known, and tells cheaply when that has changed.
+//! - [`MeetingStore`] keeps meetings, which exist apart from the calls that are in them.
 //!
 //! # Adding a back end
 //!
-//! Implement the four traits and [`Store`], then call `contract_tests!` in a test of the new crate. A request is queued
+//! Implement the five traits and [`Store`], then call `contract_tests!` in a test of the new crate. A request is queued
 //! when its method is called, not when its future is first polled, so that requests take effect in the order in which
 //! one task makes them; dropping a future does not undo its request. Every queue is bounded, and a full one answers
 //! [`StoreError::Busy`] at once.
@@ -23,6 +24,7 @@ mod directory;
 mod error;
 mod keys;
 mod limits;
+mod meeting;
 mod outbox;
 mod recording;
 mod transaction;
@@ -35,9 +37,10 @@ pub use directory::{DirectoryChange, DirectorySnapshot, DirectoryStore};
 pub use error::StoreError;
 pub use keys::{KeyPurpose, KeyStore, SigningKey};
 pub use limits::{
-    MAX_ATTEMPTS_KEPT, MAX_DIRECTORY_CHANGES, MAX_DOCUMENT_BYTES, MAX_PURGED_CALLS, MAX_READ_ROWS,
-    MAX_TRANSACTION_ROWS,
+    MAX_ATTEMPTS_KEPT, MAX_DIRECTORY_CHANGES, MAX_DOCUMENT_BYTES, MAX_PURGED_CALLS, MAX_PURGED_MEETINGS,
+    MAX_READ_ROWS, MAX_TRANSACTION_ROWS,
 };
+pub use meeting::{MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month};
 pub use outbox::{Delivery, DeliveryRecord, Outbox};
 pub use recording::Recording;
 pub use transaction::{LiveCall, Transaction};
@@ -49,7 +52,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// Everything that is kept.
-pub trait Store: CallStore + Outbox + KeyStore + DirectoryStore {
+pub trait Store: CallStore + Outbox + KeyStore + DirectoryStore + MeetingStore {
     /// Deletes calls that ended before `before`, with their operations, notifications and attempts.
     ///
     /// Leaves a call that has a notification still owed, or a recording that was not yet forgotten. Deletes at most

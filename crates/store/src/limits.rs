@@ -22,3 +22,6 @@ pub const MAX_PURGED_CALLS: usize = 200;
 
 /// Changes of one application to the directory. Arbitrary: far above a directory file that people write.
 pub const MAX_DIRECTORY_CHANGES: usize = 100_000;
+
+/// Meetings that one purge deletes; arbitrary, for the same reason.
+pub const MAX_PURGED_MEETINGS: usize = 200;

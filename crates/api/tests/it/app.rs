@@ -280,7 +280,12 @@ fn directory() -> Directory {
     }
     let granted: PermissionSet = [Permission::from(Permission::INITIATE)].into_iter().collect();
     let grants = BTreeMap::from([(AppId::from(BOT), granted)]);
-    let contoso = Tenant { id: TenantId::from(CONTOSO), name: "Contoso".to_owned(), grants };
+    let contoso = Tenant {
+        id: TenantId::from(CONTOSO),
+        name: "Contoso".to_owned(),
+        grants,
+        access_policies: BTreeMap::new(),
+    };
     directory.tenants.insert(contoso.id.clone(), contoso);
     let instance = ApplicationInstance {
         id: INSTANCE.to_owned(),

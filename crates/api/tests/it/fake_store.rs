@@ -1,9 +1,13 @@
 use std::sync::Mutex;
 
-use model::{AppId, Call, CallId, Notification, Operation, OperationId, RecordingId, Timestamp};
+use model::{
+    AppId, Call, CallId, MeetingId, Notification, OnlineMeeting, Operation, OperationId, RecordingId,
+    TenantId, Timestamp,
+};
 use store::{
     BoxFuture, CallStore, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot, DirectoryStore,
-    KeyPurpose, KeyStore, LiveCall, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
+    KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month, Outbox,
+    Recording, Reply, SigningKey, Store, StoreError, Transaction,
 };
 
 /// A store that holds what the API reads from one, and refuses the rest.
@@ -12,6 +16,7 @@ pub(crate) struct FakeStore {
     pub(crate) calls: Mutex<Vec<Call>>,
     pub(crate) deliveries: Mutex<Vec<Delivery>>,
     pub(crate) recordings: Mutex<Vec<Recording>>,
+    pub(crate) meetings: Mutex<Vec<OnlineMeeting>>,
 }
 
 fn refuse<'a, T: 'a>() -> Reply<'a, T> {
@@ -94,6 +99,58 @@ impl DirectoryStore for FakeStore {
         refuse()
     }
     fn directory_version(&self) -> Reply<'_, u64> {
+        refuse()
+    }
+}
+
+impl MeetingStore for FakeStore {
+    fn create_meeting(&self, meeting: OnlineMeeting, quota: MeetingQuota) -> Reply<'_, MeetingCreation> {
+        let mut meetings = self.meetings.lock().unwrap();
+        let of_organizer = || {
+            let (tenant, organizer) = (&meeting.tenant, &meeting.organizer);
+            meetings.iter().filter(move |there| there.tenant == *tenant && there.organizer == *organizer)
+        };
+        let is_same = |there: &&OnlineMeeting| there.external_id == meeting.external_id;
+        if let Some(found) = of_organizer().find(is_same).filter(|_| meeting.external_id.is_some()) {
+            return give(MeetingCreation::Found(Box::new(found.clone())));
+        }
+        if of_organizer().count() >= quota.most as usize {
+            return give(MeetingCreation::OverQuota);
+        }
+        meetings.push(meeting);
+        give(MeetingCreation::Created)
+    }
+    fn change_meeting(&self, meeting: OnlineMeeting) -> Reply<'_, bool> {
+        let mut meetings = self.meetings.lock().unwrap();
+        let is_before = |there: &&mut OnlineMeeting| {
+            (&there.tenant, &there.id, there.revision + 1) == (&meeting.tenant, &meeting.id, meeting.revision)
+        };
+        let before = meetings.iter_mut().find(is_before);
+        give(before.map(|before| *before = meeting).is_some())
+    }
+    fn delete_meeting(&self, tenant: TenantId, id: MeetingId) -> Reply<'_, bool> {
+        let mut meetings = self.meetings.lock().unwrap();
+        let before = meetings.len();
+        meetings.retain(|there| (&there.tenant, &there.id) != (&tenant, &id));
+        give(meetings.len() < before)
+    }
+    fn meeting(&self, tenant: TenantId, key: MeetingKey) -> Reply<'_, Option<OnlineMeeting>> {
+        let meetings = self.meetings.lock().unwrap();
+        let is_meant = |there: &&OnlineMeeting| match &key {
+            MeetingKey::External { organizer, external_id } => {
+                there.organizer == *organizer && there.external_id.as_ref() == Some(external_id)
+            }
+            MeetingKey::Id(id) => there.id == *id,
+            MeetingKey::JoinMeetingId(id) => there.join_meeting_id == *id,
+            MeetingKey::Thread(thread) => there.thread_id == *thread,
+            MeetingKey::VideoTeleconferenceId(id) => there.video_teleconference_id.as_ref() == Some(id),
+        };
+        give(meetings.iter().filter(|there| there.tenant == tenant).find(is_meant).cloned())
+    }
+    fn meetings_from_file(&self) -> Reply<'_, Vec<OnlineMeeting>> {
+        refuse()
+    }
+    fn purge_meetings(&self, _before: Timestamp, _month: Month) -> Reply<'_, usize> {
         refuse()
     }
 }

@@ -293,5 +293,6 @@ pub(crate) fn meeting(scope: LobbyBypassScope) -> OnlineMeeting {
         consents: BTreeMap::new(),
         options: BTreeMap::new(),
         is_from_file: false,
+        revision: 0,
     }
 }

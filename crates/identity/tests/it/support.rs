@@ -45,7 +45,12 @@ pub(crate) fn directory() -> Directory {
         BTreeMap::from([(AppId::from(BOT), roles()), (AppId::from(NO_RIGHTS), PermissionSet::default())]);
     let fabrikam = BTreeMap::from([(AppId::from(BOT), roles())]);
     for (id, name, grants) in [(CONTOSO, "Contoso", contoso), (FABRIKAM, "Fabrikam", fabrikam)] {
-        let tenant = Tenant { id: TenantId::from(id), name: name.to_owned(), grants };
+        let tenant = Tenant {
+            id: TenantId::from(id),
+            name: name.to_owned(),
+            grants,
+            access_policies: BTreeMap::new(),
+        };
         directory.tenants.insert(tenant.id.clone(), tenant);
     }
     directory

@@ -175,7 +175,8 @@ const fn is_temporary(error: &StoreError) -> bool {
         StoreError::Closed
         | StoreError::Conflict { .. }
         | StoreError::Corrupt { .. }
-        | StoreError::Invalid(_) => false,
+        | StoreError::Invalid(_)
+        | StoreError::Taken(_) => false,
     }
 }
 

@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use model::{
-    Call, CallId, CallState, Notification, NotificationState, Operation, OperationId, RecordingId, Timestamp,
+    Call, CallId, CallState, MeetingId, Notification, NotificationState, OnlineMeeting, Operation, OperationId,
+    RecordingId, TenantId, Timestamp,
 };
 use store::{
     BoxFuture, CallStore, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot, DirectoryStore,
-    KeyPurpose, KeyStore, LiveCall, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
+    KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month, Outbox,
+    Recording, Reply, SigningKey, Store, StoreError, Transaction,
 };
 
 #[derive(Default)]
@@ -170,6 +172,32 @@ impl DirectoryStore for Memory {
     }
 
     fn directory_version(&self) -> Reply<'_, u64> {
+        not_here()
+    }
+}
+
+impl MeetingStore for Memory {
+    fn create_meeting(&self, _: OnlineMeeting, _: MeetingQuota) -> Reply<'_, MeetingCreation> {
+        not_here()
+    }
+
+    fn change_meeting(&self, _: OnlineMeeting) -> Reply<'_, bool> {
+        not_here()
+    }
+
+    fn delete_meeting(&self, _: TenantId, _: MeetingId) -> Reply<'_, bool> {
+        not_here()
+    }
+
+    fn meeting(&self, _: TenantId, _: MeetingKey) -> Reply<'_, Option<OnlineMeeting>> {
+        not_here()
+    }
+
+    fn meetings_from_file(&self) -> Reply<'_, Vec<OnlineMeeting>> {
+        not_here()
+    }
+
+    fn purge_meetings(&self, _: Timestamp, _: Month) -> Reply<'_, usize> {
         not_here()
     }
 }

@@ -3,6 +3,7 @@
 mod calls;
 mod directory;
 mod keys;
+mod meetings;
 mod outbox;
 mod purge;
 
@@ -15,8 +16,12 @@ pub(crate) use calls::{
     Prepared, call, commit, expired_recordings, forget_recordings, live_calls, operation, operations,
     recording,
 };
-pub(crate) use directory::{apply_directory, directory, directory_version};
+pub(crate) use directory::{PreparedChanges, apply_directory, directory, directory_version};
 pub(crate) use keys::{put_signing_key, signing_keys};
+pub(crate) use meetings::{
+    PreparedMeeting, change_meeting, create_meeting, delete_meeting, meeting, meetings_from_file,
+    purge_meetings,
+};
 pub(crate) use outbox::{
     callback_redirect, notifications_of, owed, owed_of_call, recent_notifications, record_deliveries,
     redirect_callback,

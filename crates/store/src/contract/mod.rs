@@ -8,6 +8,7 @@
 mod calls;
 mod directory;
 mod keys;
+mod meetings;
 mod outbox;
 mod samples;
 
@@ -19,6 +20,7 @@ use std::thread::{self, Thread};
 pub use calls::*;
 pub use directory::*;
 pub use keys::*;
+pub use meetings::*;
 pub use outbox::*;
 pub use samples::Samples;
 
@@ -52,6 +54,16 @@ macro_rules! contract_tests {
             the_directory_reads_back_with_its_version,
             a_change_for_another_version_is_refused_whole,
             what_is_removed_from_the_directory_is_gone,
+            a_meeting_is_found_by_each_of_its_ids_in_its_tenant,
+            an_id_of_another_meeting_is_refused,
+            one_external_id_makes_one_meeting_however_many_ask_at_once,
+            a_person_has_a_quota_of_meetings_in_a_month,
+            a_meeting_changes_from_its_latest_state_only,
+            a_changed_meeting_is_found_by_its_new_ids_only,
+            a_deleted_meeting_is_gone,
+            meetings_of_a_file_change_with_the_directory,
+            meetings_that_ended_long_ago_are_purged,
+            purging_forgets_the_counts_of_former_months,
         );
     };
     (@each $open:path: $($test:ident),* $(,)?) => {

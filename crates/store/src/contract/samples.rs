@@ -1,9 +1,10 @@
 use std::collections::BTreeMap;
 
 use model::{
-    AppId, Application, ApplicationInstance, Attempt, Call, CallDirection, CallId, CallKind, CallState,
-    ChainId, ChangeType, IdSource, Identity, IdentitySet, InvitationParticipant, MediaConfig, Modality,
-    Notification, NotificationBody, NotificationId, Operation, OperationId, OperationKind, OperationStatus,
+    AllowedPresenters, AppId, Application, ApplicationInstance, Attempt, Call, CallDirection, CallId,
+    CallKind, CallState, ChainId, ChangeType, IdSource, Identity, IdentitySet, InvitationParticipant,
+    LobbyBypass, LobbyBypassScope, MediaConfig, MeetingId, MeetingOption, Modality, Notification,
+    NotificationBody, NotificationId, OnlineMeeting, Operation, OperationId, OperationKind, OperationStatus,
     Participant, ParticipantId, PermissionSet, RecordingId, ScenarioId, Tenant, TenantId, Timestamp, User,
     UserId,
 };
@@ -157,7 +158,7 @@ pub(super) fn key(id: &str, purpose: KeyPurpose, created_at: i64, expires_at: i6
 pub(super) fn tenant(id: &str, name: &str) -> Tenant {
     let grants =
         BTreeMap::from([(AppId::from("app"), PermissionSet::from_iter(["Calls.Initiate.All".into()]))]);
-    Tenant { id: TenantId::from(id), name: name.to_owned(), grants }
+    Tenant { id: TenantId::from(id), name: name.to_owned(), grants, access_policies: BTreeMap::new() }
 }
 
 pub(super) fn application() -> Application {
@@ -188,5 +189,37 @@ pub(super) fn instance() -> ApplicationInstance {
         app: AppId::from("app"),
         tenant: TenantId::from("tenant"),
         number: Some("+12345678900".to_owned()),
+    }
+}
+
+/// A meeting whose ids are all made of `id`.
+pub(super) fn meeting(id: &str) -> OnlineMeeting {
+    OnlineMeeting {
+        id: MeetingId::from(id),
+        tenant: TenantId::from("tenant"),
+        organizer: UserId::from("user"),
+        organizer_name: Some("Jöhn".to_owned()),
+        thread_id: format!("19:meeting_{id}@thread.v2"),
+        external_id: None,
+        subject: Some("Weekly \"sync\"".to_owned()),
+        created_at: Timestamp::from_millis(1_000),
+        starts_at: Timestamp::from_millis(2_000),
+        ends_at: Timestamp::from_millis(3_000),
+        attendees: Vec::new(),
+        join_meeting_id: format!("join-{id}"),
+        passcode: Some("psw123".to_owned()),
+        video_teleconference_id: Some(format!("vtc-{id}")),
+        lobby_bypass: LobbyBypass { scope: LobbyBypassScope::Organization, is_dial_in_bypass_enabled: true },
+        is_admitting_left_to_organizers: false,
+        allowed_presenters: AllowedPresenters::Everyone,
+        is_entry_exit_announced: true,
+        is_locked: false,
+        consents: BTreeMap::from([(
+            AppId::from("app"),
+            PermissionSet::from_iter(["Calls.JoinGroupCalls.Chat".into()]),
+        )]),
+        options: BTreeMap::from([("allowRecording".to_owned(), MeetingOption::Switch(false))]),
+        is_from_file: false,
+        revision: 0,
     }
 }
