@@ -289,8 +289,8 @@ fn account(server: &Server, user: User, phone: Phone, codec: &str) -> String {
 /// A range for one phone, away from the server's, that no other phone of these tests uses at the same time.
 fn rtp_ports(sip_port: u16) -> String {
     let block = (sip_port - ports::FIRST) / ports::STEP;
-    let first = 40_000 + block * 20;
-    format!("{first}-{}", first + 19)
+    let first = 40_000 + block * 40;
+    format!("{first}-{}", first + 39)
 }
 
 /// What the phone says as a WAV file; in stereo the same on both sides.

@@ -12,8 +12,8 @@ pub struct PortBlock {
 /// Above the ports that Linux gives out by itself (32768 to 60999), and those that the server gives to RTP.
 pub(crate) const FIRST: u16 = 61_100;
 const LAST: u16 = 65_500;
-/// The marker and nine to use.
-pub(crate) const STEP: u16 = 10;
+/// The marker and nineteen to use: three phones take three each.
+pub(crate) const STEP: u16 = 20;
 
 impl PortBlock {
     /// Takes a free block.
@@ -34,7 +34,7 @@ impl PortBlock {
         taken.expect("no block of free ports is left")
     }
 
-    /// The address of the `n`th port, from 1 to 9.
+    /// The address of the `n`th port, from 1 to 19.
     ///
     /// # Panics
     ///

@@ -130,7 +130,7 @@ impl Server {
         self.ports.address(3)
     }
 
-    /// An address for a peer of this test, numbered from 0 to 5.
+    /// An address for a peer of this test, numbered from 0 to 15.
     pub fn peer_address(&self, n: u16) -> SocketAddr {
         self.ports.address(4 + n)
     }

@@ -5,6 +5,7 @@
 mod bad_input;
 mod commands;
 mod documented_example;
+mod group_calls;
 mod hostile_sip;
 mod many_calls;
 mod media_operations;
