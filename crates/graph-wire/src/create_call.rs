@@ -317,8 +317,13 @@ fn read_single_target(
 
 fn read_meeting(root: &Fields<'_>, meeting: MeetingInfo) -> Result<Intent, InvalidRequest> {
     // Only coordinates need the chat; what else is sent beside a number or a token is not looked at.
-    let chat = match meeting {
-        MeetingInfo::Organizer { .. } => Some(root.required("chatInfo")?),
+    let chat = match &meeting {
+        MeetingInfo::Organizer { organizer, .. } => {
+            if organizer.user.as_ref().and_then(|user| user.id.as_ref()).is_none() {
+                return Err(root.expected("meetingInfo.organizer.user.id", "an id"));
+            }
+            Some(root.required("chatInfo")?)
+        }
         MeetingInfo::JoinMeetingId { .. } | MeetingInfo::Token { .. } => None,
     };
     Ok(Intent::Join { meeting, chat })

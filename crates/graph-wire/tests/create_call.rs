@@ -235,6 +235,11 @@ fn what_is_wrong_with_a_join_is_named_by_its_place() {
         ),
         (
             "meetingInfo",
+            json!({"@odata.type": organizer, "organizer": {"user": {"displayName": "Bob"}}}),
+            "meetingInfo.organizer.user.id: expected an id",
+        ),
+        (
+            "meetingInfo",
             json!({"@odata.type": organizer, "organizer": {}, "allowConversationWithoutHost": "yes"}),
             "meetingInfo.allowConversationWithoutHost: expected true or false",
         ),

@@ -107,8 +107,8 @@ fn times(settings: &Settings) -> [Rule; 7] {
     ]
 }
 
-fn counts(settings: &Settings) -> [Rule; 4] {
-    let Settings { server, media, notifications, store, .. } = settings;
+fn counts(settings: &Settings) -> [Rule; 5] {
+    let Settings { server, media, notifications, store, limits, .. } = settings;
     // Arbitrary, far above the processors of any machine: threads that are asked for are started.
     let most_threads = 1_024;
     [
@@ -128,5 +128,7 @@ fn counts(settings: &Settings) -> [Rule; 4] {
             "notifications.max_concurrent and notifications.max_concurrent_per_host have to be above 0",
         ),
         (store.readers == 0, "store.readers", "has to be above 0"),
+        // A mixer numbers its members with 16 bits.
+        (!(2..=65_535).contains(&limits.participants), "limits.participants", "has to be 2 to 65535"),
     ]
 }

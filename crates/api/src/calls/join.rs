@@ -1,5 +1,6 @@
 use graph_wire::{CreateCall, GraphError, Intent, JoinedMeeting};
-use model::{Identity, OnlineMeeting, Permission};
+use model::{ChatInfo, Identity, MeetingInfo, OnlineMeeting, Permission};
+use store::MeetingKey;
 
 use crate::caller::Caller;
 use crate::error::ApiError;
@@ -54,11 +55,43 @@ fn permit(
     Ok(Some(Identity::of(caller.app().as_str()).named(caller.name.as_str())))
 }
 
+/// Finds the meeting that a request names, in the tenant of the token.
 async fn resolve(
-    _state: &Shared,
-    _caller: &Caller,
-    _asked: &model::MeetingInfo,
-    _chat: Option<&model::ChatInfo>,
+    state: &Shared,
+    caller: &Caller,
+    asked: &MeetingInfo,
+    chat: Option<&ChatInfo>,
 ) -> Result<OnlineMeeting, ApiError> {
-    Err(graph_wire::NotServed::Meeting.into())
+    let tenant = &caller.principal.tenant;
+    let key = match (asked, chat) {
+        (MeetingInfo::JoinMeetingId { join_meeting_id, .. }, _) => {
+            MeetingKey::JoinMeetingId(join_meeting_id.split_whitespace().collect())
+        }
+        (MeetingInfo::Organizer { organizer, .. }, Some(chat)) => {
+            let named = organizer.user.as_ref().and_then(|user| user.tenant_id.as_deref());
+            if named.is_some_and(|named| !named.eq_ignore_ascii_case(tenant.as_str())) {
+                return Err(GraphError::tenant_mismatch().into());
+            }
+            MeetingKey::Thread(chat.thread_id.clone())
+        }
+        // Tokens come with calls from meetings, which this server does not make yet.
+        (MeetingInfo::Token { .. }, _) => return Err(GraphError::bad_join_token().into()),
+        (MeetingInfo::Organizer { .. }, None) => return Err(GraphError::meeting_not_found().into()),
+    };
+    let found = state.api.store.meeting(tenant.clone(), key).await?;
+    found.filter(|meeting| is_meant(meeting, asked)).ok_or_else(|| GraphError::meeting_not_found().into())
+}
+
+/// Whether the passcode or the organizer is the meeting's own.
+fn is_meant(meeting: &OnlineMeeting, asked: &MeetingInfo) -> bool {
+    match asked {
+        MeetingInfo::JoinMeetingId { passcode, .. } => {
+            meeting.passcode.is_none() || meeting.passcode == *passcode
+        }
+        MeetingInfo::Organizer { organizer, .. } => {
+            let named = organizer.user.as_ref().and_then(|user| user.id.as_deref());
+            named.is_some_and(|id| id.eq_ignore_ascii_case(meeting.organizer.as_str()))
+        }
+        MeetingInfo::Token { .. } => false,
+    }
 }

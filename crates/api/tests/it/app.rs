@@ -280,13 +280,15 @@ fn directory() -> Directory {
     }
     let granted: PermissionSet = [Permission::from(Permission::INITIATE)].into_iter().collect();
     let grants = BTreeMap::from([(AppId::from(BOT), granted)]);
-    let contoso = Tenant {
-        id: TenantId::from(CONTOSO),
-        name: "Contoso".to_owned(),
-        grants,
-        access_policies: BTreeMap::new(),
-    };
-    directory.tenants.insert(contoso.id.clone(), contoso);
+    for (id, name, grants) in [(CONTOSO, "Contoso", grants), (FABRIKAM, "Fabrikam", BTreeMap::new())] {
+        let tenant = Tenant {
+            id: TenantId::from(id),
+            name: name.to_owned(),
+            grants,
+            access_policies: BTreeMap::new(),
+        };
+        directory.tenants.insert(tenant.id.clone(), tenant);
+    }
     let instance = ApplicationInstance {
         id: INSTANCE.to_owned(),
         app: AppId::from(BOT),

@@ -8,7 +8,7 @@ use http::Request;
 use model::Permission;
 use serde_json::json;
 
-use crate::app::{App, BOT, CALLS, CONTOSO, FABRIKAM, NOT_CALLING, NOW, peer_to_peer, refused, settings};
+use crate::app::{App, BOT, CALLS, CONTOSO, NOT_CALLING, NOW, peer_to_peer, refused, settings};
 
 async fn send_with(app: &App, authorization: Option<&str>) -> crate::app::Answer {
     let mut request = Request::builder().method("POST").uri(CALLS);
@@ -76,7 +76,7 @@ async fn a_token_of_a_person_is_refused() {
 #[tokio::test]
 async fn a_tenant_that_this_server_does_not_have_is_refused() {
     let app = App::new();
-    let token = app.token_of(BOT, FABRIKAM, &[Permission::INITIATE]);
+    let token = app.token_of(BOT, "00000000-0000-4000-8000-00000000000b", &[Permission::INITIATE]);
     assert_eq!(app.post_as(&token, CALLS, &peer_to_peer()).await.error(), refused(403, "7505"));
 }
 

@@ -2,10 +2,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use api::{CallControl, CallFault, CallFuture};
-use call_engine::{Command, Reply};
+use call_engine::{Command, ConferenceRequest, Reply};
 use model::{
-    AppId, Call, CallDirection, CallId, CallState, ChainId, NewCall, Operation, OperationId, OperationKind,
-    OperationStatus, ParticipantId, ScenarioId, Timestamp,
+    AppId, AudioRoutingGroup, Call, CallDirection, CallId, CallKind, CallState, ChainId, Destination,
+    NewCall, Operation, OperationId, OperationKind, OperationStatus, ParticipantId, RosterParticipant,
+    ScenarioId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -14,6 +15,14 @@ use uuid::Uuid;
 pub(crate) struct FakeCalls {
     pub(crate) live: Mutex<BTreeMap<CallId, (Call, Vec<Operation>)>>,
     pub(crate) commands: Mutex<Vec<Command>>,
+    /// What was asked for at creation.
+    pub(crate) created: Mutex<Vec<NewCall>>,
+    /// Who is in every call.
+    pub(crate) participants: Mutex<Vec<RosterParticipant>>,
+    /// The private routes of every call.
+    pub(crate) groups: Mutex<Vec<AudioRoutingGroup>>,
+    /// Who speaks most in every call.
+    pub(crate) dominant: Mutex<Option<(ParticipantId, u32)>>,
     /// What the next request is answered with.
     pub(crate) fault: Mutex<Option<CallFault>>,
 }
@@ -33,6 +42,7 @@ impl FakeCalls {
         }
         let mut live = self.live.lock().unwrap();
         let number = u128::try_from(live.len()).unwrap() + 1;
+        self.created.lock().unwrap().push(new.clone());
         let call = call(new, CallId::from(Uuid::from_u128(number << 64)));
         live.insert(call.id, (call.clone(), Vec::new()));
         Ok(call)
@@ -43,6 +53,11 @@ impl FakeCalls {
         self.commands.lock().unwrap().push(command.clone());
         let (kind, status, client_context) = match command {
             Command::HangUp | Command::KeepAlive => return Ok(Reply::Done),
+            Command::Conference { request, client_context } => match asked(request) {
+                Asked::Done => return Ok(Reply::Done),
+                Asked::Group(group) => return Ok(Reply::Group(Box::new(group))),
+                Asked::Operation(kind, status) => (kind, status, client_context),
+            },
             Command::CancelMediaProcessing { client_context } => {
                 (OperationKind::CancelMediaProcessing, OperationStatus::Completed, client_context)
             }
@@ -69,7 +84,53 @@ impl FakeCalls {
     }
 }
 
+/// What a conference answers when it does what it is asked.
+enum Asked {
+    Done,
+    Group(AudioRoutingGroup),
+    Operation(OperationKind, OperationStatus),
+}
+
+fn asked(request: ConferenceRequest) -> Asked {
+    let (completed, running) = (OperationStatus::Completed, OperationStatus::Running);
+    match request {
+        ConferenceRequest::AddLargeGalleryView => {
+            Asked::Operation(OperationKind::AddLargeGalleryView, running)
+        }
+        ConferenceRequest::CreateGroup(group) | ConferenceRequest::UpdateGroup(group) => Asked::Group(group),
+        ConferenceRequest::Invite(invitees) => {
+            let participants = invitees.into_iter().map(|invitee| invitee.target).collect();
+            Asked::Operation(OperationKind::InviteParticipants { participants }, running)
+        }
+        ConferenceRequest::Mute(_) | ConferenceRequest::MuteSelf => {
+            Asked::Operation(OperationKind::MuteParticipant, completed)
+        }
+        ConferenceRequest::MuteAll(_) => Asked::Operation(OperationKind::MuteAll, completed),
+        ConferenceRequest::StartHoldMusic { .. } => Asked::Operation(OperationKind::StartHoldMusic, running),
+        ConferenceRequest::StopHoldMusic(_) => Asked::Operation(OperationKind::StopHoldMusic, running),
+        ConferenceRequest::UnmuteSelf => Asked::Operation(OperationKind::UnmuteParticipant, completed),
+        ConferenceRequest::UpdateRecordingStatus(status) => {
+            Asked::Operation(OperationKind::UpdateRecordingStatus { status }, completed)
+        }
+        ConferenceRequest::Admit(_)
+        | ConferenceRequest::ChangeScreenSharingRole(_)
+        | ConferenceRequest::DeleteGroup(_)
+        | ConferenceRequest::Remove(_)
+        | ConferenceRequest::RemoveFromLobby(_) => Asked::Done,
+    }
+}
+
 fn call(new: NewCall, id: CallId) -> Call {
+    let (kind, targets, meeting) = match new.destination {
+        Destination::Group(invitees) => {
+            (CallKind::Group, invitees.into_iter().map(|invitee| invitee.target).collect(), None)
+        }
+        Destination::Meeting(join) => (CallKind::Meeting, Vec::new(), Some((join.chat, join.asked))),
+        Destination::Person(invitee) => {
+            (CallKind::PeerToPeer { callee: invitee.callee }, vec![invitee.target], None)
+        }
+    };
+    let (chat, meeting) = meeting.unzip();
     Call {
         id,
         app: new.app,
@@ -84,8 +145,10 @@ fn call(new: NewCall, id: CallId) -> Call {
         media_state: None,
         my_participant: ParticipantId::from(Uuid::from_u128(0xd)),
         source: new.source.unwrap_or_default(),
-        targets: vec![new.target],
-        callee: new.callee,
+        targets,
+        kind,
+        chat,
+        meeting,
         subject: new.subject,
         requested_modalities: new.requested_modalities,
         media_config: new.media_config,
@@ -108,6 +171,18 @@ impl CallControl for FakeCalls {
 
     fn operations<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<Operation>> {
         Box::pin(async move { self.find(app, id).map(|(_, operations)| operations) })
+    }
+
+    fn participants<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<RosterParticipant>> {
+        Box::pin(async move { self.find(app, id).map(|_| self.participants.lock().unwrap().clone()) })
+    }
+
+    fn routing_groups<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<AudioRoutingGroup>> {
+        Box::pin(async move { self.find(app, id).map(|_| self.groups.lock().unwrap().clone()) })
+    }
+
+    fn dominant<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Option<(ParticipantId, u32)>> {
+        Box::pin(async move { self.find(app, id).map(|_| *self.dominant.lock().unwrap()) })
     }
 
     fn command<'a>(&'a self, app: &'a AppId, id: CallId, command: Command) -> CallFuture<'a, Reply> {

@@ -154,8 +154,19 @@ async fn a_calls_refusals_have_their_codes() {
     let call = app.call().await;
     for (rejection, status, code) in [
         (Rejection::Ended, 404, "8522"),
+        (Rejection::GroupExists, 409, "8519"),
+        (Rejection::GroupInvalid, 400, "8523"),
+        (Rejection::GroupNotFound, 404, "itemNotFound"),
+        (Rejection::HoldBusy, 409, "8519"),
+        (Rejection::MediaMode, 400, "8500"),
         (Rejection::NotEstablished, 409, "8585"),
+        (Rejection::NotGroupCall, 400, "8548"),
+        (Rejection::NotOnHold, 409, "8585"),
+        (Rejection::NotPresenter, 403, "Forbidden"),
+        (Rejection::ParticipantNotFound, 404, "8558"),
+        (Rejection::TooManyGroups, 400, "8523"),
         (Rejection::TooManyOperations, 429, "TooManyRequests"),
+        (Rejection::TooManyParticipants, 400, "8523"),
     ] {
         *app.calls.fault.lock().unwrap() = Some(CallFault::Rejected(rejection));
         let answer = app.post(&format!("{call}/playPrompt"), &prompt()).await;

@@ -3,13 +3,16 @@
 
 mod app;
 mod bearer_tokens;
+mod conferences;
 mod creating;
 mod fake_calls;
 mod fake_store;
+mod joining;
 mod live_calls;
 mod notifications;
 mod operators;
 mod recordings;
 mod request_log;
+mod routing_groups;
 mod spelling;
 mod tokens;

@@ -1,6 +1,7 @@
 //! The ways in which a resource may be named, and what is said of those that are not there.
 
 use axum::body::Body;
+use graph_wire::routes::{BETA_ROUTES, ROUTES};
 use http::Request;
 
 use crate::app::{App, CALLS, refused};
@@ -26,13 +27,34 @@ async fn a_call_is_found_by_every_spelling_of_its_path() {
 #[tokio::test]
 async fn every_documented_route_is_served() {
     let app = App::new();
-    let id = "57dab8b1-894c-409a-b240-bd8beae78896";
-    for route in graph_wire::routes::ROUTES {
-        let path = route.path.replace("{call-id}", id).replace("{commsOperation-id}", id);
-        let request = Request::builder().method(route.method).uri(format!("/v1.0{path}"));
-        let answer = app.send(request.body(Body::empty()).unwrap()).await;
-        assert_eq!(answer.error(), refused(401, "InvalidAuthenticationToken"), "{} {path}", route.method);
+    for (version, routes) in [("v1.0", ROUTES), ("beta", ROUTES), ("beta", BETA_ROUTES)] {
+        for route in routes {
+            let path = format!("/{version}{}", filled(route.path));
+            let request = Request::builder().method(route.method).uri(&path);
+            let answer = app.send(request.body(Body::empty()).unwrap()).await;
+            assert_eq!(answer.error(), refused(401, "InvalidAuthenticationToken"), "{} {path}", route.method);
+        }
     }
+}
+
+#[tokio::test]
+async fn what_only_beta_has_does_not_exist_in_the_first_version() {
+    let app = App::new();
+    for route in BETA_ROUTES {
+        let path = format!("/v1.0{}", filled(route.path));
+        let answer = app.bare(route.method, &path).await;
+        assert_eq!(answer.error(), refused(404, "UnknownError"), "{path}");
+    }
+}
+
+/// A path with an id in each place for one.
+fn filled(path: &str) -> String {
+    let mut filled = path.to_owned();
+    while let Some((before, rest)) = filled.split_once('{') {
+        let (_, after) = rest.split_once('}').unwrap();
+        filled = format!("{before}57dab8b1-894c-409a-b240-bd8beae78896{after}");
+    }
+    filled
 }
 
 #[tokio::test]

@@ -47,13 +47,6 @@ impl Drop for Membership {
 }
 
 impl Link {
-    pub(super) fn leg_mut(&mut self) -> Option<&mut Leg> {
-        match self {
-            Self::Leg(leg) => Some(leg),
-            Self::Member(_) | Self::None => None,
-        }
-    }
-
     /// Cancels or hangs up a leg, or leaves a conference; `false` where there is neither.
     pub(super) fn hang_up(&self) -> bool {
         match self {
