@@ -13,8 +13,6 @@ use model::{CallId, OperationId, ParticipantId, RecordingId};
 
 use crate::context::RequestContext;
 use crate::error::ApiError;
-use crate::front;
-use crate::path::Version;
 use crate::state::{AppState, Shared};
 
 /// What is known of the request.
@@ -77,21 +75,6 @@ impl FromRequestParts<AppState> for GroupInPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
         path_parameter(parts, state, "group").await.map(Self)
-    }
-}
-
-/// The request came below `/beta`. To others the resource does not exist; so it stands first, before the token.
-pub(crate) struct BetaOnly;
-
-impl<S: Sync> FromRequestParts<S> for BetaOnly {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let Context(context) = Context::from_request_parts(parts, state).await?;
-        match context.version {
-            Version::Beta => Ok(Self),
-            Version::V1 => Err(front::no_such_resource(parts.uri.clone()).await),
-        }
     }
 }
 

@@ -39,6 +39,15 @@ pub(crate) async fn note_route(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
+/// Keeps routes for those who ask below `/beta`; to others they do not exist. A layer of those routes.
+pub(crate) async fn beta_only(request: Request, next: Next) -> Response {
+    let context = request.extensions().get::<Arc<RequestContext>>();
+    if context.is_some_and(|context| context.version == Version::Beta) {
+        return next.run(request).await;
+    }
+    no_such_resource(request.uri().clone()).await.into_response()
+}
+
 /// Answers what no route takes.
 pub(crate) async fn no_such_resource(uri: Uri) -> ApiError {
     let shown: String = uri.path().chars().take(MAX_SHOWN_PATH_CHARS).collect();

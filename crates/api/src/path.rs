@@ -114,7 +114,9 @@ fn canonical<'a>(segments: impl Iterator<Item = &'a str>) -> Vec<String> {
         }
         let is_first = previous.is_none();
         match split_key(segment).map(|(name, key)| (plain_name(name, is_first), key)) {
-            Some((name, key)) if is_collection(&name) => canonical.extend([name, plain_id(key)]),
+            Some((name, key)) if is_collection(&name) => {
+                canonical.extend([name, plain_id(&key.replace("''", "'"))]);
+            }
             Some(_) | None => canonical.push(plain_name(segment, is_first)),
         }
     }
@@ -198,6 +200,45 @@ mod tests {
             format!("/v1%2E0/communications/%63alls/{ID}/play%50rompt"),
         ] {
             assert_eq!(path(&spelling), expected, "{spelling}");
+        }
+    }
+
+    #[test]
+    fn actions_of_all_participants_stand_where_an_id_could() {
+        let call = format!("/v1.0/communications/calls/{ID}");
+        for spelling in ["participants/invite", "Participants/INVITE/", "participants/microsoft.graph.invite"]
+        {
+            assert_eq!(
+                path(&format!("{call}/{spelling}")),
+                format!("{call}/participants/invite"),
+                "{spelling}"
+            );
+        }
+        let john = ID.to_uppercase();
+        for spelling in [
+            format!("participants/{john}/microsoft.graph.startHoldMusic"),
+            format!("participants('{john}')/STARTHOLDMUSIC"),
+        ] {
+            let expected = format!("{call}/participants/{ID}/startHoldMusic");
+            assert_eq!(path(&format!("{call}/{spelling}")), expected, "{spelling}");
+        }
+        // Of operations nothing is called so.
+        assert_eq!(path(&format!("{call}/operations/INVITE")), format!("{call}/operations/INVITE"));
+    }
+
+    #[test]
+    fn the_id_that_a_client_chose_for_a_group_is_kept() {
+        let groups = format!("/v1.0/communications/calls/{ID}/audioRoutingGroups");
+        for (spelling, id) in [
+            ("audioRoutingGroups/oneToOne", "oneToOne"),
+            ("audioroutinggroups('one%20to%20one')", "one%20to%20one"),
+            ("audioRoutingGroups('it''s')", "it%27s"),
+            ("audioRoutingGroups/a%2Fb", "a%2Fb"),
+            ("audioRoutingGroups/participants", "participants"),
+            ("audioRoutingGroups/invite", "invite"),
+        ] {
+            let asked = format!("/beta/app/calls/{ID}/{spelling}");
+            assert_eq!(path(&asked), format!("{groups}/{id}"), "{spelling}");
         }
     }
 

@@ -60,8 +60,8 @@ pub fn router(api: Api) -> Router {
 
 /// What applications ask of the conference that their call is in.
 fn conference_routes() -> Router<AppState> {
-    let below = |path: &str| format!("/v1.0/communications/calls/{{call}}/{path}");
     Router::new()
+        .merge(beta_routes())
         .route(&below("mute"), post(calls::mute))
         .route(&below("unmute"), post(calls::unmute))
         .route(&below("changeScreenSharingRole"), post(calls::change_screen_sharing_role))
@@ -69,17 +69,27 @@ fn conference_routes() -> Router<AppState> {
         .route(&below("addLargeGalleryView"), post(calls::add_large_gallery_view))
         .route(&below("participants"), get(participants::list))
         .route(&below("participants/invite"), post(participants::invite))
-        .route(&below("participants/muteAll"), post(participants::mute_all))
-        .route(&below("participants/admitAllFromLobby"), post(participants::admit_all_from_lobby))
         .route(&below("participants/{participant}"), get(participants::read).delete(participants::delete))
         .route(&below("participants/{participant}/mute"), post(participants::mute))
         .route(&below("participants/{participant}/startHoldMusic"), post(participants::start_hold_music))
         .route(&below("participants/{participant}/stopHoldMusic"), post(participants::stop_hold_music))
-        .route(&below("participants/{participant}/admitFromLobby"), post(participants::admit_from_lobby))
-        .route(&below("participants/{participant}/removeFromLobby"), post(participants::remove_from_lobby))
         .route(&below("audioRoutingGroups"), get(routing_groups::list).post(routing_groups::create))
         .route(
             &below("audioRoutingGroups/{group}"),
             get(routing_groups::read).patch(routing_groups::update).delete(routing_groups::delete),
         )
+}
+
+/// The same for what only beta has.
+fn beta_routes() -> Router<AppState> {
+    Router::new()
+        .route(&below("participants/muteAll"), post(participants::mute_all))
+        .route(&below("participants/admitAllFromLobby"), post(participants::admit_all_from_lobby))
+        .route(&below("participants/{participant}/admitFromLobby"), post(participants::admit_from_lobby))
+        .route(&below("participants/{participant}/removeFromLobby"), post(participants::remove_from_lobby))
+        .route_layer(middleware::from_fn(front::beta_only))
+}
+
+fn below(path: &str) -> String {
+    format!("/v1.0/communications/calls/{{call}}/{path}")
 }

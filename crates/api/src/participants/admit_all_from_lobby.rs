@@ -5,12 +5,11 @@ use http::StatusCode;
 
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::extract::{BetaOnly, CallInPath, JsonBody};
+use crate::extract::{CallInPath, JsonBody};
 use crate::state::AppState;
 
 /// `POST …/participants/admitAllFromLobby`: lets everyone in who waits.
 pub(crate) async fn admit_all_from_lobby(
-    _: BetaOnly,
     State(state): State<AppState>,
     caller: Caller,
     CallInPath(call): CallInPath,

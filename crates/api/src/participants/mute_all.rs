@@ -6,12 +6,11 @@ use graph_wire::MuteAll;
 use crate::caller::Caller;
 use crate::calls::action;
 use crate::error::ApiError;
-use crate::extract::{BetaOnly, CallInPath, Context, JsonBody};
+use crate::extract::{CallInPath, Context, JsonBody};
 use crate::state::AppState;
 
 /// `POST …/participants/muteAll`: mutes everyone else, or those that are named.
 pub(crate) async fn mute_all(
-    _: BetaOnly,
     State(state): State<AppState>,
     Context(context): Context,
     caller: Caller,

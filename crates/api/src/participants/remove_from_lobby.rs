@@ -5,12 +5,11 @@ use http::StatusCode;
 
 use crate::caller::Caller;
 use crate::error::ApiError;
-use crate::extract::{BetaOnly, CallInPath, JsonBody, ParticipantInPath};
+use crate::extract::{CallInPath, JsonBody, ParticipantInPath};
 use crate::state::AppState;
 
 /// `POST …/participants/{id}/removeFromLobby`: sends someone away who waits.
 pub(crate) async fn remove_from_lobby(
-    _: BetaOnly,
     State(state): State<AppState>,
     caller: Caller,
     (CallInPath(call), ParticipantInPath(participant)): (CallInPath, ParticipantInPath),

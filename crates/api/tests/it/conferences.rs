@@ -263,9 +263,9 @@ async fn beta_mutes_everyone_and_keeps_the_lobby() {
         assert_eq!((answer.status.as_u16(), answer.body.len()), (204, 0), "{action}");
     }
     let commands = app.calls.commands.lock().unwrap();
-    let request = |command: &Command| match command {
-        Command::Conference { request, .. } => request.clone(),
-        other => panic!("{other:?}"),
+    let request = |command: &Command| {
+        let Command::Conference { request, .. } = command else { panic!("{command:?}") };
+        request.clone()
     };
     let requests: Vec<_> = commands.iter().map(request).collect();
     let john = id(JOHN);

@@ -26,10 +26,9 @@ async fn call_with(app: &App, group: &str) -> String {
 }
 
 fn asked(app: &App) -> Option<ConferenceRequest> {
-    match app.calls.commands.lock().unwrap().pop()? {
-        Command::Conference { request, client_context: None } => Some(request),
-        other => panic!("{other:?}"),
-    }
+    let command = app.calls.commands.lock().unwrap().pop()?;
+    let Command::Conference { request, client_context: None } = command else { panic!("{command:?}") };
+    Some(request)
 }
 
 async fn patch(app: &App, path: &str, body: &Value) -> crate::app::Answer {
