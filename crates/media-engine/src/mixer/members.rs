@@ -40,7 +40,6 @@ pub(super) struct Member {
     pub(super) share: Option<u8>,
     /// Whose encoder made what it was sent last.
     pub(super) followed: u16,
-    pub(super) settling: u8,
     /// The last round that its encoder has heard.
     pub(super) encoded_in: u32,
 }
@@ -64,7 +63,6 @@ impl Member {
             had_listened: false,
             share: None,
             followed: NOBODY,
-            settling: 0,
             encoded_in: 0,
         }
     }

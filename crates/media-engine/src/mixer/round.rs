@@ -3,7 +3,7 @@
 use super::dominant::Speaker;
 use super::members::{Member, Stay};
 use super::mixes::Key;
-use super::shares::{MAX_SETTLING, NOBODY, SETTLING};
+use super::shares::NOBODY;
 use super::sources::{MAX_SOURCES, State, places};
 use super::{MemberId, Mixer, mask};
 use crate::{Codec, Frame, FrameKind};
@@ -181,49 +181,15 @@ impl Mixer {
     /// Finds those who are sent the same.
     fn share(&mut self) {
         self.shares.clear();
-        let mut settling = 0;
         for (at, member) in self.members.iter_mut() {
-            member.share = None;
-            let Some(codec) = member.codec else { continue };
-            if has_memory(codec) && member.settling > 0 {
-                member.settling -= 1;
-                if member.settling > 0 {
-                    settling += 1;
-                    member.share = self.shares.enter_alone(at, (member.key, codec));
-                    continue;
-                }
-                // It comes over without a word from here on.
-                member.followed = NOBODY;
-            }
-            member.share = self.shares.enter(at, (member.key, codec), member.followed);
+            let codec = member.codec;
+            member.share =
+                codec.and_then(|codec| self.shares.enter(at, (member.key, codec), member.followed));
         }
         for (number, share) in self.shares.iter_mut() {
             let leader = self.members.get(share.leader);
             if leader.is_none_or(|leader| leader.share != Some(number)) {
                 share.leader = share.first;
-            }
-        }
-        self.settle(settling);
-    }
-
-    /// Finds those who come to a share from another encoder than its own.
-    fn settle(&mut self, mut settling: usize) {
-        for at in self.members.numbers() {
-            if settling >= MAX_SETTLING {
-                return;
-            }
-            let Some(member) = self.members.get(at) else { continue };
-            let Some(codec) = member.codec.filter(|codec| has_memory(*codec)) else { continue };
-            let Some(leader) = self.shares.get(member.share).map(|share| share.leader) else { continue };
-            let before = self.members.get(leader).map_or(NOBODY, |leader| leader.followed);
-            let followed = member.followed;
-            if !member.had_listened || at == leader || [NOBODY, leader, before].contains(&followed) {
-                continue;
-            }
-            settling += 1;
-            let share = self.shares.enter_alone(at, (member.key, codec));
-            if let Some(member) = self.members.get_mut(at) {
-                (member.share, member.settling) = (share, SETTLING);
             }
         }
     }

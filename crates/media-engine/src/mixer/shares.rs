@@ -2,23 +2,15 @@
 //!
 //! Codecs with memory want care. The far end decodes on from what it got last, so a payload should come from an encoder
 //! that has encoded what it heard so far. Those who hear the same are a share; the encoder of one of them, the leader,
-//! works for all, and it stays the same one for as long as it is among them. Who comes from another encoder to a share
-//! that goes on, such as a talker who falls silent, goes on encoding for itself for a while ([`SETTLING`]): both encoders
-//! are given the same sound, and become alike. Who begins to encode while others go on has its encoder hear the
-//! previous mix first.
+//! works for all, and it stays the same one for as long as it is among them. An encoder that begins to work hears the
+//! previous mix first. Who comes to a share that goes on needs nothing: within a frame its far end has forgotten that
+//! what it got before was of another encoder.
 
 use super::mixes::Key;
 use crate::{Codec, MAX_PAYLOAD_BYTES};
 
 /// Shares that are kept for a round. Who finds no place encodes for itself.
 const MAX_SHARES: usize = 48;
-
-/// Rounds for which a member that comes from another encoder goes on with its own: 200 ms. The memory of G.722's
-/// predictors has faded to a four-hundredth then.
-pub(super) const SETTLING: u8 = 10;
-
-/// Members that settle at once. In a crowd that moves together, the rest comes over at once.
-pub(super) const MAX_SETTLING: usize = 8;
 
 /// Stands for no member.
 pub(super) const NOBODY: u16 = u16::MAX;
@@ -28,8 +20,6 @@ pub(super) const NOBODY: u16 = u16::MAX;
 pub(super) struct Share {
     key: Key,
     codec: Codec,
-    /// The only one in it, where that settles.
-    only: Option<u16>,
     pub(super) first: u16,
     /// Whose encoder works.
     pub(super) leader: u16,
@@ -56,11 +46,8 @@ impl Shares {
     /// Puts a member into a share, with a vote for the leader that it had before; returns the number of the share, if
     /// there is a place.
     pub(super) fn enter(&mut self, member: u16, (key, codec): (Key, Codec), before: u16) -> Option<u8> {
-        let found = self
-            .all
-            .iter()
-            .position(|share| share.only.is_none() && (share.key, share.codec) == (key, codec));
-        let Some(at) = found else { return self.open(member, (key, codec), before, None) };
+        let found = self.all.iter().position(|share| (share.key, share.codec) == (key, codec));
+        let Some(at) = found else { return self.open(member, (key, codec), before) };
         let share = self.all.get_mut(at)?;
         // The leader of most, if most had the same one (Boyer and Moore).
         if before == NOBODY {
@@ -76,25 +63,13 @@ impl Shares {
         u8::try_from(at).ok()
     }
 
-    /// Gives a member a share of its own.
-    pub(super) fn enter_alone(&mut self, member: u16, (key, codec): (Key, Codec)) -> Option<u8> {
-        self.open(member, (key, codec), member, Some(member))
-    }
-
-    fn open(
-        &mut self,
-        member: u16,
-        (key, codec): (Key, Codec),
-        leader: u16,
-        only: Option<u16>,
-    ) -> Option<u8> {
+    fn open(&mut self, member: u16, (key, codec): (Key, Codec), leader: u16) -> Option<u8> {
         if self.all.len() == MAX_SHARES {
             return None;
         }
         self.all.push(Share {
             key,
             codec,
-            only,
             first: member,
             leader,
             votes: u32::from(leader != NOBODY),
