@@ -96,6 +96,19 @@ fn every_described_operation_is_served_or_left_out_for_a_reason() {
 }
 
 #[test]
+fn what_only_beta_has_is_described_below_its_address() {
+    let document = served();
+    for route in graph_wire::routes::BETA_ROUTES {
+        let path = &document["paths"][route.path];
+        assert_eq!(path["servers"][0]["url"], "https://graph.example/beta", "{}", route.path);
+        let operation = &path[route.method.to_ascii_lowercase()];
+        assert!(operation["responses"][route.success.to_string()].is_object(), "{}", route.path);
+        assert!(graph_wire::routes::ROUTES.iter().all(|other| other.path != route.path), "{}", route.path);
+    }
+    assert_eq!(document["servers"][0]["url"], "https://graph.example/v1.0");
+}
+
+#[test]
 fn requests_responses_and_permissions_of_served_operations_agree() {
     let document = served();
     for fact in described()["operations"].as_array().unwrap() {
