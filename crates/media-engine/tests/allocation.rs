@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use media_engine::analysis::speech_like;
 use media_engine::{
-    AudioReceiver, AudioSender, Codec, DtmfDetector, Echo, Frame, LevelMeter, MAX_PAYLOAD_BYTES, Player,
-    PromptAudio, ReceiverConfig, Recorder, RecorderConfig, RtpPacketRef, SenderConfig, TelephoneEventFormat,
-    Tone, ToneSet,
+    Audience, AudioReceiver, AudioSender, Codec, DtmfDetector, Echo, Frame, FrameKind, LevelMeter,
+    MAX_PAYLOAD_BYTES, Mixer, Player, PromptAudio, ReceiverConfig, Recorder, RecorderConfig, RtpPacketRef,
+    Seat, SenderConfig, Senders, TelephoneEventFormat, Tone, ToneGenerator, ToneSet,
 };
 
 thread_local! {
@@ -125,4 +125,68 @@ fn the_tick_does_not_allocate_even_on_a_bad_line() {
         assert_eq!(ALLOCATIONS.get() - before, 0, "{codec:?}");
         assert!(receiver.stats().concealed_samples > 0, "{codec:?}");
     }
+}
+
+/// The senders of a mixer's members, by name.
+struct Legs(Vec<AudioSender>);
+
+impl Senders for Legs {
+    fn sender(&mut self, name: u64) -> Option<&mut AudioSender> {
+        self.0.get_mut(name as usize)
+    }
+}
+
+#[test]
+fn a_round_of_a_mixer_does_not_allocate_whoever_comes_speaks_and_goes() {
+    let mut mixer = Mixer::new(8, 2);
+    let seat = |name: u64| {
+        let rate = CODECS[name as usize % 4].sample_rate();
+        Box::new(Seat::new(name, Some(rate), Audience::default(), false))
+    };
+    let mut ids: Vec<_> = (0..8).map(|name| mixer.join(seat(name)).unwrap()).collect();
+    let mut legs = Legs((0..8).map(|name| leg(CODECS[name % 4]).1).collect());
+    let mut frames: Vec<Frame> = CODECS.iter().map(|codec| Frame::silence(codec.sample_rate())).collect();
+    for frame in &mut frames {
+        ToneGenerator::sine(500.0, 8_000).fill(frame);
+    }
+    let mut audiences: Vec<_> =
+        (0..10).map(|n| Box::new(Audience::new(n % 3 > 0, (n % 2 == 0).then(|| (0..n).collect())))).collect();
+    let mut seats: Vec<_> = (0..5).map(|_| seat(3)).collect();
+    let (mut old_audiences, mut old_seats) = (Vec::with_capacity(20), Vec::with_capacity(20));
+
+    let mut sent = 0;
+    let before = ALLOCATIONS.get();
+    for round in 0..500_usize {
+        mixer.begin_round();
+        old_seats.extend(std::iter::from_fn(|| mixer.poll_left()));
+        for (name, id) in ids.iter().enumerate() {
+            if round / 20 % 8 != name && (round / 7 + name) % 3 > 0 {
+                mixer.hear(*id, &frames[name % 4], FrameKind::Audio);
+            }
+        }
+        mixer.hear_prompt(ids[round / 50 % 8], &frames[2]);
+        mixer.select();
+        for (name, id) in ids.iter().enumerate() {
+            mixer.set_codec(*id, Some(CODECS[name % 4]));
+            // One of them is gone for a round.
+            let Some(encoded) = mixer.payload(*id, CODECS[name % 4], &mut legs) else { continue };
+            let (mut copy, mut payload) = ([0; MAX_PAYLOAD_BYTES], [0; MAX_PAYLOAD_BYTES]);
+            copy[..encoded.len()].copy_from_slice(encoded);
+            let length = encoded.len();
+            sent += usize::from(legs.0[name].send_encoded(&copy[..length], &mut payload).is_some());
+        }
+        match round % 100 {
+            30 => mixer.leave(ids[3]),
+            33 => ids[3] = mixer.join(seats.pop().unwrap()).unwrap(),
+            50 => mixer.set_muted(ids[round / 100], true),
+            70 => mixer.set_muted(ids[round / 100], false),
+            _ => {}
+        }
+        if round % 50 == 0 {
+            old_audiences.push(mixer.set_audience(ids[round / 50 % 8], audiences.pop().unwrap()));
+        }
+    }
+    assert_eq!(ALLOCATIONS.get() - before, 0);
+    assert_eq!((old_seats.len(), old_audiences.len()), (5, 10));
+    assert!(sent > 8 * 490, "{sent}");
 }
