@@ -19,12 +19,18 @@ pub struct NotificationSignerSettings {
     pub issuer: String,
     /// How long a token is good.
     pub lifetime: Duration,
+    /// How long a meeting can be joined by the token of a notification; keys are kept for as long.
+    pub meeting_token_lifetime: Duration,
 }
 
 impl Default for NotificationSignerSettings {
-    /// The issuer that receivers of Graph's notifications expect, and an hour.
+    /// The issuer that receivers of Graph's notifications expect, an hour, and a day for meetings.
     fn default() -> Self {
-        Self { issuer: "https://api.botframework.com".to_owned(), lifetime: Duration::from_secs(3600) }
+        Self {
+            issuer: "https://api.botframework.com".to_owned(),
+            lifetime: Duration::from_secs(3600),
+            meeting_token_lifetime: Duration::from_secs(24 * 3600),
+        }
     }
 }
 

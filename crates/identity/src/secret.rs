@@ -38,11 +38,17 @@ pub fn is_sha256_of(token: &str, digest: &[u8; 32]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(own.as_ref(), digest).is_ok()
 }
 
+/// Whether two short secrets, such as passcodes, are the same; takes as long wherever they differ.
+pub fn is_same_secret(one: &str, other: &str) -> bool {
+    let digest = |text: &str| aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, text.as_bytes());
+    aws_lc_rs::constant_time::verify_slices_are_equal(digest(one).as_ref(), digest(other).as_ref()).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use argon2::PasswordHash;
 
-    use super::{NOBODYS_HASH, hash_secret, is_sha256_of, verify_secret};
+    use super::{NOBODYS_HASH, hash_secret, is_same_secret, is_sha256_of, verify_secret};
 
     #[test]
     fn a_hash_fits_its_secret_and_no_other() {
@@ -74,5 +80,13 @@ mod tests {
         assert_eq!(nobody.algorithm, real.algorithm);
         assert_eq!(nobody.hash.unwrap().len(), real.hash.unwrap().len());
         assert!(!verify_secret("", NOBODYS_HASH));
+    }
+
+    #[test]
+    fn secrets_are_the_same_only_to_the_last_character() {
+        assert!(is_same_secret("psw123", "psw123"));
+        for other in ["psw124", "psw12", "psw1234", "PSW123", ""] {
+            assert!(!is_same_secret("psw123", other), "{other}");
+        }
     }
 }

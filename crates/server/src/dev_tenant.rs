@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use model::{
-    AccessPolicy, AppId, Application, ApplicationInstance, Directory, Permission, PermissionSet, Script,
-    ScriptAnswer, Tenant, TenantId, Tone, User, UserId,
+    AccessPolicy, AllowedPresenters, AppId, Application, ApplicationInstance, Directory, LobbyBypass,
+    LobbyBypassScope, MeetingId, OnlineMeeting, Permission, PermissionSet, Script, ScriptAnswer, Tenant,
+    TenantId, Timestamp, Tone, User, UserId,
 };
 
 use crate::directory::ha1;
@@ -20,6 +23,9 @@ pub(crate) const JOHN: &str = "112f7296-5fa4-42ca-bae8-6a692b15d4b8";
 const USER1: &str = "98da8a1a-1b87-452c-a713-65d3f10b5555";
 const USER2: &str = "bf5aae9a-d11d-47a8-93b1-782504c95555";
 const BOB: &str = "5810cede-f3cc-42eb-b2c1-e9bd5d53ec96";
+const WEEKLY_SYNC: &str = "19:meeting_Win6Ydo4wsMijFjZS00ZGVjLTk5MGUtOTRjNWY2NmNkYTFm@thread.v2";
+const WITH_PASSCODE: &str = "19:meeting_Win6Ydo4wsMijFjZS00ZGVjLTk5MGUtOTRjNNkYTFm@thread.v2";
+const WITHOUT_PASSCODE: &str = "19:meeting_ZGV2LXdpdGhvdXQtYS1wYXNzY29kZQ@thread.v2";
 const INSTANCE: &str = "3d913abb-aec0-4964-8fa6-3c6850c4f278";
 
 pub(crate) const SECRET: &str = "dev-secret";
@@ -57,6 +63,54 @@ pub(crate) fn directory(realm: &str, secret_hash: &str) -> Directory {
         applications: applications.map(|application| (application.id.clone(), application)).into(),
         users: users.map(|user| (user.id.clone(), user)).into(),
         instances: BTreeMap::from([(instance.id.clone(), instance)]),
+    }
+}
+
+/// The dev tenant's meetings: the same ones in both tenants, as the documented examples join them in either.
+pub(crate) fn meetings() -> Vec<OnlineMeeting> {
+    let of = |tenant: &str| {
+        [
+            meeting(tenant, WEEKLY_SYNC, "Weekly sync", ("2026111", None)),
+            meeting(tenant, WITH_PASSCODE, "With a passcode", ("1234567", Some("psw123"))),
+            meeting(tenant, WITHOUT_PASSCODE, "Without a passcode", ("7654321", None)),
+        ]
+    };
+    [of(CONTOSO), of(FABRIKAM)].into_iter().flatten().collect()
+}
+
+/// A meeting that everyone comes straight into, Bob's, on a Monday that has long passed: it goes on for ever.
+fn meeting(
+    tenant: &str,
+    thread: &str,
+    subject: &str,
+    (join_meeting_id, passcode): (&str, Option<&str>),
+) -> OnlineMeeting {
+    // 2026-01-05T09:00:00Z, and a hundred years later.
+    let (start, end) = (Timestamp::from_millis(1_767_603_600_000), Timestamp::from_millis(4_923_277_200_000));
+    OnlineMeeting {
+        id: MeetingId::new(STANDARD.encode(format!("1*{BOB}*0**{thread}"))),
+        tenant: tenant.into(),
+        organizer: BOB.into(),
+        organizer_name: Some("Bob".to_owned()),
+        thread_id: thread.to_owned(),
+        external_id: None,
+        subject: Some(subject.to_owned()),
+        created_at: start,
+        starts_at: start,
+        ends_at: end,
+        attendees: Vec::new(),
+        join_meeting_id: join_meeting_id.to_owned(),
+        passcode: passcode.map(str::to_owned),
+        video_teleconference_id: None,
+        lobby_bypass: LobbyBypass { scope: LobbyBypassScope::Everyone, is_dial_in_bypass_enabled: true },
+        is_admitting_left_to_organizers: false,
+        allowed_presenters: AllowedPresenters::Everyone,
+        is_entry_exit_announced: false,
+        is_locked: false,
+        consents: BTreeMap::new(),
+        options: BTreeMap::new(),
+        is_from_file: true,
+        revision: 0,
     }
 }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use model::{
-    Application, ApplicationInstance, Directory, Ha1, Permission, Script, ScriptAnswer, Tenant, TenantId,
-    Tone, User,
+    AccessPolicy, Application, ApplicationInstance, Directory, Ha1, Permission, Script, ScriptAnswer, Tenant,
+    TenantId, Tone, User,
 };
 use serde::Deserialize;
 
@@ -35,6 +35,32 @@ struct TenantEntry {
     /// Permissions by application.
     #[serde(default)]
     grants: BTreeMap<String, Vec<String>>,
+    /// For whom applications may make and read meetings, by application.
+    #[serde(default)]
+    access_policies: BTreeMap<String, PolicyEntry>,
+}
+
+/// `"all"`, or a list of users.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum PolicyEntry {
+    All(All),
+    Users(Vec<String>),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum All {
+    All,
+}
+
+impl From<PolicyEntry> for AccessPolicy {
+    fn from(entry: PolicyEntry) -> Self {
+        match entry {
+            PolicyEntry::All(All::All) => Self::All,
+            PolicyEntry::Users(users) => Self::Users(users.iter().map(|user| user.as_str().into()).collect()),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -265,6 +291,12 @@ fn check(directory: &Directory) -> Result<()> {
         let mut apps = tenant.grants.keys();
         if let Some(app) = apps.find(|app| !directory.applications.contains_key(*app)) {
             bail!("the tenant {} grants to the application {app}, which is not in the file", tenant.id);
+        }
+    }
+    for tenant in directory.tenants.values() {
+        let mut apps = tenant.access_policies.keys();
+        if let Some(app) = apps.find(|app| !directory.applications.contains_key(*app)) {
+            bail!("the tenant {} has an access policy for {app}, which is not in the file", tenant.id);
         }
     }
     let mut users = directory.users.values();

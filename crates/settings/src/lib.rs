@@ -21,7 +21,7 @@ pub use document::{reference, sample_file};
 pub use error::{Problem, SettingsError};
 pub use load::{Effective, Entry, Source, Sources, load};
 pub use sections::{
-    Calls, Http, Https, Identity, Lab, Limits, Log, Media, Notifications, Outbound, Server, Settings, Sip,
-    Store, keys,
+    Calls, Http, Https, Identity, Lab, Limits, Log, Media, Meetings, Notifications, Outbound, Server,
+    Settings, Sip, Store, keys,
 };
 pub use value::{BaseUrl, Bytes, LogFormat, PortRange, TrustedIssuer};

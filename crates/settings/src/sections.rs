@@ -158,6 +158,15 @@ sections! {
         alone_timeout: Duration = "10min";
     }
 
+    /// Meetings.
+    meetings: Meetings {
+        /// The base URL of meetings' join links, such as `https://teams.microsoft.com`, which some bots insist on. Empty for
+        /// this server's own.
+        join_url: Option<BaseUrl> = "";
+        /// How long a meeting can be joined by the token of a notification.
+        token_lifetime: Duration = "24h";
+    }
+
     /// What one client may ask for. Past it the answer is the documented error.
     limits: Limits {
         /// The largest request body.
@@ -180,16 +189,23 @@ sections! {
         participants: u32 = "1000";
         /// Audio routing groups of one group call or meeting.
         routing_groups: u32 = "256";
+        /// Meetings that may be made for one person in a calendar month.
+        meetings_per_user: u32 = "2000";
+        /// Attendees of one meeting.
+        attendees: u32 = "1000";
         /// Prompts of one `playPrompt`.
         prompts: u32 = "20";
         /// Characters of a `clientContext`.
         client_context_length: u32 = "256";
     }
 
-    /// What is kept of calls that are over.
+    /// What is kept of calls and meetings that are over.
     store: Store {
         /// How long ended calls and their notifications can be read.
         keep_ended_calls: Duration = "7d";
+        /// How long meetings are kept after their end; 0 for ever. Those of a directory file stay as long as the file has
+        /// them.
+        keep_ended_meetings: Duration = "60d";
         /// Threads that read the database.
         readers: u32 = "2";
     }

@@ -30,6 +30,8 @@ areas! {
         ended: Counters = "hookswitch_calls_ended_total" by "code", "subcode";
         /// Calls that are not over.
         live: Gauge = "hookswitch_calls_live";
+        /// Group calls and meetings that someone is in.
+        conferences: Gauge = "hookswitch_conferences";
         /// Operations that are over, by kind and `completed` or `failed`.
         operations: Counters = "hookswitch_operations_total" by "kind", "status";
     }

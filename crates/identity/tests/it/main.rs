@@ -3,6 +3,7 @@
 
 mod client_assertion;
 mod hostile;
+mod meeting_token;
 mod notification_signer;
 mod support;
 mod token_endpoint;

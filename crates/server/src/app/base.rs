@@ -10,7 +10,7 @@ use node::{Clock, Node, SharedDirectory, StartError};
 use notifier::Notifier;
 use outbound::Outbound;
 use settings::{Profile, Settings};
-use store::{KeyPurpose, Store};
+use store::{DirectoryChange, KeyPurpose, Store};
 use telemetry::Metrics;
 
 use super::adapters::{ApiClock, Bearers, Keys, OwedTo, Prompts};
@@ -148,7 +148,7 @@ impl Base {
     }
 }
 
-/// The directory of the store; in `dev` the dev tenant where it is empty.
+/// The directory of the store; in `dev` the dev tenant with its meetings where it is empty.
 async fn load_directory(
     store: &Arc<dyn Store>,
     settings: &Settings,
@@ -158,7 +158,9 @@ async fn load_directory(
     if profile == Profile::Dev && snapshot.directory == model::Directory::default() {
         let hash = tokio::task::spawn_blocking(|| identity::hash_secret(dev_tenant::SECRET)).await??;
         let wanted = dev_tenant::directory(config::realm(settings), &hash);
+        let meetings = dev_tenant::meetings().into_iter().map(Box::new).map(DirectoryChange::PutMeeting);
         let changes = directory::difference(&snapshot.directory, &wanted).changes;
+        let changes = changes.into_iter().chain(meetings).collect();
         store.apply_directory(snapshot.version, changes).await.context("failed to write the dev tenant")?;
         snapshot.directory = wanted;
     }

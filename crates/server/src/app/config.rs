@@ -67,6 +67,7 @@ pub(super) fn notification_signer(settings: &Settings) -> NotificationSignerSett
     NotificationSignerSettings {
         issuer: settings.notifications.issuer.clone(),
         lifetime: settings.notifications.token_lifetime,
+        meeting_token_lifetime: settings.meetings.token_lifetime,
     }
 }
 

@@ -77,6 +77,7 @@ impl node::Observer for Meters {
 /// Brings what is looked up rather than told of up to date.
 pub(super) fn show(metrics: &Metrics, counts: &Counts) {
     metrics.calls.live.set(counts.calls as f64);
+    metrics.calls.conferences.set(counts.conferences as f64);
     metrics.sip.registered_users.set(counts.registered_users as f64);
     metrics.sip.calls.set(counts.sip_calls as f64);
     metrics.sip.idle.set(f64::from(u8::from(counts.is_sip_idle)));

@@ -330,6 +330,19 @@ async fn inviting_into_a_call_between_two_makes_it_a_group_call() {
 }
 
 #[tokio::test]
+async fn people_go_on_without_the_bot_until_the_server_ends() {
+    let mut stage = Stage::new().await;
+    let call = stage.bot.call(&group_request(&stage, &[User::USER1, User::JOHN])).await;
+    people_of(&stage, &call, 3).await;
+    stage.end(&call).await;
+    let metrics = stage.server.get("/metrics").await.expect(200);
+    let text = String::from_utf8_lossy(&metrics.body).into_owned();
+    assert!(text.lines().any(|line| line == "hookswitch_conferences 1"), "{text}");
+
+    assert_eq!(stage.server.terminate().await, 0, "nobody keeps the server from ending");
+}
+
+#[tokio::test]
 async fn a_participant_that_replaces_a_call_ends_that_call() {
     let stage = Stage::new().await;
     let first = stage.established(User::JOHN).await;
