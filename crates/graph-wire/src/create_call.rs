@@ -106,7 +106,7 @@ impl Intent {
 }
 
 /// The message that a meeting's own chat hangs on (documentation of `chatInfo`).
-const OWN_CHAT: &str = "0";
+pub(crate) const OWN_CHAT: &str = "0";
 
 /// Someone to be called, where it is a person.
 pub(crate) fn invitee(target: InvitationParticipant) -> Result<Invitee, NotServed> {

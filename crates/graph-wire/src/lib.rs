@@ -8,7 +8,7 @@
 //! - **Bodies** are `serde_json::Value`: [`created_call`], [`read_call`], [`started_operation`], [`read_operation`],
 //!   [`operation_list`], [`participant_list`], [`routing_group_list`], [`notifications`]. `base` is scheme, host and version: `https://graph.example/v1.0`.
 //! - **Errors** are [`GraphError`].
-//! - **The served surface** is [`routes::ROUTES`], from which [`openapi::document`] is made.
+//! - **The served surface** is [`routes::ROUTES`] and its like, from which [`openapi::document`] is made.
 //!
 //! Each wire type is described, read and written in one place, so that the OpenAPI document cannot say anything else
 //! than the code does. Members that no type declares are ignored in requests and never refused, as documented requests
@@ -25,7 +25,9 @@ pub mod limits;
 pub mod links;
 mod media;
 mod meeting;
+mod meeting_routes;
 mod notification;
+mod online_meeting;
 pub mod openapi;
 mod operation;
 mod people;
@@ -46,6 +48,10 @@ pub use invalid_request::InvalidRequest;
 pub use limits::Limits;
 pub use media::MediaConfig;
 pub use notification::notifications;
+pub use online_meeting::{
+    CreateMeeting, JoinUrl, Language, MeetingCollection, MeetingFilter, MeetingIds, MeetingView, UpdateMeeting,
+    join_web_url, meeting_list, read_meeting,
+};
 pub use operation::{operation_list, read_operation, started_operation};
 pub use query::ReadOptions;
 pub use roster::{dominant_speaker, participant_list, read_participant};

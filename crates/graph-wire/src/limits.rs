@@ -29,6 +29,12 @@ pub const DEFAULT_DELAY_BETWEEN_TONES_MS: u32 = 100;
 pub const MAX_NAMED_PARTICIPANTS: usize = 1000;
 /// Longest id that a client may choose for a routing group. Undocumented; arbitrary, many times a GUID.
 pub const MAX_GROUP_ID_CHARS: usize = 128;
+/// Most attendees of one meeting. Undocumented; arbitrary, as many as a conference has.
+pub const MAX_ATTENDEES: usize = 1000;
+/// Longest subject of a meeting. Undocumented; the customary limit of calendars.
+pub const MAX_SUBJECT_CHARS: usize = 255;
+/// Longest `externalId` of a meeting. Undocumented; arbitrary, many times a GUID.
+pub const MAX_EXTERNAL_ID_CHARS: usize = 256;
 /// Longest URL. Undocumented; arbitrary, the customary limit of browsers and proxies.
 pub const MAX_URL_BYTES: usize = 2048;
 
@@ -51,6 +57,8 @@ pub struct Limits {
     pub delay_between_tones_ms: u32,
     /// Participants that one request may name by their ids.
     pub named_participants: usize,
+    /// Attendees of one meeting.
+    pub attendees: usize,
     /// Hosts that callbacks and prompts may name with plain `http`, each `host` (any port) or `host:port`. Every other
     /// address must be `https`.
     pub plain_http_hosts: BTreeSet<String>,
@@ -67,6 +75,7 @@ impl Default for Limits {
             tones: MAX_TONES,
             delay_between_tones_ms: MAX_DELAY_BETWEEN_TONES_MS,
             named_participants: MAX_NAMED_PARTICIPANTS,
+            attendees: MAX_ATTENDEES,
             plain_http_hosts: BTreeSet::new(),
         }
     }

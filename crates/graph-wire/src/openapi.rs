@@ -11,18 +11,19 @@ use crate::call::{call_definition, call_options_definitions, entity_definition};
 use crate::media::{CallMediaState, media_config_definitions};
 use crate::meeting::meeting_info_definitions;
 use crate::notification::notification_definitions;
+use crate::online_meeting::meeting_definitions;
 use crate::operation::operation_definitions;
 use crate::people::{endpoint_type, invitation_definition};
 use crate::roster::roster_definitions;
-use crate::routes::{BETA_ROUTES, COMMON_ERRORS, ROUTES, Request, Route};
+use crate::routes::{BETA_ROUTES, COMMON_ERRORS, MEETING_ROUTES, ROUTES, Request, Route};
 use crate::routing_group::routing_group_definition;
 use crate::wire::{Defined, Definition, Member, Shape};
 
-/// Describes everything in [`ROUTES`] and [`BETA_ROUTES`]. `base` is scheme, host and version of the API:
+/// Describes everything in [`ROUTES`], [`MEETING_ROUTES`] and [`BETA_ROUTES`]. `base` is scheme, host and version of the API:
 /// `https://graph.example/v1.0`.
 pub fn document(base: &str) -> Value {
     let mut paths = Map::new();
-    for route in ROUTES {
+    for route in ROUTES.iter().chain(MEETING_ROUTES) {
         let path = paths.entry(route.path).or_insert_with(|| path_item(route.path));
         path[route.method.to_ascii_lowercase()] = operation(route);
     }
@@ -85,7 +86,12 @@ fn operation(route: &Route) -> Value {
         }
     }
     if route.method == "GET" {
-        operation["parameters"] = ["$select", "$expand"].map(query_option).into();
+        let mut parameters = ["$select", "$expand"].map(query_option).to_vec();
+        if route.response == Some("onlineMeetingCollectionResponse") {
+            let schema = json!({"type": "string"});
+            parameters.push(json!({"name": "$filter", "in": "query", "required": true, "schema": schema}));
+        }
+        operation["parameters"] = parameters.into();
     }
     operation
 }
@@ -109,6 +115,9 @@ fn responses(route: &Route) -> Value {
         success["content"] = content(reference(response));
     }
     let mut responses = Map::new();
+    if route.path.ends_with("/createOrGet") {
+        responses.insert("201".to_owned(), success.clone());
+    }
     responses.insert(route.success.to_string(), success);
     for status in route.errors.iter().chain(COMMON_ERRORS) {
         responses.insert(status.to_string(), json!({"$ref": "#/components/responses/error"}));
@@ -138,7 +147,7 @@ fn schemas() -> Value {
 }
 
 /// The types that are listed.
-const COLLECTED: &[&str] = &["audioRoutingGroup", "commsOperation", "participant"];
+const COLLECTED: &[&str] = &["audioRoutingGroup", "commsOperation", "onlineMeeting", "participant"];
 
 fn error_schema() -> Value {
     let text = json!({"type": "string"});
@@ -191,6 +200,7 @@ fn definitions() -> Vec<Definition> {
     ];
     definitions.extend(call_options_definitions());
     definitions.extend(media_config_definitions());
+    definitions.extend(meeting_definitions());
     definitions.extend(meeting_info_definitions());
     definitions.extend(notification_definitions());
     definitions.extend(operation_definitions());
@@ -256,6 +266,7 @@ fn shape_schema(shape: &Shape) -> Value {
         Shape::Boolean => json!({"type": "boolean"}),
         Shape::Int32 => json!({"type": "integer", "format": "int32"}),
         Shape::Int64 => json!({"type": "integer", "format": "int64"}),
+        Shape::Moment => json!({"type": "string", "format": "date-time"}),
         Shape::Text => json!({"type": "string"}),
         Shape::Named(name) => reference(name),
         Shape::Open(name) => json!({"type": "object", "title": name}),

@@ -2,6 +2,7 @@
 
 use model::Permission;
 
+pub use crate::meeting_routes::MEETING_ROUTES;
 use crate::wire::Member;
 use crate::{
     CancelMediaProcessing, ChangeScreenSharingRole, Invite, MuteAll, PlainAction, PlayPrompt, RecordResponse,
@@ -28,8 +29,8 @@ pub struct Route {
     pub errors: &'static [u16],
     /// The type of the body that success answers, without `microsoft.graph.`; `None` for no body.
     pub response: Option<&'static str>,
-    /// The permissions that the documentation lists, one of which is needed. They are checked when the call is made, by
-    /// what the request means; afterwards the caller must be the application that owns the call.
+    /// The permissions that the documentation lists, one of which is needed. Those of calls are checked when the call is
+    /// made, by what the request means; afterwards the caller must be the application that owns the call.
     pub permissions: &'static [&'static str],
     pub(crate) request: Request,
 }

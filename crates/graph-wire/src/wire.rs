@@ -3,7 +3,10 @@
 //! `wire_object!` and `wire_enum!` bind a type of `model` to its JSON; types that need more implement [`Wire`] by hand.
 //! The descriptions end up in the OpenAPI document.
 
+use model::Timestamp;
 use serde_json::{Map, Value};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::InvalidRequest;
 use crate::invalid_request::Path;
@@ -30,6 +33,8 @@ pub(crate) enum Shape {
     Boolean,
     Int32,
     Int64,
+    /// A date and time with its zone.
+    Moment,
     Text,
     /// An enumeration or object by its name without `microsoft.graph.`.
     Named(&'static str),
@@ -149,6 +154,26 @@ impl Wire for String {
 
     fn write(&self, _: Nulls) -> Value {
         Value::from(self.as_str())
+    }
+}
+
+impl Wire for Timestamp {
+    fn shape() -> Shape {
+        Shape::Moment
+    }
+
+    /// A time without a zone is in UTC; what is finer than milliseconds is dropped.
+    fn read(value: &Value, at: &Path<'_>) -> Result<Self, InvalidRequest> {
+        let text = value.as_str().unwrap_or_default();
+        let parse = |text: &str| OffsetDateTime::parse(text, &Rfc3339).ok();
+        let moment = parse(text).or_else(|| parse(&format!("{text}Z")));
+        let moment = moment.ok_or_else(|| at.expected("a date and time such as 2027-01-31T10:00:00Z"))?;
+        let millis = moment.unix_timestamp_nanos().div_euclid(1_000_000);
+        i64::try_from(millis).map(Self::from_millis).map_err(|_| at.expected("a date that calendars have"))
+    }
+
+    fn write(&self, _: Nulls) -> Value {
+        Value::from(self.to_string())
     }
 }
 

@@ -9,6 +9,8 @@
 mod conference;
 #[path = "sample/meeting.rs"]
 mod meeting;
+#[path = "sample/meeting_bodies.rs"]
+mod meeting_bodies;
 mod sample;
 
 use std::path::Path;
@@ -129,6 +131,7 @@ fn all_bodies() -> Vec<(&'static str, &'static str, Value)> {
         ("notified-cancelled-recording", "commsNotifications", operation_notified(cancelled)),
     ];
     bodies.extend(conference::bodies());
+    bodies.extend(meeting_bodies::bodies());
     bodies
 }
 
@@ -171,7 +174,7 @@ fn every_documented_member_is_there() {
         assert!(says(body, &documented), "{name}: {body:#}");
         checked += 1;
     }
-    assert_eq!(checked, 22);
+    assert_eq!(checked, 24);
 }
 
 /// Checks a value against a schema of the served description: every member declared, every type as declared.
