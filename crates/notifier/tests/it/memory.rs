@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use model::{
-    Call, CallId, CallState, MeetingId, Notification, NotificationState, OnlineMeeting, Operation, OperationId,
-    RecordingId, TenantId, Timestamp,
+    Call, CallId, CallState, MeetingId, Notification, NotificationState, OnlineMeeting, Operation,
+    OperationId, RecordingId, TenantId, Timestamp,
 };
 use store::{
     BoxFuture, CallStore, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot, DirectoryStore,
