@@ -230,7 +230,7 @@ impl Webhook {
         what: &str,
         is_it: impl Fn(&[Value]) -> bool,
     ) -> Vec<Value> {
-        let found = self.expect(call, what, |it| it.participants().is_some_and(|those| is_it(those))).await;
+        let found = self.expect(call, what, |it| it.participants().is_some_and(&is_it)).await;
         found.participants().unwrap_or_default().to_vec()
     }
 
