@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use model::{
     AccessPolicy, AllowedPresenters, AppId, Application, ApplicationInstance, Directory, LobbyBypass,
-    LobbyBypassScope, MeetingId, OnlineMeeting, Permission, PermissionSet, Script, ScriptAnswer, Tenant,
-    TenantId, Timestamp, Tone, User, UserId,
+    LobbyBypassScope, OnlineMeeting, Permission, PermissionSet, Script, ScriptAnswer, Tenant, TenantId,
+    Timestamp, Tone, User, UserId,
 };
 
 use crate::directory::ha1;
+use crate::directory_meetings::id_of;
 
 pub(crate) const CONTOSO: &str = "aa67bd4c-8475-432d-bd41-39f255720e0a";
 /// Not a GUID, as documented; it must work all the same.
@@ -88,7 +87,7 @@ fn meeting(
     // 2026-01-05T09:00:00Z, and a hundred years later.
     let (start, end) = (Timestamp::from_millis(1_767_603_600_000), Timestamp::from_millis(4_923_277_200_000));
     OnlineMeeting {
-        id: MeetingId::new(STANDARD.encode(format!("1*{BOB}*0**{thread}"))),
+        id: id_of(BOB, thread),
         tenant: tenant.into(),
         organizer: BOB.into(),
         organizer_name: Some("Bob".to_owned()),

@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use model::{AppId, Application, ApplicationInstance, Directory, Ha1, Tenant, TenantId, User, UserId};
+use model::{
+    AppId, Application, ApplicationInstance, Directory, Ha1, OnlineMeeting, Tenant, TenantId, User, UserId,
+};
 use sip_message::digest::{self, Algorithm};
 use store::DirectoryChange;
+
+use crate::directory_meetings::Meetings;
 
 /// What digest authentication keeps of a password, for both spellings of the user's name.
 pub(crate) fn ha1(address: &str, realm: &str, password: &str) -> Ha1 {
@@ -131,6 +135,27 @@ pub(crate) fn difference(present: &Directory, wanted: &Directory) -> Difference 
 }
 
 impl Difference {
+    /// Adds what it takes to make the meetings of a file what they should be. How often one was changed since does not
+    /// count.
+    pub(crate) fn add_meetings(&mut self, present: &Meetings, wanted: &Meetings) {
+        for (key, meeting) in wanted {
+            let sign = match present.get(key) {
+                None => '+',
+                Some(there) if !is_same(there, meeting) => '~',
+                Some(_) => continue,
+            };
+            let revision = present.get(key).map_or(0, |there| there.revision + 1);
+            let changed = OnlineMeeting { revision, ..meeting.clone() };
+            self.changes.push(DirectoryChange::PutMeeting(Box::new(changed)));
+            self.lines.push(meeting_line(sign, meeting));
+        }
+        for (key, meeting) in present.iter().filter(|(key, _)| !wanted.contains_key(*key)) {
+            let (tenant, id) = key.clone();
+            self.changes.push(DirectoryChange::RemoveMeeting(tenant, id));
+            self.lines.push(meeting_line('-', meeting));
+        }
+    }
+
     fn compare<T: Kept>(&mut self, present: &BTreeMap<T::Id, T>, wanted: &BTreeMap<T::Id, T>) {
         for (id, value) in wanted {
             let sign = match present.get(id) {
@@ -146,4 +171,13 @@ impl Difference {
             self.lines.push(Line { sign: '-', kind: T::KIND, id: id.to_string(), name: value.name() });
         }
     }
+}
+
+fn is_same(there: &OnlineMeeting, wanted: &OnlineMeeting) -> bool {
+    *there == OnlineMeeting { revision: there.revision, ..wanted.clone() }
+}
+
+fn meeting_line(sign: char, meeting: &OnlineMeeting) -> Line {
+    let name = meeting.subject.clone().unwrap_or_default();
+    Line { sign, kind: "meeting", id: format!("{} of {}", meeting.thread_id, meeting.tenant), name }
 }

@@ -12,6 +12,7 @@ use model::{
 use serde::Deserialize;
 
 use crate::directory::ha1;
+use crate::directory_meetings::{self, MeetingEntry, Meetings};
 
 /// A directory file as it is written. Unknown keys are refused, so that a misspelt one does not go unnoticed.
 #[derive(Debug, Default, Deserialize)]
@@ -25,6 +26,15 @@ struct File {
     users: Vec<UserEntry>,
     #[serde(default)]
     instances: Vec<InstanceEntry>,
+    #[serde(default)]
+    meetings: Vec<MeetingEntry>,
+}
+
+/// Everything that a directory file describes.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) directory: Directory,
+    pub(crate) meetings: Meetings,
 }
 
 #[derive(Debug, Deserialize)]
@@ -127,7 +137,7 @@ fn answer() -> String {
 ///
 /// Secrets are read from the files that it names, relative to its own folder. A secret that `present` already holds
 /// keeps its hash, so that applying a file twice changes nothing.
-pub(crate) fn read(path: &Path, realm: &str, present: &Directory) -> Result<Directory> {
+pub(crate) fn read(path: &Path, realm: &str, present: &Directory) -> Result<Described> {
     let text = std::fs::read_to_string(path).with_context(|| format!("failed to read {}", path.display()))?;
     let file: File =
         toml::from_str(&text).with_context(|| format!("{} is not a directory file", path.display()))?;
@@ -156,7 +166,8 @@ pub(crate) fn read(path: &Path, realm: &str, present: &Directory) -> Result<Dire
         put(&mut directory.instances, id, instance, "application instance")?;
     }
     check(&directory)?;
-    Ok(directory)
+    let meetings = directory_meetings::read(file.meetings, &directory)?;
+    Ok(Described { directory, meetings })
 }
 
 fn put<K: Ord + std::fmt::Display, V>(map: &mut BTreeMap<K, V>, id: K, value: V, kind: &str) -> Result<()> {
@@ -172,11 +183,13 @@ fn tenant(entry: TenantEntry) -> Result<Tenant> {
         let permissions = permissions.into_iter().map(|name| permission(name, &entry.id));
         Ok((app.as_str().into(), permissions.collect::<Result<_>>()?))
     });
+    let policies = entry.access_policies.into_iter();
+    let policies = policies.map(|(app, policy)| (app.as_str().into(), policy.into()));
     Ok(Tenant {
         grants: grants.collect::<Result<_>>()?,
         id: TenantId::new(entry.id),
         name: entry.name,
-        access_policies: BTreeMap::new(),
+        access_policies: policies.collect(),
     })
 }
 
@@ -357,7 +370,7 @@ mod tests {
         }
 
         fn read(&self, present: &Directory) -> anyhow::Result<Directory> {
-            read(&self.0.join("directory.toml"), "contoso.example", present)
+            Ok(read(&self.0.join("directory.toml"), "contoso.example", present)?.directory)
         }
     }
 

@@ -9,6 +9,7 @@ mod commands;
 mod dev_tenant;
 mod directory;
 mod directory_file;
+mod directory_meetings;
 mod http;
 mod keys;
 mod sounds;

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::ArgMatches;
-use model::Directory;
-use store::{DirectoryStore, StoreError};
+use model::{Directory, OnlineMeeting};
+use store::{DirectoryStore, MeetingStore, StoreError};
 
 use crate::app::open_store;
 use crate::directory::{Difference, difference};
+use crate::directory_meetings::Meetings;
 use crate::{cli, directory_file, realm};
 
 /// How often a change by someone else is taken in before this gives up. Arbitrary; people rarely race twice.
@@ -25,13 +26,13 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     let is_dry_run = matches.get_flag("dry-run");
     // Looking at what is not there must not make it.
     if is_dry_run && !settings.server.data_dir.exists() {
-        return print(&report(&plan(file, realm, &Directory::default())?, is_dry_run));
+        return print(&report(&plan(file, realm, (&Directory::default(), &Meetings::new()))?, is_dry_run));
     }
     let runtime =
         tokio::runtime::Builder::new_current_thread().build().context("failed to start a runtime")?;
     let planned = runtime.block_on(async {
         let store = open_store(&settings, false)?;
-        let planned = apply(store.as_ref(), file, realm, is_dry_run).await;
+        let planned = apply(store.as_ref(), store.as_ref(), file, (realm, is_dry_run)).await;
         store.close().await;
         planned
     })?;
@@ -39,10 +40,18 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
 }
 
 /// Changes the directory. Another process may change it at the same time: then all is decided again.
-async fn apply(store: &dyn DirectoryStore, file: &Path, realm: &str, is_dry_run: bool) -> Result<Difference> {
+async fn apply(
+    store: &dyn DirectoryStore,
+    meetings: &dyn MeetingStore,
+    file: &Path,
+    (realm, is_dry_run): (&str, bool),
+) -> Result<Difference> {
     for _ in 0..MAX_TRIES {
         let snapshot = store.directory().await.context("failed to read the directory")?;
-        let planned = plan(file, realm, &snapshot.directory)?;
+        let meetings = meetings.meetings_from_file().await.context("failed to read the meetings")?;
+        let key = |meeting: OnlineMeeting| ((meeting.tenant.clone(), meeting.id.clone()), meeting);
+        let meetings = meetings.into_iter().map(key).collect();
+        let planned = plan(file, realm, (&snapshot.directory, &meetings))?;
         if is_dry_run || planned.changes.is_empty() {
             return Ok(planned);
         }
@@ -55,9 +64,11 @@ async fn apply(store: &dyn DirectoryStore, file: &Path, realm: &str, is_dry_run:
     bail!("someone else keeps changing the directory; nothing was changed, try again")
 }
 
-fn plan(file: &Path, realm: &str, present: &Directory) -> Result<Difference> {
+fn plan(file: &Path, realm: &str, (present, meetings): (&Directory, &Meetings)) -> Result<Difference> {
     let wanted = directory_file::read(file, realm, present)?;
-    Ok(difference(present, &wanted))
+    let mut difference = difference(present, &wanted.directory);
+    difference.add_meetings(meetings, &wanted.meetings);
+    Ok(difference)
 }
 
 fn report(planned: &Difference, is_dry_run: bool) -> String {
@@ -95,6 +106,13 @@ mod tests {
         tenant = 't'
         name = 'John'
         address = 'john@contoso.example'
+
+        [[meetings]]
+        tenants = ['t']
+        thread = '19:meeting_a@thread.v2'
+        organizer = 'john'
+        subject = 'Standup'
+        join-meeting-id = '1234567'
     ";
 
     struct Folder(PathBuf);
@@ -159,12 +177,13 @@ mod tests {
         let store =
             SqliteStore::open(&folder.0.join("hookswitch.db"), store_sqlite::Options::default()).unwrap();
 
-        let first = apply(&store, &folder.file(), "contoso.example", false).await.unwrap();
-        let second = apply(&store, &folder.file(), "contoso.example", false).await.unwrap();
+        let first = apply(&store, &store, &folder.file(), ("contoso.example", false)).await.unwrap();
+        let second = apply(&store, &store, &folder.file(), ("contoso.example", false)).await.unwrap();
 
         assert_eq!(
             report(&first, false),
-            "+ tenant t (Contoso)\n+ user john (john@contoso.example)\ndone; a running server takes it over within seconds\n"
+            "+ tenant t (Contoso)\n+ user john (john@contoso.example)\n\
+             + meeting 19:meeting_a@thread.v2 of t (Standup)\ndone; a running server takes it over within seconds\n"
         );
         assert_eq!(report(&second, false), "nothing to change\n");
         assert_eq!(store.directory_version().await.unwrap(), 1);
@@ -176,9 +195,9 @@ mod tests {
         let store =
             SqliteStore::open(&folder.0.join("hookswitch.db"), store_sqlite::Options::default()).unwrap();
 
-        let planned = apply(&store, &folder.file(), "contoso.example", true).await.unwrap();
+        let planned = apply(&store, &store, &folder.file(), ("contoso.example", true)).await.unwrap();
 
-        assert!(report(&planned, true).ends_with("(john@contoso.example)\ndry run: nothing was changed\n"));
+        assert!(report(&planned, true).ends_with("of t (Standup)\ndry run: nothing was changed\n"));
         assert_eq!(store.directory().await.unwrap(), DirectorySnapshot::default());
     }
 
@@ -186,20 +205,25 @@ mod tests {
     async fn changes_are_decided_again_where_someone_else_was_faster() {
         let folder = Folder::new("conflict");
         let store = Contested::new(2);
+        let meetings =
+            SqliteStore::open(&folder.0.join("hookswitch.db"), store_sqlite::Options::default()).unwrap();
 
-        apply(&store, &folder.file(), "contoso.example", false).await.unwrap();
+        apply(&store, &meetings, &folder.file(), ("contoso.example", false)).await.unwrap();
 
         let applied = store.applied.lock().unwrap();
         assert_eq!(
             applied.iter().map(|(based_on, changes)| (*based_on, changes.len())).collect::<Vec<_>>(),
-            [(9, 2)]
+            [(9, 3)]
         );
     }
 
     #[tokio::test]
     async fn a_race_without_end_is_given_up() {
         let folder = Folder::new("race");
-        let error = apply(&Contested::new(MAX_TRIES), &folder.file(), "contoso.example", false).await.err();
+        let meetings =
+            SqliteStore::open(&folder.0.join("hookswitch.db"), store_sqlite::Options::default()).unwrap();
+        let contested = Contested::new(MAX_TRIES);
+        let error = apply(&contested, &meetings, &folder.file(), ("contoso.example", false)).await.err();
         assert!(error.unwrap().to_string().contains("nothing was changed"));
     }
 }

@@ -169,12 +169,12 @@ fn participant_words(participant: &Value) -> String {
     let name: String =
         name.unwrap_or_else(|| clean(text(participant, "id"))).chars().take(MAX_NAME_CHARS).collect();
     let is = |flag: &str| participant[flag] == true;
-    let mark = match participant {
-        _ if participant["removedState"].is_object() => " (gone)",
-        _ if is("isInLobby") => " (in the lobby)",
-        _ if is("isMuted") => " (muted)",
-        _ => "",
-    };
+    let marks = [
+        (participant["removedState"].is_object(), " (gone)"),
+        (is("isInLobby"), " (in the lobby)"),
+        (is("isMuted"), " (muted)"),
+    ];
+    let mark = marks.into_iter().find(|(applies, _)| *applies).map_or("", |(_, words)| words);
     format!("{name}{mark}")
 }
 
