@@ -122,6 +122,8 @@ impl MediaThread {
         self.armed = next;
     }
 
+    /// Does what is due, at most a round of it: a thread that has more to do than time still receives, and hears that it
+    /// is to stop.
     fn run_due_slots(&mut self) {
         let mut now = clock::monotonic();
         let is_pending = !self.rota.is_empty();
@@ -129,7 +131,7 @@ impl MediaThread {
         if is_pending && skipped > 0 {
             add(&self.bench.stats.skipped_rounds, skipped);
         }
-        loop {
+        for _ in 0..SLOTS {
             let (slot, due) = self.clock.peek(0);
             if due > now {
                 return;
@@ -351,6 +353,7 @@ fn set_interest(epoll: &Epoll, leg: &Leg, flags: EpollFlags) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::ROUND;
     use crate::command::Disposer;
     use crate::event::EventSender;
     use crate::leg::PlayJob;
@@ -410,6 +413,19 @@ mod tests {
         }
         thread.arm();
         assert_eq!(thread.armed, None);
+    }
+
+    #[test]
+    fn a_thread_that_is_late_looks_up_after_every_round() {
+        let (mut thread, _commands) = thread();
+        thread.rota.enter_leg(0, 8);
+        let behind = ROUND * 4;
+        thread.clock = Slots::new(clock::monotonic() - behind);
+
+        thread.run_due_slots();
+
+        assert_eq!(thread.clock.peek(0).0, 0);
+        assert!(thread.clock.peek(0).1 + ROUND * 3 <= clock::monotonic());
     }
 
     #[test]
