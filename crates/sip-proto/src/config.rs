@@ -46,10 +46,8 @@ pub struct Limits {
     pub server_transactions: usize,
     /// Addresses of record with at least one binding.
     pub registrations: usize,
-    /// Contacts of one address of record.
+    /// Contacts of one address of record, and as they all ring, targets of one outgoing call.
     pub contacts: usize,
-    /// Targets of one outgoing call.
-    pub targets: usize,
     /// Sources whose failed attempts to authenticate are remembered.
     pub sources: usize,
     /// Failed attempts from one source before it is refused for [`Registration::lockout`].
@@ -66,7 +64,6 @@ impl Default for Limits {
             server_transactions: 100_000,
             registrations: 100_000,
             contacts: 8,
-            targets: 8,
             sources: 10_000,
             failures: 20,
         }

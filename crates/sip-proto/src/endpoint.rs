@@ -143,7 +143,7 @@ impl Endpoint {
         if new.targets.is_empty() {
             return Err(CallError::NoTarget);
         }
-        if new.targets.len() > limits.targets {
+        if new.targets.len() > limits.contacts {
             return Err(CallError::TooManyTargets);
         }
         if self.outgoing >= limits.calls || self.core.is_full() {

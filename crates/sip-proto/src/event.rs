@@ -72,7 +72,7 @@ pub enum CallError {
     /// An outgoing call names no target.
     #[error("a call needs a target")]
     NoTarget,
-    /// An outgoing call names more targets than [`crate::Limits::targets`].
+    /// An outgoing call names more targets than [`crate::Limits::contacts`].
     #[error("a call has too many targets")]
     TooManyTargets,
     /// The handle names no call, or one that has ended.

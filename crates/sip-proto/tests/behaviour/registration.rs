@@ -1,8 +1,8 @@
 //! The registrar, from REGISTER to the call that uses the binding.
 
 use sip_message::digest::{Algorithm, Answer, Challenge, Ha1};
-use sip_message::{Request, Response};
-use sip_proto::{Config, Event, Flow, Limits, Registration, Target, Transport};
+use sip_message::{Method, Request, Response};
+use sip_proto::{Config, Event, Flow, Limits, NewCall, Registration, Target, Transport};
 
 use crate::net::{HOME, Net, PEER, PEER_2, addr, request, seconds, status};
 
@@ -133,7 +133,7 @@ fn calls_take_the_way_on_which_the_registration_came() {
     new.targets = vec![Target { uri: binding.contact, flow: binding.flow }];
     net.at(HOME, |endpoint, now| endpoint.call(new, now)).unwrap();
     net.exchange();
-    let invite = net.request(PEER, sip_message::Method::Invite);
+    let invite = net.request(PEER, Method::Invite);
     assert_eq!(invite.uri.to_string(), "sip:john@10.0.0.7:9999;ob");
 }
 
@@ -265,6 +265,25 @@ fn several_phones_are_bound_up_to_a_limit_and_the_oldest_goes() {
     assert_eq!(contacts(&net), ["sip:john@127.0.0.1:3", "sip:john@127.0.0.1:1"]);
     let many = "<sip:a@h>, <sip:b@h>, <sip:c@h>";
     assert_eq!(phone.register(&mut net, &[("Contact", many)]).status, status(403));
+}
+
+#[test]
+fn as_many_phones_as_a_user_may_register_ring() {
+    const PHONES: u16 = 10;
+    let limits = Limits { contacts: PHONES.into(), ..Limits::default() };
+    let mut net = Net::with(Config { limits, ..Config::default() });
+    let mut phone = Phone::new(PEER);
+    for port in 1..=PHONES {
+        let contact = format!("<sip:john@127.0.0.1:{port}>");
+        assert_eq!(phone.register(&mut net, &[("Contact", &contact)]).status, status(200));
+    }
+    let bindings = net.endpoint(HOME).bindings(AOR);
+    let targets = bindings.into_iter().map(|binding| Target { uri: binding.contact, flow: binding.flow });
+    let new = NewCall { targets: targets.collect(), ..net.new_call(&[]) };
+
+    net.at(HOME, |endpoint, now| endpoint.call(new, now)).unwrap();
+    net.exchange();
+    assert_eq!(net.requests(PEER, &Method::Invite).len(), PHONES.into());
 }
 
 #[test]
