@@ -6,7 +6,7 @@ mod table;
 use bytes::Bytes;
 use sip_message::digest::{Algorithm, Answer, Challenge, Ha1};
 use sip_message::{Limits, Message, Request, parse_datagram};
-use sip_proto::{Endpoint, Event, Flow, Transport, UserCredentials, UserTable};
+use sip_proto::{Config, Endpoint, Event, Flow, Transport, UserCredentials, UserTable};
 
 use self::table::{CASES, Case, Layer, Parsed, Treatment};
 use crate::net::{addr, seconds};
@@ -49,6 +49,14 @@ fn endpoint(users: UserTable) -> Endpoint {
     Endpoint::new(crate::net::config(), [1; 32], Box::new(users))
 }
 
+/// What the user agent answers, as it is shipped, to what it would answer so if it put calls to its user.
+fn refused(offered: Option<u16>) -> Option<u16> {
+    match offered {
+        Some(100) => Some(480),
+        other => other,
+    }
+}
+
 fn receive(endpoint: &mut Endpoint, octets: &Bytes) -> (Vec<Message>, Vec<Event>) {
     endpoint.handle_receive(FLOW, octets, seconds(1000));
     let sent = std::iter::from_fn(|| endpoint.poll_transmit())
@@ -79,8 +87,17 @@ fn expected(case: &Case) -> Option<u16> {
 
 #[test]
 fn every_message_gets_its_treatment() {
+    assert_treated(&crate::net::config(), expected);
+}
+
+#[test]
+fn every_message_gets_its_treatment_where_calls_are_refused() {
+    assert_treated(&Config::default(), |case| refused(expected(case)));
+}
+
+fn assert_treated(config: &Config, expected: impl Fn(&Case) -> Option<u16>) {
     for case in &CASES {
-        let mut endpoint = endpoint(UserTable::new());
+        let mut endpoint = Endpoint::new(config.clone(), [1; 32], Box::new(UserTable::new()));
         endpoint.handle_receive(FLOW, &Bytes::from_static(case.octets), seconds(1000));
         let first = endpoint.poll_transmit();
         let status = first.as_ref().map(|transmit| {
