@@ -202,6 +202,22 @@ impl AudioSender {
         self.are_tones_sent = false;
     }
 
+    /// Takes over the tones that another sender has not sent, as when the codec changes.
+    ///
+    /// A key that has begun counts as sent: its first packets tell the far end of it, and it must not hear it twice.
+    pub fn take_tones(&mut self, from: &mut Self) {
+        std::mem::swap(&mut self.queue, &mut from.queue);
+        self.are_tones_sent = std::mem::take(&mut from.are_tones_sent);
+        match std::mem::replace(&mut from.mode, Mode::Audio) {
+            Mode::Audio => self.mode = Mode::Audio,
+            Mode::Event { gap_ticks, .. }
+            | Mode::EventEnd { gap_ticks, .. }
+            | Mode::InBand { gap_ticks, .. } => self.begin_gap(gap_ticks),
+            Mode::Gap { left } => self.begin_gap(left),
+        }
+        from.queue.clear();
+    }
+
     /// True while tones wait or are being sent.
     #[must_use]
     pub fn has_tones(&self) -> bool {
@@ -439,6 +455,43 @@ mod tests {
                 .all(|(_, payload)| payload[..2] == [1, 0x8A] && payload[2..] == 480_u16.to_be_bytes())
         );
         assert!(sent[3..].iter().all(|(p, _)| p.payload_type == 0));
+    }
+
+    #[test]
+    fn tones_go_on_with_another_sender_after_the_key_under_way() {
+        for sent_before in [0, 3, 9, 11, 13] {
+            let mut old = sender(Some(EVENTS));
+            let mut new = sender(None);
+            old.send_tones(&[Tone::Tone1, Tone::Tone2], 100).unwrap();
+            ticks(&mut old, sent_before);
+            new.take_tones(&mut old);
+            assert!(!old.has_tones() && new.has_tones(), "{sent_before}");
+
+            let mut detector = DtmfDetector::new(SampleRate::Hz8000);
+            let mut heard = Vec::new();
+            for (_, payload) in ticks(&mut new, 32) {
+                let mut frame = Frame::silence(SampleRate::Hz8000);
+                for (slot, octet) in frame.samples_mut().iter_mut().zip(payload) {
+                    *slot = g711::mu_decode(octet);
+                }
+                heard.extend(detector.handle_frame(&frame));
+            }
+            let expected: &[_] = if sent_before == 0 { &[Tone::Tone1, Tone::Tone2] } else { &[Tone::Tone2] };
+            assert_eq!(heard, expected, "{sent_before}");
+            assert!(new.poll_tones_sent() && !new.has_tones(), "{sent_before}");
+        }
+    }
+
+    #[test]
+    fn tones_that_end_with_the_change_of_senders_are_told_by_the_new_one() {
+        for (sent_before, gap_ms) in [(3, 0), (8, 0), (26, 100)] {
+            let (mut old, mut new) = (sender(Some(EVENTS)), sender(Some(EVENTS)));
+            let tones = if gap_ms == 0 { vec![Tone::Tone1] } else { vec![Tone::Tone1, Tone::Tone2] };
+            old.send_tones(&tones, gap_ms).unwrap();
+            ticks(&mut old, sent_before);
+            new.take_tones(&mut old);
+            assert!(new.poll_tones_sent() && !new.has_tones(), "{sent_before}");
+        }
     }
 
     #[test]
