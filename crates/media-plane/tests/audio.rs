@@ -103,6 +103,30 @@ fn keys_arrive_in_both_directions_and_in_order() {
 }
 
 #[test]
+fn keys_that_wait_are_sent_when_the_codec_changes() {
+    let mut rig = Rig::new();
+    let (a, b) = rig.pair(Codec::Pcmu, None);
+    let keys = [Tone::Tone1, Tone::Tone2, Tone::Pound];
+    rig.plane.send_tones(a.leg, KEYS, &keys, 1_000).unwrap();
+    rig.wait(|event| matches!(event, MediaEvent::Tone { leg, .. } if *leg == b.leg).then_some(()));
+    // Into the pause after the first key.
+    let pause = ToneSound { frequency_hz: 400.0, amplitude: 1, duration: Some(Duration::from_millis(400)) };
+    rig.plane.play_tone(b.leg, PLAY, pause).unwrap();
+    rig.job_done(b.leg, PLAY);
+
+    for (leg, other) in [(b, a), (a, b)] {
+        rig.plane.configure(leg.leg, &support::terms(Codec::Opus, other, None)).unwrap();
+    }
+
+    assert_eq!(rig.job_done(a.leg, KEYS), JobOutcome::Completed);
+    let heard = rig.seen.iter().filter_map(|event| match event {
+        MediaEvent::Tone { leg, tone } if *leg == b.leg => Some(*tone),
+        _ => None,
+    });
+    assert_eq!(heard.collect::<Vec<_>>(), keys);
+}
+
+#[test]
 fn keys_as_sound_are_found_where_events_were_not_agreed_on() {
     let mut rig = Rig::new();
     let (a, b) = (rig.plane.open_leg().unwrap(), rig.plane.open_leg().unwrap());

@@ -107,6 +107,8 @@ impl Media {
             std::mem::swap(&mut self.sender, &mut old.sender);
             std::mem::swap(&mut self.outbound, &mut old.outbound);
             std::mem::swap(&mut self.ssrc, &mut old.ssrc);
+        } else {
+            self.sender.take_tones(&mut old.sender);
         }
         if keeps_receiver {
             std::mem::swap(&mut self.receiver, &mut old.receiver);
