@@ -10,11 +10,14 @@ use std::time::Duration;
 use media_plane::{Config, JobId, JobOutcome, MediaEvent, PlaneError, ToneSound};
 use rtc_proto::Codec;
 use rtc_proto::rtp::{Header, Packet};
-use rtc_proto::sdp::Direction;
+use rtc_proto::sdp::{Direction, Negotiated};
 use rtc_proto::{rtcp, rtp};
 use support::{Rig, config, now, socket, speech, terms_to};
 
 const MS: Duration = Duration::from_millis(1);
+
+/// A receiver report on nothing: all that counts is that it comes.
+const EMPTY_REPORT: [u8; 8] = [0x80, 201, 0, 1, 0, 0, 0, 7];
 
 /// The header of the next RTP packet that comes.
 #[expect(clippy::disallowed_types, reason = "the far end of a test is a bare socket")]
@@ -166,20 +169,56 @@ fn garbage_is_counted_and_a_flood_leaves_other_legs_in_time() {
 fn a_leg_that_hears_nothing_is_reported_lost_once_and_not_on_hold() {
     let mut rig = Rig::with(Config { lost_after: 200 * MS, ..config() });
     let (_far, address) = socket("127.0.0.1");
-    let (held, silent) = (rig.plane.open_leg().unwrap(), rig.plane.open_leg().unwrap());
     let talk = terms_to(Codec::Pcmu, address, address, None);
-    let mut hold = talk.clone();
-    hold.direction = Direction::Inactive;
-    rig.plane.configure(held.leg, &hold).unwrap();
+    for direction in [Direction::Inactive, Direction::RecvOnly] {
+        let held = rig.plane.open_leg().unwrap();
+        rig.plane.configure(held.leg, &Negotiated { direction, ..talk.clone() }).unwrap();
+    }
+    let silent = rig.plane.open_leg().unwrap();
     rig.plane.configure(silent.leg, &talk).unwrap();
 
     rig.wait(|event| matches!(event, MediaEvent::Lost { leg } if *leg == silent.leg).then_some(()));
-    let pause = ToneSound { frequency_hz: 400.0, amplitude: 1, duration: Some(400 * MS) };
+    // Longer than the patience with those who only listen.
+    let pause = ToneSound { frequency_hz: 400.0, amplitude: 1, duration: Some(800 * MS) };
     rig.plane.play_tone(silent.leg, JobId(1), pause).unwrap();
     rig.job_done(silent.leg, JobId(1));
 
     let lost = rig.seen.iter().filter(|event| matches!(event, MediaEvent::Lost { .. })).count();
     assert_eq!(lost, 1, "{:?}", rig.seen);
+}
+
+#[test]
+fn a_muted_far_end_lives_by_its_reports_and_one_that_vanishes_is_lost() {
+    let mut rig = Rig::with(Config { lost_after: 500 * MS, ..config() });
+    let ((far, address), (control, _)) = (socket("127.0.0.1"), socket("127.0.0.1"));
+    let open = || rig.plane.open_leg().unwrap();
+    let (deaf, muted, vanishing) = (open(), open(), open());
+    let talk = terms_to(Codec::Pcmu, address, address, None);
+    let listen = Negotiated { direction: Direction::SendOnly, ..talk.clone() };
+    for (leg, terms) in [(deaf, &listen), (muted, &talk), (vanishing, &talk)] {
+        rig.plane.configure(leg.leg, terms).unwrap();
+    }
+    control.send_to(&EMPTY_REPORT, vanishing.rtcp).unwrap();
+
+    let mut order = Vec::new();
+    let pause = ToneSound { frequency_hz: 400.0, amplitude: 1, duration: Some(40 * MS) };
+    for round in 0..250 {
+        if round < 3 {
+            far.send_to(&packet(1, round), muted.rtp).unwrap();
+            far.send_to(&packet(2, round), vanishing.rtp).unwrap();
+        }
+        control.send_to(&EMPTY_REPORT, muted.rtcp).unwrap();
+        rig.plane.play_tone(muted.leg, JobId(round.into()), pause).unwrap();
+        rig.job_done(muted.leg, JobId(round.into()));
+        order = rig.lost();
+        if order.contains(&deaf.leg) {
+            break;
+        }
+    }
+
+    // The one that listens is waited for three times as long as the one that has vanished.
+    assert_eq!(order, [vanishing.leg, deaf.leg]);
+    rig.wait(|event| matches!(event, MediaEvent::Lost { leg } if *leg == muted.leg).then_some(()));
 }
 
 #[test]
@@ -193,11 +232,9 @@ fn a_far_end_that_only_listens_is_lost_without_its_reports() {
     rig.plane.configure(deaf.leg, &terms).unwrap();
     rig.plane.configure(reporting.leg, &terms).unwrap();
 
-    // An empty receiver report: all that counts is that it comes.
-    let report = [0x80, 201, 0, 1, 0, 0, 0, 7];
     let pause = ToneSound { frequency_hz: 400.0, amplitude: 1, duration: Some(40 * MS) };
     for round in (0..250).map(JobId) {
-        control.send_to(&report, reporting.rtcp).unwrap();
+        control.send_to(&EMPTY_REPORT, reporting.rtcp).unwrap();
         rig.plane.play_tone(deaf.leg, round, pause).unwrap();
         rig.job_done(deaf.leg, round);
         if rig.seen.contains(&MediaEvent::Lost { leg: deaf.leg }) {

@@ -34,8 +34,8 @@ use crate::{JobId, LegId, LegStats, clock};
 /// lost.
 const BUDGET: u32 = 48;
 
-/// How much longer than a far end that should send, one that only listens may give no sign of life: its reports come
-/// every five seconds at most (RFC 3550, 6.2), but some are lost, and some phones take their time.
+/// How much longer than a far end that sends, one that only listens or is muted may give no sign of life: its reports
+/// come every five seconds at most (RFC 3550, 6.2), but some are lost, and some phones take their time.
 const LISTENER_PATIENCE: u32 = 3;
 
 /// What legs of a thread share while one of them works.
@@ -114,14 +114,20 @@ impl Link {
         Self { media, peer, reports, heard_at: now, alive_at: now, is_lost: false }
     }
 
-    /// Whether the far end has been silent for too long. Where we only send, its reports are what is waited for, so
-    /// that nobody is sent to for ever.
+    /// Whether the far end has been silent for too long.
+    ///
+    /// Whoever should send is waited for, and longer where the last that came was a report: a muted phone may send
+    /// nothing else. Where we only send, reports are all that can come, and without any nobody is sent to for ever.
+    /// Who has put us on hold owes us nothing (RFC 3264, 8.4), and many send neither sound nor reports then: whether
+    /// they are still there is for the signalling to find out (RFC 4028).
     fn is_overdue(&self, now: Duration, lost_after: Duration) -> bool {
-        match self.media.negotiated.direction {
-            Direction::Inactive => false,
-            Direction::RecvOnly | Direction::SendRecv => now.saturating_sub(self.heard_at) >= lost_after,
-            Direction::SendOnly => now.saturating_sub(self.alive_at) >= lost_after * LISTENER_PATIENCE,
-        }
+        let is_patient = match self.media.negotiated.direction {
+            Direction::Inactive | Direction::RecvOnly => return false,
+            Direction::SendOnly => true,
+            Direction::SendRecv => self.alive_at > self.heard_at,
+        };
+        let patience = if is_patient { lost_after * LISTENER_PATIENCE } else { lost_after };
+        now.saturating_sub(self.alive_at) >= patience
     }
 }
 
@@ -245,8 +251,7 @@ impl Leg {
             Ok(received) => {
                 link.reports.to = from;
                 link.reports.handle(&received, now, &mut self.stats);
-                link.alive_at = now;
-                link.is_lost &= link.media.negotiated.direction.receives();
+                (link.alive_at, link.is_lost) = (now, false);
             }
             Err(_) => self.stats.garbage += 1,
         }

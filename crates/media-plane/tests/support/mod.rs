@@ -82,6 +82,15 @@ impl Rig {
         })
     }
 
+    /// The legs that were reported lost so far, in order.
+    pub(crate) fn lost(&self) -> Vec<LegId> {
+        let lost = |event: &MediaEvent| match event {
+            MediaEvent::Lost { leg } => Some(*leg),
+            _ => None,
+        };
+        self.seen.iter().filter_map(lost).collect()
+    }
+
     pub(crate) fn recorded(&mut self, leg: LegId, job: JobId) -> Recording {
         match self.job_done(leg, job) {
             JobOutcome::Recorded(recording) => recording,
