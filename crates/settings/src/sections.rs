@@ -48,7 +48,7 @@ sections! {
         udp: Option<SocketAddr> = "127.0.0.1:5060", serve "";
         /// The TCP address to listen on; empty for none.
         tcp: Option<SocketAddr> = "127.0.0.1:5060", serve "";
-        /// The address that phones reach this server by, where it is not the one listened on.
+        /// The address that phones on other machines reach this server by, where it is not the one listened on.
         external_address: Option<IpAddr> = "";
         /// The domain of the users' addresses, which is also the realm of digest authentication.
         domain: Option<String> = "contoso.example", serve "";

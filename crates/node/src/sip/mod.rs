@@ -25,7 +25,7 @@ pub struct SipConfig {
     pub transport: transport::Config,
     /// Timers, limits, realm and domains.
     pub endpoint: sip_proto::Config,
-    /// The address that is written into messages where a socket is bound to all addresses.
+    /// The address that is written into messages, where the one that a socket is bound to is not how far ends reach it.
     pub advertised: Option<IpAddr>,
 }
 

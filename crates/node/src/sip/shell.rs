@@ -276,12 +276,7 @@ impl Shell {
             Protocol::Tcp => sip_proto::Transport::Tcp,
             Protocol::Udp => sip_proto::Transport::Udp,
         };
-        let local = match self.config.advertised {
-            Some(advertised) if flow.local.ip().is_unspecified() => {
-                SocketAddr::new(advertised, flow.local.port())
-            }
-            Some(_) | None => flow.local,
-        };
+        let local = reached_at(flow.local, flow.remote, self.config.advertised);
         let connection = flow.connection.map(|connection| connection.0);
         sip_proto::Flow { transport, local, remote: flow.remote, connection }
     }
@@ -292,8 +287,22 @@ impl Shell {
             sip_proto::Transport::Udp => Protocol::Udp,
         };
         let connection = flow.connection.map(ConnectionId);
-        let is_bound = self.transports.udp_addresses().any(|bound| bound == flow.local);
-        Destination { protocol, remote: flow.remote, local: is_bound.then_some(flow.local), connection }
+        let advertised = self.config.advertised;
+        let is_source = |bound: &SocketAddr| reached_at(*bound, flow.remote, advertised) == flow.local;
+        let local = self.transports.udp_addresses().find(is_source);
+        Destination { protocol, remote: flow.remote, local, connection }
+    }
+}
+
+/// The address that a far end is told in place of the one that it is spoken to from.
+///
+/// On this machine nothing else is needed than what was used, and what others use may not lead back here; a socket that
+/// is bound to all addresses does not tell which was used.
+fn reached_at(local: SocketAddr, remote: SocketAddr, advertised: Option<IpAddr>) -> SocketAddr {
+    let is_far = local.ip().is_unspecified() || !remote.ip().to_canonical().is_loopback();
+    match advertised {
+        Some(advertised) if is_far => SocketAddr::new(advertised, local.port()),
+        Some(_) | None => local,
     }
 }
 
@@ -310,6 +319,28 @@ async fn pass_on(
         let command = command.unwrap_or(FarEndCommand::HangUp);
         if requests.send(Request::FarEnd { call, command }).await.is_err() || is_last {
             return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reached_at;
+
+    #[test]
+    fn far_ends_are_told_the_advertised_address_except_on_this_machine() {
+        let cases = [
+            ("10.0.0.5:5060", "192.0.2.7:40000", Some("203.0.113.9"), "203.0.113.9:5060"),
+            ("0.0.0.0:5060", "192.0.2.7:40000", Some("203.0.113.9"), "203.0.113.9:5060"),
+            ("0.0.0.0:5060", "127.0.0.1:40000", Some("203.0.113.9"), "203.0.113.9:5060"),
+            ("127.0.0.1:5060", "127.0.0.1:40000", Some("203.0.113.9"), "127.0.0.1:5060"),
+            ("127.0.0.1:5060", "[::ffff:127.0.0.1]:7", Some("203.0.113.9"), "127.0.0.1:5060"),
+            ("10.0.0.5:5060", "192.0.2.7:40000", None, "10.0.0.5:5060"),
+        ];
+        for (local, remote, advertised, told) in cases {
+            let advertised = advertised.map(|ip| ip.parse().unwrap());
+            let reached = reached_at(local.parse().unwrap(), remote.parse().unwrap(), advertised);
+            assert_eq!(reached, told.parse().unwrap(), "{local} to {remote}");
         }
     }
 }
