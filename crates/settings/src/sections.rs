@@ -85,7 +85,8 @@ sections! {
         ports: PortRange = "16384-32767";
         /// Threads that carry sound; 0 for one a processor.
         threads: u32 = "0";
-        /// How long a leg may be silent on the wire before its call is ended.
+        /// How long nothing may come from a phone that does not hold before its call is ended; three times as long where
+        /// RTCP reports came last.
         timeout: Duration = "30s";
         /// The longest prompt that is fetched.
         max_prompt_size: Bytes = "10MiB";
