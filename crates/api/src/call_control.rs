@@ -2,32 +2,35 @@ use std::future::Future;
 use std::pin::Pin;
 
 use call_engine::{Command, Rejection, Reply};
-use model::{AppId, AudioRoutingGroup, Call, CallId, NewCall, Operation, ParticipantId, RosterParticipant};
+use model::{
+    AppId, AudioRoutingGroup, Call, CallId, NewCall, Operation, Owner, ParticipantId, RosterParticipant,
+};
 
 /// What the endpoints ask of calls: the seam between HTTP and whatever runs calls.
 ///
-/// A call that belongs to another application does not exist for the asking one.
+/// A call that belongs to another application does not exist for the asking one; one of its own that it made in another
+/// tenant is refused.
 pub trait CallControl: Send + Sync {
     /// Creates a call; resolves once it is durable.
     fn create(&self, new: NewCall) -> CallFuture<'_, Call>;
 
     /// Shows a live call.
-    fn call<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Call>;
+    fn call<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Call>;
 
     /// Shows the operations of a live call, oldest first.
-    fn operations<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<Operation>>;
+    fn operations<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Vec<Operation>>;
 
     /// Shows who is in a live call, as its application may see them. A call between two has no roster.
-    fn participants<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<RosterParticipant>>;
+    fn participants<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Vec<RosterParticipant>>;
 
     /// Shows the private routes of sound of the conference that a live call is in.
-    fn routing_groups<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<AudioRoutingGroup>>;
+    fn routing_groups<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Vec<AudioRoutingGroup>>;
 
     /// Who speaks most in the conference that a live call is in, and the number of its sound.
-    fn dominant<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Option<(ParticipantId, u32)>>;
+    fn dominant<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Option<(ParticipantId, u32)>>;
 
     /// Hands a command to a live call.
-    fn command<'a>(&'a self, app: &'a AppId, id: CallId, command: Command) -> CallFuture<'a, Reply>;
+    fn command<'a>(&'a self, owner: &'a Owner, id: CallId, command: Command) -> CallFuture<'a, Reply>;
 
     /// How many calls an application has alive.
     fn live_of(&self, app: &AppId) -> usize;
@@ -48,6 +51,9 @@ pub enum CallFault {
     /// The call is over, unknown, or another application's.
     #[error("the call does not exist")]
     NotFound,
+    /// The call is the same application's, but in another tenant.
+    #[error("the call belongs to another tenant")]
+    OtherTenant,
     /// The call refuses.
     #[error("the call refused the request")]
     Rejected(#[from] Rejection),

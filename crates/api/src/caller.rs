@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use identity::{Principal, PrincipalKind};
-use model::AppId;
+use model::{AppId, Owner};
 
 use crate::context::RequestContext;
 use crate::error::ApiError;
@@ -15,6 +15,8 @@ use crate::state::{AppState, Shared};
 /// The application that sent a request: its token verified, allowed to use calls, within its rate.
 pub(crate) struct Caller {
     pub(crate) principal: Arc<Principal>,
+    /// Whose calls it may act on.
+    pub(crate) owner: Owner,
     /// The name that the directory has for it.
     pub(crate) name: String,
 }
@@ -37,7 +39,7 @@ impl FromRequestParts<AppState> for Caller {
 
 impl Caller {
     pub(crate) fn app(&self) -> &AppId {
-        &self.principal.app
+        &self.owner.app
     }
 
     /// # Errors
@@ -73,5 +75,6 @@ fn admit(state: &Shared, principal: Arc<Principal>) -> Result<Caller, ApiError> 
     if let Err(wait) = state.rate.admit(&principal.app, state.api.clock.elapsed()) {
         return Err(GraphError::too_many_requests(wait).into());
     }
-    Ok(Caller { principal, name: app.name.clone() })
+    let owner = Owner { app: principal.app.clone(), tenant: principal.tenant.clone() };
+    Ok(Caller { principal, owner, name: app.name.clone() })
 }

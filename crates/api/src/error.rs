@@ -48,6 +48,7 @@ impl From<CallFault> for ApiError {
         Self(match fault {
             CallFault::Busy | CallFault::Draining => GraphError::unavailable(MOMENT),
             CallFault::NotFound => GraphError::call_not_found(),
+            CallFault::OtherTenant => GraphError::other_tenants_call(),
             CallFault::Rejected(rejection) => refused(rejection),
             CallFault::Unavailable(source) => {
                 tracing::error!(error = %source, "a request could not be stored");

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use call_engine::{Command, Reply};
 use model::{
-    AppId, AudioRoutingGroup, Call, CallId, NewCall, Operation, ParticipantId, RosterParticipant, Timestamp,
+    AppId, AudioRoutingGroup, Call, CallId, NewCall, Operation, Owner, ParticipantId, RosterParticipant,
+    Timestamp,
 };
 use node::{Calls, CallsError};
 
@@ -15,28 +16,28 @@ impl CallControl for Calls {
         Box::pin(async { Ok(Self::create(self, new).await?) })
     }
 
-    fn call<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Call> {
-        Box::pin(async move { Ok(Self::call(self, app, id).await?) })
+    fn call<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Call> {
+        Box::pin(async move { Ok(Self::call(self, owner, id).await?) })
     }
 
-    fn operations<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<Operation>> {
-        Box::pin(async move { Ok(Self::operations(self, app, id).await?) })
+    fn operations<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Vec<Operation>> {
+        Box::pin(async move { Ok(Self::operations(self, owner, id).await?) })
     }
 
-    fn participants<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<RosterParticipant>> {
-        Box::pin(async move { Ok(Self::participants(self, app, id).await?) })
+    fn participants<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Vec<RosterParticipant>> {
+        Box::pin(async move { Ok(Self::participants(self, owner, id).await?) })
     }
 
-    fn routing_groups<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<AudioRoutingGroup>> {
-        Box::pin(async move { Ok(Self::routing_groups(self, app, id).await?) })
+    fn routing_groups<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Vec<AudioRoutingGroup>> {
+        Box::pin(async move { Ok(Self::routing_groups(self, owner, id).await?) })
     }
 
-    fn dominant<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Option<(ParticipantId, u32)>> {
-        Box::pin(async move { Ok(Self::dominant(self, app, id).await?) })
+    fn dominant<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Option<(ParticipantId, u32)>> {
+        Box::pin(async move { Ok(Self::dominant(self, owner, id).await?) })
     }
 
-    fn command<'a>(&'a self, app: &'a AppId, id: CallId, command: Command) -> CallFuture<'a, Reply> {
-        Box::pin(async move { Ok(Self::command(self, app, id, command).await?) })
+    fn command<'a>(&'a self, owner: &'a Owner, id: CallId, command: Command) -> CallFuture<'a, Reply> {
+        Box::pin(async move { Ok(Self::command(self, owner, id, command).await?) })
     }
 
     fn live_of(&self, app: &AppId) -> usize {
@@ -50,6 +51,7 @@ impl From<CallsError> for CallFault {
             CallsError::Busy | CallsError::TooManyCalls => Self::Busy,
             CallsError::Draining => Self::Draining,
             CallsError::NotFound => Self::NotFound,
+            CallsError::OtherTenant => Self::OtherTenant,
             CallsError::Rejected(rejection) => Self::Rejected(rejection),
             CallsError::Unavailable(source) => Self::Unavailable(Box::new(source)),
         }

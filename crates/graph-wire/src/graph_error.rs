@@ -74,9 +74,15 @@ impl GraphError {
         Self::new(403, "7504", "Insufficient enterprise tenant permissions, cannot access this API.")
     }
 
-    /// 403, code 7505: the token's tenant is not the one that the call belongs to or asks for.
+    /// 403, code 7505: the token's tenant is unknown, or not the one that is asked for.
     pub fn tenant_mismatch() -> Self {
         Self::new(403, "7505", "Request authorization tenant mismatch.")
+    }
+
+    /// 403, code 7505: the call is the application's, but was made in another tenant than the token's.
+    pub fn other_tenants_call() -> Self {
+        let message = "Mismatch between request authorization tenant and call tenant.";
+        Self::new(403, "7505", message)
     }
 
     /// 403, code 7507: `source` names someone that the application may not speak for.

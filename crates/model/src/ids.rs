@@ -142,6 +142,15 @@ opaque!(
     ScenarioId
 );
 
+/// Whose a call is: an application's, in one tenant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Owner {
+    /// The application.
+    pub app: AppId,
+    /// The tenant that it acts in.
+    pub tenant: TenantId,
+}
+
 /// Names one connection from a call to a far end, within this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LegId(pub u64);

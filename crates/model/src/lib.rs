@@ -29,7 +29,7 @@ pub use directory::{
 };
 pub use identity::{Identity, IdentitySet};
 pub use ids::{
-    AppId, CallId, ChainId, ConferenceId, IdSource, LegId, MeetingId, NotificationId, OperationId,
+    AppId, CallId, ChainId, ConferenceId, IdSource, LegId, MeetingId, NotificationId, OperationId, Owner,
     ParticipantId, RecordingId, ScenarioId, TenantId, UserId,
 };
 pub use media::{MediaInfo, MediaPrompt, ParseToneError, RecordParams, Tone};

@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use call_engine::{Command, Rejection, Reply};
 use model::{
-    AppId, AudioRoutingGroup, Call, CallId, NewCall, OnlineMeeting, Operation, OperationId, ParticipantId,
-    RosterParticipant,
+    AppId, AudioRoutingGroup, Call, CallId, NewCall, OnlineMeeting, Operation, OperationId, Owner,
+    ParticipantId, RosterParticipant,
 };
 use store::StoreError;
 use tokio::sync::oneshot;
@@ -41,16 +41,16 @@ struct LiveCalls {
 
 impl LiveCalls {
     fn insert(&mut self, id: CallId, live: Live) {
-        *self.by_app.entry(live.app.clone()).or_default() += 1;
+        *self.by_app.entry(live.owner.app.clone()).or_default() += 1;
         self.calls.insert(id, live);
     }
 
     fn remove(&mut self, id: CallId) {
         let Some(live) = self.calls.remove(&id) else { return };
-        if let Some(count) = self.by_app.get_mut(&live.app) {
+        if let Some(count) = self.by_app.get_mut(&live.owner.app) {
             *count -= 1;
             if *count == 0 {
-                self.by_app.remove(&live.app);
+                self.by_app.remove(&live.owner.app);
             }
         }
     }
@@ -59,7 +59,7 @@ impl LiveCalls {
 /// How a live call is reached.
 #[derive(Clone)]
 struct Live {
-    app: AppId,
+    owner: Owner,
     inputs: Inputs<CallInput>,
 }
 
@@ -72,6 +72,9 @@ pub enum CallsError {
     /// No such call is alive, or it is another application's.
     #[error("the call does not exist")]
     NotFound,
+    /// The call is the same application's, but in another tenant.
+    #[error("the call belongs to another tenant")]
+    OtherTenant,
     /// The call refuses.
     #[error("the call refused the request")]
     Rejected(#[from] Rejection),
@@ -113,7 +116,7 @@ impl Calls {
                 return Err(CallsError::TooManyCalls);
             }
             let (task, entry) = task::CallTask::create(new, self.shared.context.clone(), answer);
-            live.insert(entry.id, Live { app: entry.app, inputs: entry.inputs });
+            live.insert(entry.id, Live { owner: entry.owner, inputs: entry.inputs });
             let guard = Registered { shared: Arc::clone(&self.shared), id: entry.id };
             self.shared.tasks.spawn(task.run(guard, self.shared.draining.clone()));
         }
@@ -124,9 +127,10 @@ impl Calls {
     ///
     /// # Errors
     ///
-    /// [`CallsError::NotFound`] where it is over, unknown or another application's.
-    pub async fn call(&self, app: &AppId, id: CallId) -> Result<Call, CallsError> {
-        self.ask(app, id, CallInput::Show).await.map(|call| *call)
+    /// [`CallsError::NotFound`] where it is over, unknown or another application's; [`CallsError::OtherTenant`] where
+    /// the application made it in another tenant.
+    pub async fn call(&self, owner: &Owner, id: CallId) -> Result<Call, CallsError> {
+        self.ask(owner, id, CallInput::Show).await.map(|call| *call)
     }
 
     /// The operations of a live call, oldest first.
@@ -134,8 +138,8 @@ impl Calls {
     /// # Errors
     ///
     /// As [`Calls::call`].
-    pub async fn operations(&self, app: &AppId, id: CallId) -> Result<Vec<Operation>, CallsError> {
-        self.ask(app, id, CallInput::Operations).await
+    pub async fn operations(&self, owner: &Owner, id: CallId) -> Result<Vec<Operation>, CallsError> {
+        self.ask(owner, id, CallInput::Operations).await
     }
 
     /// One operation of a live call.
@@ -145,11 +149,11 @@ impl Calls {
     /// As [`Calls::call`]; also where the call has no such operation.
     pub async fn operation(
         &self,
-        app: &AppId,
+        owner: &Owner,
         id: CallId,
         operation: OperationId,
     ) -> Result<Operation, CallsError> {
-        let all = self.operations(app, id).await?;
+        let all = self.operations(owner, id).await?;
         all.into_iter().find(|known| known.id == operation).ok_or(CallsError::NotFound)
     }
 
@@ -158,9 +162,9 @@ impl Calls {
     /// # Errors
     ///
     /// [`CallsError::Rejected`] with the call's reason, or as [`Calls::call`].
-    pub async fn command(&self, app: &AppId, id: CallId, command: Command) -> Result<Reply, CallsError> {
+    pub async fn command(&self, owner: &Owner, id: CallId, command: Command) -> Result<Reply, CallsError> {
         let make = |reply| CallInput::Command { command: Box::new(command), reply };
-        self.ask(app, id, make).await?
+        self.ask(owner, id, make).await?
     }
 
     /// Who is in a live call, as it may see them.
@@ -168,8 +172,12 @@ impl Calls {
     /// # Errors
     ///
     /// As [`Calls::call`].
-    pub async fn participants(&self, app: &AppId, id: CallId) -> Result<Vec<RosterParticipant>, CallsError> {
-        self.ask(app, id, CallInput::Participants).await
+    pub async fn participants(
+        &self,
+        owner: &Owner,
+        id: CallId,
+    ) -> Result<Vec<RosterParticipant>, CallsError> {
+        self.ask(owner, id, CallInput::Participants).await
     }
 
     /// The private routes of sound of the conference that a live call is in.
@@ -179,10 +187,10 @@ impl Calls {
     /// As [`Calls::call`].
     pub async fn routing_groups(
         &self,
-        app: &AppId,
+        owner: &Owner,
         id: CallId,
     ) -> Result<Vec<AudioRoutingGroup>, CallsError> {
-        self.ask(app, id, CallInput::Groups).await
+        self.ask(owner, id, CallInput::Groups).await
     }
 
     /// Who speaks most in the conference that a live call is in, and the number of its sound.
@@ -192,10 +200,10 @@ impl Calls {
     /// As [`Calls::call`].
     pub async fn dominant(
         &self,
-        app: &AppId,
+        owner: &Owner,
         id: CallId,
     ) -> Result<Option<(ParticipantId, u32)>, CallsError> {
-        self.ask(app, id, CallInput::Dominant).await
+        self.ask(owner, id, CallInput::Dominant).await
     }
 
     /// Tells whoever is in a meeting that its settings changed.
@@ -222,11 +230,11 @@ impl Calls {
 
     async fn ask<T>(
         &self,
-        app: &AppId,
+        owner: &Owner,
         id: CallId,
         make: impl FnOnce(oneshot::Sender<T>) -> CallInput,
     ) -> Result<T, CallsError> {
-        let inputs = self.shared.find(app, id).ok_or(CallsError::NotFound)?;
+        let inputs = self.shared.find(owner, id)?;
         let (answer, answered) = oneshot::channel();
         inputs.ask(make(answer)).map_err(|refused| match refused {
             Refused::Ended => CallsError::NotFound,
@@ -241,8 +249,15 @@ impl Shared {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn find(&self, app: &AppId, id: CallId) -> Option<Inputs<CallInput>> {
-        self.live().calls.get(&id).filter(|live| live.app == *app).map(|live| live.inputs.clone())
+    fn find(&self, owner: &Owner, id: CallId) -> Result<Inputs<CallInput>, CallsError> {
+        let live = self.live();
+        let found = live.calls.get(&id).filter(|call| call.owner.app == owner.app);
+        let found = found.ok_or(CallsError::NotFound)?;
+        if found.owner.tenant == owner.tenant {
+            Ok(found.inputs.clone())
+        } else {
+            Err(CallsError::OtherTenant)
+        }
     }
 }
 
@@ -253,11 +268,12 @@ pub(crate) struct Registered {
 }
 
 impl Registered {
-    /// Ends another call of the same application, whose place this one has taken.
+    /// Ends another call of the same owner, whose place this one has taken.
     pub(crate) fn end_replaced(&self, call: &str) {
         let Some(other) = CallId::parse(call) else { return };
-        let Some(app) = self.shared.live().calls.get(&self.id).map(|live| live.app.clone()) else { return };
-        if let Some(inputs) = self.shared.find(&app, other) {
+        let owner = self.shared.live().calls.get(&self.id).map(|live| live.owner.clone());
+        let Some(owner) = owner else { return };
+        if let Ok(inputs) = self.shared.find(&owner, other) {
             // A call that is over is replaced already.
             let _ = inputs.end(CallInput::Replaced);
         }

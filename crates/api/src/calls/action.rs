@@ -28,7 +28,7 @@ pub(crate) async fn start_with(
     call: CallId,
     command: Command,
 ) -> Result<Response, ApiError> {
-    match state.api.calls.command(caller.app(), call, command).await? {
+    match state.api.calls.command(&caller.owner, call, command).await? {
         Reply::Operation(operation) => Ok(reply::operation(status, context, call, &operation)),
         Reply::Done | Reply::Group(_) => Err(unexpected(call)),
     }
@@ -41,7 +41,7 @@ pub(crate) async fn group(
     call: CallId,
     command: Command,
 ) -> Result<AudioRoutingGroup, ApiError> {
-    match state.api.calls.command(caller.app(), call, command).await? {
+    match state.api.calls.command(&caller.owner, call, command).await? {
         Reply::Group(group) => Ok(*group),
         Reply::Done | Reply::Operation(_) => Err(unexpected(call)),
     }

@@ -20,6 +20,6 @@ pub(crate) async fn change_screen_sharing_role(
     let ChangeScreenSharingRole { role } = ChangeScreenSharingRole::decode(&body)?;
     let request = ConferenceRequest::ChangeScreenSharingRole(role);
     let command = Command::Conference { request, client_context: None };
-    state.api.calls.command(caller.app(), call, command).await?;
+    state.api.calls.command(&caller.owner, call, command).await?;
     Ok(StatusCode::ACCEPTED)
 }

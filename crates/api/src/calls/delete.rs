@@ -13,6 +13,6 @@ pub(crate) async fn delete(
     caller: Caller,
     CallInPath(id): CallInPath,
 ) -> Result<StatusCode, ApiError> {
-    state.api.calls.command(caller.app(), id, Command::HangUp).await?;
+    state.api.calls.command(&caller.owner, id, Command::HangUp).await?;
     Ok(StatusCode::NO_CONTENT)
 }

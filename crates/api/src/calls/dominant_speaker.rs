@@ -16,6 +16,6 @@ pub(crate) async fn dominant_speaker(
     caller: Caller,
     CallInPath(call): CallInPath,
 ) -> Result<Response, ApiError> {
-    let speaker = state.api.calls.dominant(caller.app(), call).await?;
+    let speaker = state.api.calls.dominant(&caller.owner, call).await?;
     Ok(reply::json(StatusCode::OK, &graph_wire::dominant_speaker(speaker)))
 }

@@ -13,6 +13,6 @@ pub(crate) async fn keep_alive(
     caller: Caller,
     CallInPath(id): CallInPath,
 ) -> Result<StatusCode, ApiError> {
-    state.api.calls.command(caller.app(), id, Command::KeepAlive).await?;
+    state.api.calls.command(&caller.owner, id, Command::KeepAlive).await?;
     Ok(StatusCode::OK)
 }

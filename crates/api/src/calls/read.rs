@@ -19,7 +19,7 @@ pub(crate) async fn read(
     CallInPath(id): CallInPath,
     Options(options): Options,
 ) -> Result<Response, ApiError> {
-    let call = state.api.calls.call(caller.app(), id).await?;
+    let call = state.api.calls.call(&caller.owner, id).await?;
     let contained = contained(&state, &caller, id, &options).await?;
     let body = graph_wire::read_call(&context.base(), &call, &contained, &options);
     Ok(reply::with_header(reply::json(StatusCode::OK, &body), SCENARIO_ID, call.scenario.as_str()))
@@ -34,13 +34,13 @@ async fn contained(
 ) -> Result<Contained, ApiError> {
     let mut contained = Contained::default();
     if options.expanded("operations").is_some() {
-        contained.operations = state.api.calls.operations(caller.app(), id).await?;
+        contained.operations = state.api.calls.operations(&caller.owner, id).await?;
     }
     if options.expanded("participants").is_some() {
-        contained.participants = state.api.calls.participants(caller.app(), id).await?;
+        contained.participants = state.api.calls.participants(&caller.owner, id).await?;
     }
     if options.expanded("audioRoutingGroups").is_some() {
-        contained.routing_groups = state.api.calls.routing_groups(caller.app(), id).await?;
+        contained.routing_groups = state.api.calls.routing_groups(&caller.owner, id).await?;
     }
     Ok(contained)
 }

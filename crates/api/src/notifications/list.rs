@@ -29,8 +29,11 @@ pub(crate) async fn list(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let Page { after, limit } = Page::of(uri.query().unwrap_or_default())?;
-    let call = state.api.store.call(id).await?.filter(|call| call.app == *caller.app());
-    call.ok_or_else(GraphError::call_not_found)?;
+    let call = state.api.store.call(id).await?.filter(|call| call.app == caller.owner.app);
+    let call = call.ok_or_else(GraphError::call_not_found)?;
+    if call.tenant != caller.owner.tenant {
+        return Err(GraphError::other_tenants_call().into());
+    }
     let deliveries = state.api.store.notifications_of(id, after, limit).await?;
     let mut body = json!({ "value": deliveries.iter().map(shown).collect::<Vec<_>>() });
     if let Some(last) = deliveries.last().filter(|_| deliveries.len() == limit) {

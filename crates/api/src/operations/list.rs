@@ -16,7 +16,7 @@ pub(crate) async fn list(
     CallInPath(id): CallInPath,
     Options(options): Options,
 ) -> Result<Response, ApiError> {
-    let operations = state.api.calls.operations(caller.app(), id).await?;
+    let operations = state.api.calls.operations(&caller.owner, id).await?;
     let body = graph_wire::operation_list(&context.base(), id, &operations, &options);
     Ok(reply::json(StatusCode::OK, &body))
 }

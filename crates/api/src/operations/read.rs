@@ -16,7 +16,7 @@ pub(crate) async fn read(
     (CallInPath(call), operation): (CallInPath, Result<OperationInPath, ApiError>),
     Options(options): Options,
 ) -> Result<Response, ApiError> {
-    let operations = state.api.calls.operations(caller.app(), call).await?;
+    let operations = state.api.calls.operations(&caller.owner, call).await?;
     let OperationInPath(id) = operation?;
     let found = operations.iter().find(|known| known.id == id).ok_or_else(operation_not_found)?;
     Ok(reply::json(StatusCode::OK, &graph_wire::read_operation(&context.base(), call, found, &options)))

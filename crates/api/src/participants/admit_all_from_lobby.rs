@@ -17,6 +17,6 @@ pub(crate) async fn admit_all_from_lobby(
 ) -> Result<StatusCode, ApiError> {
     let PlainAction { client_context } = PlainAction::decode(&body, &state.api.settings.wire_limits)?;
     let command = Command::Conference { request: ConferenceRequest::Admit(None), client_context };
-    state.api.calls.command(caller.app(), call, command).await?;
+    state.api.calls.command(&caller.owner, call, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -15,6 +15,6 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode, ApiError> {
     let command =
         Command::Conference { request: ConferenceRequest::Remove(participant), client_context: None };
-    state.api.calls.command(caller.app(), call, command).await?;
+    state.api.calls.command(&caller.owner, call, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

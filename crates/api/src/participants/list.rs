@@ -16,7 +16,7 @@ pub(crate) async fn list(
     CallInPath(call): CallInPath,
     Options(options): Options,
 ) -> Result<Response, ApiError> {
-    let participants = state.api.calls.participants(caller.app(), call).await?;
+    let participants = state.api.calls.participants(&caller.owner, call).await?;
     let body = graph_wire::participant_list(&context.base(), call, &participants, &options);
     Ok(reply::json(StatusCode::OK, &body))
 }

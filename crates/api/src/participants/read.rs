@@ -17,7 +17,7 @@ pub(crate) async fn read(
     (CallInPath(call), ParticipantInPath(id)): (CallInPath, ParticipantInPath),
     Options(options): Options,
 ) -> Result<Response, ApiError> {
-    let participants = state.api.calls.participants(caller.app(), call).await?;
+    let participants = state.api.calls.participants(&caller.owner, call).await?;
     let found = participants.iter().find(|known| known.id == id);
     let found = found.ok_or_else(GraphError::participant_not_found)?;
     Ok(reply::json(StatusCode::OK, &graph_wire::read_participant(&context.base(), call, found, &options)))

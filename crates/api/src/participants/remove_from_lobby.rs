@@ -18,6 +18,6 @@ pub(crate) async fn remove_from_lobby(
     let PlainAction { client_context } = PlainAction::decode(&body, &state.api.settings.wire_limits)?;
     let command =
         Command::Conference { request: ConferenceRequest::RemoveFromLobby(participant), client_context };
-    state.api.calls.command(caller.app(), call, command).await?;
+    state.api.calls.command(&caller.owner, call, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

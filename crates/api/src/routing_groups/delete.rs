@@ -17,6 +17,6 @@ pub(crate) async fn delete(
     let group = find(&state, &caller, call, &id).await?;
     let request = ConferenceRequest::DeleteGroup(group.id);
     let command = Command::Conference { request, client_context: None };
-    state.api.calls.command(caller.app(), call, command).await?;
+    state.api.calls.command(&caller.owner, call, command).await?;
     Ok(StatusCode::NO_CONTENT)
 }

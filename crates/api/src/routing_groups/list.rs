@@ -16,7 +16,7 @@ pub(crate) async fn list(
     CallInPath(call): CallInPath,
     Options(options): Options,
 ) -> Result<Response, ApiError> {
-    let groups = state.api.calls.routing_groups(caller.app(), call).await?;
+    let groups = state.api.calls.routing_groups(&caller.owner, call).await?;
     let body = graph_wire::routing_group_list(&context.base(), call, &groups, &options);
     Ok(reply::json(StatusCode::OK, &body))
 }

@@ -28,7 +28,7 @@ async fn find(
     call: CallId,
     id: &str,
 ) -> Result<AudioRoutingGroup, ApiError> {
-    let groups = state.api.calls.routing_groups(caller.app(), call).await?;
+    let groups = state.api.calls.routing_groups(&caller.owner, call).await?;
     let guid = |text: &str| Uuid::try_parse(text).ok();
     let is_meant = |group: &&AudioRoutingGroup| guid(id).is_some() && guid(&group.id) == guid(id);
     let exact = groups.iter().find(|group| group.id == id);

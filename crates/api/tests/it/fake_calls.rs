@@ -5,7 +5,7 @@ use api::{CallControl, CallFault, CallFuture};
 use call_engine::{Command, ConferenceRequest, Reply};
 use model::{
     AppId, AudioRoutingGroup, Call, CallDirection, CallId, CallKind, CallState, ChainId, Destination,
-    NewCall, Operation, OperationId, OperationKind, OperationStatus, ParticipantId, RosterParticipant,
+    NewCall, Operation, OperationId, OperationKind, OperationStatus, Owner, ParticipantId, RosterParticipant,
     ScenarioId, Timestamp,
 };
 use uuid::Uuid;
@@ -28,12 +28,13 @@ pub(crate) struct FakeCalls {
 }
 
 impl FakeCalls {
-    fn find(&self, app: &AppId, id: CallId) -> Result<(Call, Vec<Operation>), CallFault> {
+    fn find(&self, owner: &Owner, id: CallId) -> Result<(Call, Vec<Operation>), CallFault> {
         if let Some(fault) = self.fault.lock().unwrap().take() {
             return Err(fault);
         }
         let live = self.live.lock().unwrap();
-        live.get(&id).filter(|(call, _)| call.app == *app).cloned().ok_or(CallFault::NotFound)
+        let found = live.get(&id).filter(|(call, _)| call.app == owner.app).ok_or(CallFault::NotFound)?;
+        if found.0.tenant == owner.tenant { Ok(found.clone()) } else { Err(CallFault::OtherTenant) }
     }
 
     fn add(&self, new: NewCall) -> Result<Call, CallFault> {
@@ -48,8 +49,8 @@ impl FakeCalls {
         Ok(call)
     }
 
-    fn run(&self, app: &AppId, id: CallId, command: Command) -> Result<Reply, CallFault> {
-        self.find(app, id)?;
+    fn run(&self, owner: &Owner, id: CallId, command: Command) -> Result<Reply, CallFault> {
+        self.find(owner, id)?;
         self.commands.lock().unwrap().push(command.clone());
         let (kind, status, client_context) = match command {
             Command::HangUp | Command::KeepAlive => return Ok(Reply::Done),
@@ -165,28 +166,28 @@ impl CallControl for FakeCalls {
         Box::pin(async { self.add(new) })
     }
 
-    fn call<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Call> {
-        Box::pin(async move { self.find(app, id).map(|(call, _)| call) })
+    fn call<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Call> {
+        Box::pin(async move { self.find(owner, id).map(|(call, _)| call) })
     }
 
-    fn operations<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<Operation>> {
-        Box::pin(async move { self.find(app, id).map(|(_, operations)| operations) })
+    fn operations<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Vec<Operation>> {
+        Box::pin(async move { self.find(owner, id).map(|(_, operations)| operations) })
     }
 
-    fn participants<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<RosterParticipant>> {
-        Box::pin(async move { self.find(app, id).map(|_| self.participants.lock().unwrap().clone()) })
+    fn participants<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Vec<RosterParticipant>> {
+        Box::pin(async move { self.find(owner, id).map(|_| self.participants.lock().unwrap().clone()) })
     }
 
-    fn routing_groups<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Vec<AudioRoutingGroup>> {
-        Box::pin(async move { self.find(app, id).map(|_| self.groups.lock().unwrap().clone()) })
+    fn routing_groups<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Vec<AudioRoutingGroup>> {
+        Box::pin(async move { self.find(owner, id).map(|_| self.groups.lock().unwrap().clone()) })
     }
 
-    fn dominant<'a>(&'a self, app: &'a AppId, id: CallId) -> CallFuture<'a, Option<(ParticipantId, u32)>> {
-        Box::pin(async move { self.find(app, id).map(|_| *self.dominant.lock().unwrap()) })
+    fn dominant<'a>(&'a self, owner: &'a Owner, id: CallId) -> CallFuture<'a, Option<(ParticipantId, u32)>> {
+        Box::pin(async move { self.find(owner, id).map(|_| *self.dominant.lock().unwrap()) })
     }
 
-    fn command<'a>(&'a self, app: &'a AppId, id: CallId, command: Command) -> CallFuture<'a, Reply> {
-        Box::pin(async move { self.run(app, id, command) })
+    fn command<'a>(&'a self, owner: &'a Owner, id: CallId, command: Command) -> CallFuture<'a, Reply> {
+        Box::pin(async move { self.run(owner, id, command) })
     }
 
     fn live_of(&self, app: &AppId) -> usize {

@@ -6,7 +6,7 @@ use call_engine::{Command, Rejection};
 use model::Permission;
 use serde_json::{Value, json};
 
-use crate::app::{App, BASE, BOT, CALLS, CONTOSO, OTHER_BOT, refused, request};
+use crate::app::{App, BASE, BOT, CALLS, CONTOSO, FABRIKAM, OTHER_BOT, refused, request};
 
 fn prompt() -> Value {
     json!({
@@ -125,6 +125,30 @@ async fn another_applications_call_does_not_exist() {
     for (action, body, _) in actions() {
         let answer = app.post_as(&token, &format!("{call}/{action}"), &body).await;
         assert_eq!(answer.error(), refused(404, "8522"), "{action}");
+    }
+    assert!(app.calls.commands.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_call_is_refused_to_its_application_in_another_tenant() {
+    let app = App::new();
+    let call = app.call().await;
+    let token = app.token_of(BOT, FABRIKAM, &[Permission::INITIATE, Permission::ACCESS_MEDIA]);
+    for (method, path) in [
+        ("GET", call.clone()),
+        ("DELETE", call.clone()),
+        ("POST", format!("{call}/keepAlive")),
+        ("GET", format!("{call}/operations")),
+        ("GET", format!("{call}/participants")),
+        ("GET", format!("{call}/audioRoutingGroups")),
+        ("GET", call.replace(CALLS, "/hookswitch/v1/calls") + "/dominantSpeaker"),
+    ] {
+        let answer = app.send(request(method, &path, &token).body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.error(), refused(403, "7505"), "{method} {path}");
+    }
+    for (action, body, _) in actions() {
+        let answer = app.post_as(&token, &format!("{call}/{action}"), &body).await;
+        assert_eq!(answer.error(), refused(403, "7505"), "{action}");
     }
     assert!(app.calls.commands.lock().unwrap().is_empty());
 }

@@ -8,7 +8,7 @@ use model::{
 use store::Delivery;
 use uuid::Uuid;
 
-use crate::app::{App, CONTOSO, NOW, OTHER_BOT, refused, request};
+use crate::app::{App, BOT, CONTOSO, FABRIKAM, NOW, OTHER_BOT, refused, request};
 
 fn delivery(call: &Call, sequence: u64, state: NotificationState) -> Delivery {
     let attempt = Attempt { number: 1, at: NOW, duration_ms: 12, status: Some(503), error: None };
@@ -70,4 +70,12 @@ async fn another_application_does_not_see_them() {
     let token = app.token_of(OTHER_BOT, CONTOSO, &[Permission::INITIATE]);
     let answer = app.send(request("GET", &path, &token).body(Body::empty()).unwrap()).await;
     assert_eq!(answer.error(), refused(404, "8522"));
+}
+
+#[tokio::test]
+async fn the_owner_does_not_see_them_from_another_tenant() {
+    let (app, path) = app_with_deliveries().await;
+    let token = app.token_of(BOT, FABRIKAM, &[Permission::INITIATE]);
+    let answer = app.send(request("GET", &path, &token).body(Body::empty()).unwrap()).await;
+    assert_eq!(answer.error(), refused(403, "7505"));
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use call_engine::{Command, CommandId, ConferenceEvent, EndCause, Input, LegEvent, Reply};
 use media_engine::PromptAudio;
 use model::{
-    AppId, AudioRoutingGroup, Call, CallId, NewCall, Operation, OperationId, Outcome, ParticipantId,
+    AudioRoutingGroup, Call, CallId, NewCall, Operation, OperationId, Outcome, Owner, ParticipantId,
     RosterParticipant,
 };
 use store::{Recording, StoreError};
@@ -62,7 +62,7 @@ pub(crate) enum CallInput {
 /// What the registry of live calls keeps of a task.
 pub(crate) struct Entry {
     pub(crate) id: CallId,
-    pub(crate) app: AppId,
+    pub(crate) owner: Owner,
     pub(crate) inputs: Inputs<CallInput>,
 }
 
@@ -102,7 +102,9 @@ impl CallTask {
         let config = context.config.call.clone();
         let engine =
             call_engine::Call::create(new, context.next_leg(), config, context.clock.now(), &mut ids);
-        let entry = Entry { id: engine.record().id, app: engine.record().app.clone(), inputs: own.clone() };
+        let record = engine.record();
+        let owner = Owner { app: record.app.clone(), tenant: record.tenant.clone() };
+        let entry = Entry { id: record.id, owner, inputs: own.clone() };
         let task = Self {
             engine,
             context,

@@ -95,6 +95,18 @@ async fn a_call_in_another_tenant_or_anothers_name_is_refused() {
 }
 
 #[tokio::test]
+async fn a_call_of_another_tenant_is_refused_and_goes_on() {
+    let stage = Stage::new().await;
+    let call = stage.established(User::USER1).await;
+    let elsewhere = Bot::signed_in(&stage.server, App::CALLING_BOT, App::FABRIKAM).await;
+
+    assert_eq!(elsewhere.show(&call).await.expect(403).error_code(), "7505");
+    assert_eq!(elsewhere.hang_up(&call).await.expect(403).error_code(), "7505");
+    assert_eq!(stage.bot.show(&call).await.expect(200).json()["state"], "established");
+    stage.end(&call).await;
+}
+
+#[tokio::test]
 async fn a_wrong_body_is_a_400_that_names_the_place() {
     let stage = Stage::new().await;
     let good = stage.request(User::USER2);
