@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use identity::{Issuer, NotificationSigner, TokenEndpoint, Verifier};
-use model::{Directory, Timestamp};
+use model::{IndexedDirectory, Timestamp};
 use store::Store;
 
 use crate::CallControl;
@@ -18,7 +18,7 @@ pub struct Api {
     /// Recordings, and the notifications of calls.
     pub store: Arc<dyn Store>,
     /// Who is known.
-    pub directory: Arc<ArcSwap<Directory>>,
+    pub directory: Arc<ArcSwap<IndexedDirectory>>,
     /// Verifies bearer tokens.
     pub verifier: Arc<Verifier>,
     /// Issues tokens; `None` where only outside issuers are trusted, and then nothing is served at its paths.

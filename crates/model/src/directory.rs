@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Deref;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,18 +19,47 @@ pub struct Directory {
     pub instances: BTreeMap<String, ApplicationInstance>,
 }
 
-impl Directory {
+/// A directory and what is looked up in it often, found without going through all of it.
+///
+/// It reads as the [`Directory`] that it was made of, and cannot be changed.
+#[derive(Clone, Debug, Default)]
+pub struct IndexedDirectory {
+    directory: Directory,
+    /// Addresses, and the part of each before the `@`, in lower case; `None` where several users have the same.
+    sip_names: BTreeMap<String, Option<UserId>>,
+}
+
+impl IndexedDirectory {
     /// The user that authenticates as `john` or `john@contoso.example`; a bare name only where it is nobody else's too.
     pub fn user_by_sip_name(&self, name: &str) -> Option<&User> {
-        let is_named = |user: &&User| {
-            user.address.eq_ignore_ascii_case(name)
-                || user.address.split_once('@').is_some_and(|(local, _)| local.eq_ignore_ascii_case(name))
-        };
-        let mut named = self.users.values().filter(is_named);
-        match (named.next(), named.next()) {
-            (Some(only), None) => Some(only),
-            _ => None,
+        let id = self.sip_names.get(&name.to_ascii_lowercase())?.as_ref()?;
+        self.directory.users.get(id)
+    }
+}
+
+impl From<Directory> for IndexedDirectory {
+    fn from(directory: Directory) -> Self {
+        let mut sip_names = BTreeMap::new();
+        for (id, user) in &directory.users {
+            let address = user.address.to_ascii_lowercase();
+            if let Some((local, _)) = address.split_once('@') {
+                put_name(&mut sip_names, local.to_owned(), id);
+            }
+            put_name(&mut sip_names, address, id);
         }
+        Self { directory, sip_names }
+    }
+}
+
+fn put_name(names: &mut BTreeMap<String, Option<UserId>>, name: String, id: &UserId) {
+    names.entry(name).and_modify(|known| *known = None).or_insert_with(|| Some(id.clone()));
+}
+
+impl Deref for IndexedDirectory {
+    type Target = Directory;
+
+    fn deref(&self) -> &Directory {
+        &self.directory
     }
 }
 
@@ -158,4 +188,47 @@ pub enum ScriptAnswer {
     Declined,
     /// It rings for ever.
     Never,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Directory, IndexedDirectory, User};
+    use crate::{TenantId, UserId};
+
+    fn directory(addresses: &[&str]) -> IndexedDirectory {
+        let user = |address: &&str| User {
+            id: UserId::from(format!("id of {address}").as_str()),
+            tenant: TenantId::from("t"),
+            name: "John".to_owned(),
+            address: (*address).to_owned(),
+            ha1: None,
+            script: None,
+        };
+        let users = addresses.iter().map(user).map(|user| (user.id.clone(), user)).collect();
+        Directory { users, ..Directory::default() }.into()
+    }
+
+    #[test]
+    fn a_user_is_found_by_address_and_by_a_bare_name_that_is_nobody_elses() {
+        let known =
+            directory(&["John@contoso.example", "ann@contoso.example", "ann@fabrikam.example", "bob"]);
+        let found = |name| known.user_by_sip_name(name).map(|user| user.address.as_str());
+        assert_eq!(found("john@CONTOSO.example"), Some("John@contoso.example"));
+        assert_eq!(found("JOHN"), Some("John@contoso.example"));
+        assert_eq!(found("ann@fabrikam.example"), Some("ann@fabrikam.example"));
+        assert_eq!(found("bob"), Some("bob"));
+        for nobody in ["ann", "joh", "john@", "contoso.example", ""] {
+            assert_eq!(found(nobody), None, "{nobody}");
+        }
+    }
+
+    #[test]
+    fn what_several_users_have_names_none_of_them() {
+        let known =
+            directory(&["carol@contoso.example", "CAROL@contoso.example", "dan@contoso.example", "Dan"]);
+        for name in ["carol", "carol@contoso.example", "dan"] {
+            assert_eq!(known.user_by_sip_name(name), None, "{name}");
+        }
+        assert!(known.user_by_sip_name("dan@contoso.example").is_some());
+    }
 }

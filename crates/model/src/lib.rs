@@ -25,7 +25,8 @@ pub use conference::{
     RosterParticipant, RoutingMode, ScreenSharingRole,
 };
 pub use directory::{
-    AccessPolicy, Application, ApplicationInstance, Directory, Ha1, Script, ScriptAnswer, Tenant, User,
+    AccessPolicy, Application, ApplicationInstance, Directory, Ha1, IndexedDirectory, Script, ScriptAnswer,
+    Tenant, User,
 };
 pub use identity::{Identity, IdentitySet};
 pub use ids::{

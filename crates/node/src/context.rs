@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use model::{Directory, LegId, Notification};
+use model::{IndexedDirectory, LegId, Notification};
 use store::Store;
 
 use crate::clock::Clock;
@@ -15,7 +15,7 @@ use crate::prompts::Prompts;
 use crate::sip::Sip;
 
 /// Who is known, as it is at the moment; replaced whole when the directory changes.
-pub type SharedDirectory = Arc<ArcSwap<Directory>>;
+pub type SharedDirectory = Arc<ArcSwap<IndexedDirectory>>;
 
 /// Takes notifications that have just become durable, so that they go out without being read back.
 pub trait Owed: Send + Sync {

@@ -124,7 +124,7 @@ impl App {
         let router = router(Api {
             calls: Arc::clone(&calls) as _,
             store: Arc::clone(&store) as _,
-            directory: Arc::new(ArcSwap::from_pointee(directory())),
+            directory: Arc::new(ArcSwap::from_pointee(directory().into())),
             verifier: Arc::new(verifier),
             tokens: Some(TokenService { endpoint: Arc::new(endpoint), issuer: Arc::clone(&issuer) }),
             notification_signer: Arc::new(NotificationSigner::new(

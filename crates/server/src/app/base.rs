@@ -164,5 +164,5 @@ async fn load_directory(
         store.apply_directory(snapshot.version, changes).await.context("failed to write the dev tenant")?;
         snapshot.directory = wanted;
     }
-    Ok(Arc::new(ArcSwap::from_pointee(snapshot.directory)))
+    Ok(Arc::new(ArcSwap::from_pointee(snapshot.directory.into())))
 }

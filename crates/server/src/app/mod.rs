@@ -141,7 +141,7 @@ async fn follow_directory(store: std::sync::Weak<dyn Store>, directory: SharedDi
                         tracing::info!(version = snapshot.version, "the directory has changed");
                     }
                     known = Some(snapshot.version);
-                    directory.store(Arc::new(snapshot.directory));
+                    directory.store(Arc::new(snapshot.directory.into()));
                 }
                 Err(error) => tracing::warn!(%error, "failed to read the directory"),
             },
