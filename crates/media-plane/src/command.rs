@@ -8,6 +8,7 @@ use rtrb::{Producer, PushError};
 
 use crate::leg::{Leg, Media, PlayJob};
 use crate::mixer::Mixer;
+use crate::stream::Stream;
 use crate::tape::Tape;
 use crate::{JobId, LegId, MixerId};
 
@@ -17,6 +18,7 @@ pub(crate) enum Command {
     Configure(LegId, Box<Media>),
     Play(LegId, Box<PlayJob>),
     Tape(LegId, Box<Tape>),
+    Stream(LegId, Box<Stream>),
     SendTones(LegId, Box<ToneJob>),
     Echo(LegId, bool),
     Stop(LegId, JobId),
@@ -49,6 +51,7 @@ pub(crate) enum Disposal {
     Media(Box<Media>),
     Play(Box<PlayJob>),
     Tape(Box<Tape>),
+    Stream(Box<Stream>),
     Tones(Box<ToneJob>),
     Mixer(Box<Mixer>),
     Seat(Box<Seat>),

@@ -122,6 +122,7 @@ impl FileThread {
                     Disposal::Mixer(mixer) => drop(mixer),
                     Disposal::Seat(seat) => drop(seat),
                     Disposal::Audience(audience) => drop(audience),
+                    Disposal::Stream(stream) => drop(stream),
                     Disposal::Converters(converters) => drop(converters),
                 }
             }

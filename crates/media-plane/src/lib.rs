@@ -28,6 +28,7 @@ mod rota;
 mod saves;
 mod socket;
 mod stats;
+mod stream;
 mod tape;
 mod thread;
 
@@ -37,3 +38,4 @@ pub use event::{JobOutcome, LegStats, MediaEvent, MediaEvents, Recording, Record
 pub use load::{PromptLoad, PromptLoadReport, measure_prompts};
 pub use plane::{MediaPlane, RecordParams, TapeParams, ToneSound};
 pub use stats::{Lateness, PlaneStats};
+pub use stream::{HeardFrame, STREAM_FRAME_SAMPLES, StreamPort};

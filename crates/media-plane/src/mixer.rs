@@ -153,7 +153,7 @@ impl Mixer {
         self.engine.select();
         for index in &self.hosted {
             let Some((leg, membership)) = member(self.id, legs, *index) else { continue };
-            if leg.jobs.has_tapes() {
+            if leg.jobs.has_ears() {
                 bench.heard.reset(HOSTED_RATE);
                 let heard = self.engine.samples(membership.member, HOSTED_RATE);
                 bench.heard.samples_mut().copy_from_slice(heard);

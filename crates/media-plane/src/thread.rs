@@ -219,6 +219,13 @@ impl MediaThread {
                     }
                     self.attend(leg);
                 }
+                Command::Stream(leg, stream) => {
+                    match self.leg(leg) {
+                        Some((leg, bench)) => leg.stream(stream, bench),
+                        None => self.bench.disposer.dispose(Disposal::Stream(stream)),
+                    }
+                    self.attend(leg);
+                }
                 Command::SendTones(leg, tones) => match self.leg(leg) {
                     Some((leg, bench)) => leg.send_tones(tones, bench),
                     None => self.bench.disposer.dispose(Disposal::Tones(tones)),

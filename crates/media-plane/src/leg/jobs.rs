@@ -5,6 +5,7 @@ use media_engine::{Frame, Player, PlayerState, Tone, ToneGenerator};
 use crate::JobId;
 use crate::command::{Disposal, Disposer, ToneJob};
 use crate::event::{JobOutcome, RecordingEnd};
+use crate::stream::Stream;
 use crate::tape::Tape;
 use media_engine::RecordOutcome;
 
@@ -79,6 +80,8 @@ pub(crate) struct Jobs {
     pub(crate) tones: Option<JobId>,
     pub(crate) tapes: [Option<Box<Tape>>; MAX_TAPES],
     pub(crate) is_echo: bool,
+    /// The application's own sound, where it hosts its media.
+    pub(crate) stream: Option<Box<Stream>>,
 }
 
 /// Why a tone or recording job was not taken.
@@ -118,6 +121,11 @@ impl Jobs {
 
     pub(crate) fn has_tapes(&self) -> bool {
         self.tapes.iter().any(Option::is_some)
+    }
+
+    /// Whether what is heard goes anywhere.
+    pub(crate) fn has_ears(&self) -> bool {
+        self.has_tapes() || self.stream.is_some()
     }
 
     pub(crate) fn hear_tone(&mut self, tone: Tone) {

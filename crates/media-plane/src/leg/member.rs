@@ -7,6 +7,7 @@ use super::{Leg, Workbench, job_done};
 use crate::command::Disposal;
 use crate::conference::HOSTED_RATE;
 use crate::event::{JobOutcome, RecordingEnd};
+use crate::stream::Stream;
 
 impl Leg {
     /// Whether it is a bot's, without a far end.
@@ -16,7 +17,7 @@ impl Leg {
 
     /// Whether it plays, records or captures.
     pub(crate) fn has_jobs(&self) -> bool {
-        self.jobs.play.is_some() || self.jobs.has_tapes()
+        self.jobs.play.is_some() || self.jobs.has_ears()
     }
 
     /// Whether nothing comes from it until a packet does.
@@ -52,11 +53,21 @@ impl Leg {
             bench.disposer.dispose(Disposal::Play(play));
         }
         self.jobs.dispose_ended(&mut bench.disposer);
-        is_playing
+        is_playing || self.jobs.stream.as_mut().is_some_and(|stream| stream.fill(&mut bench.said))
     }
 
-    /// Lets a hosted leg's recordings hear what lies on the bench.
+    /// Lets an application say and hear; what it had before ends.
+    pub(crate) fn stream(&mut self, stream: Box<Stream>, bench: &mut Workbench) {
+        if let Some(old) = self.jobs.stream.replace(stream) {
+            bench.disposer.dispose(Disposal::Stream(old));
+        }
+    }
+
+    /// Lets a hosted leg's recordings, and its application, hear what lies on the bench.
     pub(crate) fn hear_mix(&mut self, bench: &mut Workbench) {
+        if let Some(stream) = &mut self.jobs.stream {
+            stream.hear(&bench.heard);
+        }
         self.jobs.hear(&bench.heard, None, &mut bench.scratch);
         self.jobs.dispose_ended(&mut bench.disposer);
     }
