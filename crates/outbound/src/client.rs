@@ -9,9 +9,9 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::connect::Connector;
+use crate::connect::{Connector, Purpose};
 use crate::pool::Pool;
 use crate::tls::Tls;
 use crate::{Forbidden, Origin, OutboundError, Policy, Resolve, Route, SetupError, SystemResolver, Target};
@@ -85,6 +85,7 @@ pub struct Answer {
 #[derive(Clone)]
 pub struct Outbound {
     shared: Arc<Shared>,
+    requester: Arc<str>,
 }
 
 struct Shared {
@@ -117,7 +118,15 @@ impl Outbound {
             pool: Arc::default(),
             slots: Semaphore::new(config.max_requests),
         };
-        Ok(Self { shared: Arc::new(shared) })
+        Ok(Self { shared: Arc::new(shared), requester: Arc::from("") })
+    }
+
+    /// The same client for requests on behalf of somebody, the program itself where nobody is named.
+    ///
+    /// What is scarce is shared fairly between requesters: one whose names are slow to look up waits for itself.
+    #[must_use]
+    pub fn on_behalf_of(&self, requester: &str) -> Self {
+        Self { shared: Arc::clone(&self.shared), requester: Arc::from(requester) }
     }
 
     /// The policy that every request is held to.
@@ -147,8 +156,11 @@ impl Outbound {
         request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *request.body_mut() = Full::new(body);
         let _slot = self.shared.slots.try_acquire().map_err(|_| OutboundError::Busy)?;
-        let exchange = self.shared.exchange(origin, *may_be_private, request);
-        let (response, sender) = timeout(limit, exchange).await.map_err(|_| OutboundError::Timeout)??;
+        let deadline = Instant::now() + limit;
+        let purpose = self.purpose(origin, *may_be_private, deadline);
+        let exchange = self.shared.exchange(purpose, request);
+        let (response, sender) =
+            timeout_at(deadline, exchange).await.map_err(|_| OutboundError::Timeout)??;
         let answer = self.shared.answer(&target, &response);
         let reading = read(response.into_body(), MAX_ANSWER_BYTES);
         if matches!(timeout(ANSWER_LIMIT, reading).await, Ok(Ok(_))) {
@@ -163,12 +175,18 @@ impl Outbound {
     ///
     /// See [`OutboundError`]; any status but 2xx and redirects is [`OutboundError::Status`].
     pub async fn fetch(&self, url: &str, limits: FetchLimits) -> Result<Bytes, OutboundError> {
-        timeout(limits.timeout, self.fetch_unlimited(url, limits))
+        let deadline = Instant::now() + limits.timeout;
+        timeout_at(deadline, self.fetch_until(deadline, url, limits))
             .await
             .unwrap_or(Err(OutboundError::Timeout))
     }
 
-    async fn fetch_unlimited(&self, url: &str, limits: FetchLimits) -> Result<Bytes, OutboundError> {
+    async fn fetch_until(
+        &self,
+        deadline: Instant,
+        url: &str,
+        limits: FetchLimits,
+    ) -> Result<Bytes, OutboundError> {
         let _slot = self.shared.slots.try_acquire().map_err(|_| OutboundError::Busy)?;
         let mut target = self.shared.policy.check(url)?;
         for _ in 0..=limits.max_redirects {
@@ -177,7 +195,8 @@ impl Outbound {
                 Route::Network { origin, may_be_private } => (origin, *may_be_private),
             };
             let request = request(Method::GET, &target, origin, HeaderMap::new())?;
-            let (response, sender) = self.shared.exchange(origin, may_be_private, request).await?;
+            let purpose = self.purpose(origin, may_be_private, deadline);
+            let (response, sender) = self.shared.exchange(purpose, request).await?;
             match response.status().as_u16() {
                 200..=299 => {
                     let body = read(response.into_body(), limits.max_bytes).await?;
@@ -193,18 +212,21 @@ impl Outbound {
         }
         Err(OutboundError::Redirects)
     }
+
+    fn purpose<'a>(&'a self, origin: &'a Origin, may_be_private: bool, deadline: Instant) -> Purpose<'a> {
+        Purpose { origin, may_be_private, requester: &self.requester, deadline }
+    }
 }
 
 impl Shared {
     /// Sends a request on a kept connection, else on a new one.
     async fn exchange(
         &self,
-        origin: &Origin,
-        may_be_private: bool,
+        purpose: Purpose<'_>,
         request: Request<Full<Bytes>>,
     ) -> Result<(Response<Incoming>, SendRequest<Full<Bytes>>), OutboundError> {
         let mut request = request;
-        while let Some(mut sender) = self.pool.take(origin) {
+        while let Some(mut sender) = self.pool.take(purpose.origin) {
             if sender.ready().await.is_err() {
                 continue;
             }
@@ -217,7 +239,7 @@ impl Shared {
                 },
             }
         }
-        let mut sender = self.connector.connect(origin, may_be_private).await?;
+        let mut sender = self.connector.connect(purpose).await?;
         let response = sender.send_request(request).await;
         response.map(|response| (response, sender)).map_err(|error| OutboundError::Broken(error.into()))
     }

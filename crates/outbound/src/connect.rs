@@ -10,11 +10,11 @@ use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::tls::Tls;
-use crate::{Forbidden, Origin, OutboundError, Resolve, is_public};
+use crate::{Forbidden, Lookup, Origin, OutboundError, Resolve, is_public};
 
 /// What an answer's status line and headers may take.
 const MAX_HEAD_BYTES: usize = 64 * 1024;
@@ -29,23 +29,35 @@ pub(crate) struct Connector {
     pub(crate) limit: Duration,
 }
 
+/// What a connection is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Purpose<'a> {
+    pub(crate) origin: &'a Origin,
+    pub(crate) may_be_private: bool,
+    /// On whose behalf.
+    pub(crate) requester: &'a str,
+    /// When the request is given up.
+    pub(crate) deadline: Instant,
+}
+
 impl Connector {
     pub(crate) async fn connect(
         &self,
-        origin: &Origin,
-        may_be_private: bool,
+        purpose: Purpose<'_>,
     ) -> Result<SendRequest<Full<Bytes>>, OutboundError> {
-        timeout(self.limit, self.connect_unlimited(origin, may_be_private))
+        let lookup = self.begin_lookup(purpose).await?;
+        timeout(self.limit, self.connect_unlimited(purpose, lookup))
             .await
             .unwrap_or(Err(OutboundError::Timeout))
     }
 
     async fn connect_unlimited(
         &self,
-        origin: &Origin,
-        may_be_private: bool,
+        purpose: Purpose<'_>,
+        lookup: Lookup,
     ) -> Result<SendRequest<Full<Bytes>>, OutboundError> {
-        let addresses = self.addresses(origin, may_be_private).await?;
+        let origin = purpose.origin;
+        let addresses = addresses(purpose, lookup).await?;
         let stream = self.open(&addresses).await.map_err(OutboundError::Connect)?;
         // Requests are small and complete; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
@@ -54,31 +66,20 @@ impl Connector {
         }
         let config =
             self.tls.config().await.map_err(|error| OutboundError::Connect(io::Error::other(error)))?;
-        let bare = origin.host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let name = ServerName::try_from(bare).map_err(|_| Forbidden::Malformed)?;
+        let name = ServerName::try_from(bare(origin).to_owned()).map_err(|_| Forbidden::Malformed)?;
         let stream =
             TlsConnector::from(config).connect(name, stream).await.map_err(OutboundError::Connect)?;
         start(TokioIo::new(stream)).await
     }
 
-    /// The addresses to connect to. They are looked up once, and only what is returned here is connected to.
-    async fn addresses(
-        &self,
-        origin: &Origin,
-        may_be_private: bool,
-    ) -> Result<Vec<SocketAddr>, OutboundError> {
-        let bare = origin.host.trim_start_matches('[').trim_end_matches(']');
-        let found = match bare.parse::<IpAddr>() {
-            Ok(literal) => vec![literal],
-            Err(_) => self.resolver.resolve(bare).await.map_err(OutboundError::Resolve)?,
-        };
-        if found.is_empty() {
-            return Err(OutboundError::Resolve(io::Error::from(io::ErrorKind::NotFound)));
+    /// Begins to look the name up, for which there may be no room as long as the request lasts.
+    async fn begin_lookup(&self, purpose: Purpose<'_>) -> Result<Lookup, OutboundError> {
+        let bare = bare(purpose.origin);
+        if let Ok(literal) = bare.parse::<IpAddr>() {
+            return Ok(Lookup::new(async move { Ok(vec![literal]) }));
         }
-        let usable = found.into_iter().filter(|address| may_be_private || is_public(*address));
-        let usable: Vec<_> =
-            usable.take(MAX_ADDRESSES).map(|address| SocketAddr::new(address, origin.port)).collect();
-        if usable.is_empty() { Err(Forbidden::Address.into()) } else { Ok(usable) }
+        let begun = self.resolver.resolve(purpose.requester, bare);
+        timeout_at(purpose.deadline, begun).await.map_err(|_| OutboundError::Busy)
     }
 
     async fn open(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
@@ -93,6 +94,23 @@ impl Connector {
         }
         Err(last)
     }
+}
+
+/// The addresses to connect to. They are looked up once, and only what is returned here is connected to.
+async fn addresses(purpose: Purpose<'_>, lookup: Lookup) -> Result<Vec<SocketAddr>, OutboundError> {
+    let found = lookup.addresses().await.map_err(OutboundError::Resolve)?;
+    if found.is_empty() {
+        return Err(OutboundError::Resolve(io::Error::from(io::ErrorKind::NotFound)));
+    }
+    let usable = found.into_iter().filter(|address| purpose.may_be_private || is_public(*address));
+    let usable: Vec<_> =
+        usable.take(MAX_ADDRESSES).map(|address| SocketAddr::new(address, purpose.origin.port)).collect();
+    if usable.is_empty() { Err(Forbidden::Address.into()) } else { Ok(usable) }
+}
+
+/// The host without the brackets of an IPv6 address.
+fn bare(origin: &Origin) -> &str {
+    origin.host.trim_start_matches('[').trim_end_matches(']')
 }
 
 async fn start<T>(stream: T) -> Result<SendRequest<Full<Bytes>>, OutboundError>
@@ -125,9 +143,10 @@ mod tests {
     struct Fickle(Mutex<VecDeque<Vec<&'static str>>>);
 
     impl Resolve for Fickle {
-        fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
+        fn resolve<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Lookup> {
             let answer = self.0.lock().unwrap().pop_front().unwrap_or_default();
-            Box::pin(async move { Ok(answer.iter().map(|text| text.parse().unwrap()).collect()) })
+            let found = answer.iter().map(|text| text.parse().unwrap()).collect();
+            Box::pin(async move { Lookup::new(async move { Ok(found) }) })
         }
     }
 
@@ -141,32 +160,63 @@ mod tests {
         Origin { is_https: true, host: host.to_owned(), port: 443 }
     }
 
+    fn purpose(origin: &Origin, may_be_private: bool) -> Purpose<'_> {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        Purpose { origin, may_be_private, requester: "app", deadline }
+    }
+
+    async fn found(
+        connector: &Connector,
+        host: &str,
+        may_be_private: bool,
+    ) -> Result<Vec<SocketAddr>, OutboundError> {
+        let origin = origin(host);
+        let purpose = purpose(&origin, may_be_private);
+        addresses(purpose, connector.begin_lookup(purpose).await?).await
+    }
+
     #[tokio::test]
     async fn a_name_that_turns_private_is_resolved_once_for_each_connection_and_then_refused() {
         let connector = connector(&[&["8.8.8.8"], &["127.0.0.1"]]);
-        let first = connector.addresses(&origin("rebind.example"), false).await.unwrap();
+        let first = found(&connector, "rebind.example", false).await.unwrap();
         assert_eq!(first, ["8.8.8.8:443".parse().unwrap()]);
-        let second = connector.connect(&origin("rebind.example"), false).await;
+        let second = connector.connect(purpose(&origin("rebind.example"), false)).await;
         assert!(matches!(second, Err(OutboundError::Forbidden(Forbidden::Address))));
     }
 
     #[tokio::test]
     async fn only_the_public_addresses_of_a_name_are_connected_to() {
         let connector = connector(&[&["10.0.0.1", "::1", "8.8.8.8", "::ffff:127.0.0.1"]]);
-        let found = connector.addresses(&origin("mixed.example"), false).await.unwrap();
-        assert_eq!(found, ["8.8.8.8:443".parse().unwrap()]);
+        let usable = found(&connector, "mixed.example", false).await.unwrap();
+        assert_eq!(usable, ["8.8.8.8:443".parse().unwrap()]);
     }
 
     #[tokio::test]
     async fn a_name_without_addresses_is_not_resolved_and_an_address_is_not_looked_up() {
         let connector = connector(&[&[], &["8.8.8.8"]]);
-        let nothing = connector.addresses(&origin("nothing.example"), true).await;
+        let nothing = found(&connector, "nothing.example", true).await;
         assert!(matches!(nothing, Err(OutboundError::Resolve(_))));
-        let literal = connector.addresses(&origin("[::1]"), false).await;
+        let literal = found(&connector, "[::1]", false).await;
         assert!(matches!(literal, Err(OutboundError::Forbidden(Forbidden::Address))));
-        assert_eq!(
-            connector.addresses(&origin("[::1]"), true).await.unwrap(),
-            ["[::1]:443".parse().unwrap()]
-        );
+        assert_eq!(found(&connector, "[::1]", true).await.unwrap(), ["[::1]:443".parse().unwrap()]);
+    }
+
+    /// Never lets a lookup begin.
+    struct Full;
+
+    impl Resolve for Full {
+        fn resolve<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Lookup> {
+            Box::pin(std::future::pending())
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_waits_as_long_as_it_lasts_for_room_to_look_its_name_up() {
+        let connector = Connector { resolver: Arc::new(Full), ..connector(&[]) };
+        let begun = Instant::now();
+        let origin = origin("bot.example");
+        let purpose = Purpose { deadline: begun + Duration::from_secs(9), ..purpose(&origin, false) };
+        assert!(matches!(connector.connect(purpose).await, Err(OutboundError::Busy)));
+        assert_eq!(begun.elapsed().as_secs(), 9);
     }
 }

@@ -10,7 +10,7 @@ pub enum OutboundError {
     /// The connection broke, or what came was not HTTP.
     #[error("failed to get an answer")]
     Broken(#[source] Box<dyn Error + Send + Sync>),
-    /// As many requests are under way as may; try later.
+    /// As many requests are under way, or names looked up, as may; nothing was sent, try later.
     #[error("failed to send one more request: the limit is reached")]
     Busy,
     /// No connection could be made, or its certificate is not trusted.

@@ -26,4 +26,4 @@ pub use address::is_public;
 pub use client::{Answer, Bundled, Config, FetchLimits, Outbound};
 pub use error::{Forbidden, OutboundError, PolicyError, SetupError};
 pub use policy::{Origin, Policy, Route, Target};
-pub use resolve::{BoxFuture, Resolve, SystemResolver};
+pub use resolve::{BoxFuture, Lookup, Resolve, SystemResolver};

@@ -3,7 +3,6 @@
 
 mod server;
 
-use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
-use outbound::{BoxFuture, Config, FetchLimits, Forbidden, Outbound, OutboundError, Policy, Resolve};
+use outbound::{BoxFuture, Config, FetchLimits, Forbidden, Lookup, Outbound, OutboundError, Policy, Resolve};
 use rustls::pki_types::PrivateKeyDer;
 use server::{Reply, Server, reply};
 use tokio_rustls::TlsAcceptor;
@@ -179,8 +178,8 @@ async fn past_the_limit_of_requests_one_more_is_refused() {
 struct Here;
 
 impl Resolve for Here {
-    fn resolve<'a>(&'a self, _: &'a str) -> BoxFuture<'a, io::Result<Vec<IpAddr>>> {
-        Box::pin(async { Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]) })
+    fn resolve<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Lookup> {
+        Box::pin(async { Lookup::new(async { Ok(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]) }) })
     }
 }
 
