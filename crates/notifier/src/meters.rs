@@ -15,6 +15,8 @@ pub(crate) struct Meters {
     gone: Counter,
     /// POSTs that were sent elsewhere.
     redirected: Counter,
+    /// POSTs for which this server had no room.
+    unsent: Counter,
     /// Notifications that were given up.
     abandoned: Counter,
     /// How long a POST took, in seconds.
@@ -36,6 +38,7 @@ impl Meters {
             failed: attempts("failed"),
             gone: attempts("gone"),
             redirected: attempts("redirected"),
+            unsent: attempts("unsent"),
             abandoned: counter!("hookswitch_notifications_abandoned_total"),
             duration: histogram!("hookswitch_notification_attempt_seconds"),
             delay: histogram!("hookswitch_notification_delay_seconds"),
@@ -56,6 +59,7 @@ impl Meters {
             Outcome::Failed => self.failed.increment(1),
             Outcome::Gone => self.gone.increment(1),
             Outcome::Redirected(_) => self.redirected.increment(1),
+            Outcome::Unsent => self.unsent.increment(1),
         }
     }
 

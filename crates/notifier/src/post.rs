@@ -50,6 +50,9 @@ impl Poster {
         let duration_ms = u32::try_from(begun.elapsed().as_millis()).unwrap_or(u32::MAX);
         let (outcome, status, error) = match result {
             Ok(answer) => classify(answer),
+            Err(error @ PostError::Outbound(OutboundError::Busy)) => {
+                (Outcome::Unsent, None, Some(describe(&error)))
+            }
             Err(error) => (Outcome::Failed, None, Some(describe(&error))),
         };
         (outcome, Attempt { number: transmit.attempt, at, duration_ms, status, error })
@@ -62,7 +65,8 @@ impl Poster {
         let headers = self.headers(notification, transmit.attempt, &token);
         let body = serde_json::to_vec(&graph_wire::notifications([notification]))?;
         let left = transmit.timeout.saturating_sub(begun.elapsed()).max(Duration::from_millis(1));
-        Ok(self.outbound.post_json(&transmit.uri, headers, Bytes::from(body), left).await?)
+        let outbound = self.outbound.on_behalf_of(notification.app.as_str());
+        Ok(outbound.post_json(&transmit.uri, headers, Bytes::from(body), left).await?)
     }
 
     fn headers(&self, notification: &Notification, attempt: u32, token: &str) -> HeaderMap {

@@ -276,7 +276,7 @@ impl Worker {
             }
             Done::Sent(transmit, outcome, attempt) => {
                 self.meters.sent(&outcome, &attempt, &transmit.notification);
-                if matches!(outcome, Outcome::Failed | Outcome::Gone) {
+                if matches!(outcome, Outcome::Failed | Outcome::Gone | Outcome::Unsent) {
                     self.log(&transmit, &attempt, now);
                 }
                 Input::Sent { call: transmit.notification.call, outcome, attempt }

@@ -141,6 +141,8 @@ pub enum Outcome {
     Gone,
     /// It is wanted at another, allowed address.
     Redirected(String),
+    /// There was no room here to send it, which is not the receiver's fault: it does not count as a try.
+    Unsent,
 }
 
 /// What the store is to be asked or told.
@@ -205,6 +207,9 @@ pub struct Queue {
     held: usize,
     effects: VecDeque<Effect>,
 }
+
+/// Until what could not be sent is tried again. Arbitrary: what is full is so for moments, and what waits loses nothing else.
+const UNSENT_PAUSE: Duration = Duration::from_secs(1);
 
 impl Queue {
     /// A queue that begins by asking the store for all that is owed.
@@ -440,6 +445,10 @@ impl Queue {
         call.stage = Stage::Idle;
         let mut wait = None;
         let state = match outcome {
+            Outcome::Unsent => {
+                call.first.attempts = call.first.attempts.saturating_sub(1);
+                return self.wait(id, now + UNSENT_PAUSE);
+            }
             Outcome::Delivered => NotificationState::Delivered,
             Outcome::Gone => {
                 call.is_stopped = true;

@@ -1,12 +1,14 @@
 //! Deliveries to real receivers.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use model::{AppId, Call, ChangeType, Notification, NotificationState, TenantId, Timestamp};
 use notifier::queue::{Limits, Schedule};
 use notifier::{BearerError, BearerSource, Config, Notifier};
-use outbound::{Outbound, Policy};
+use outbound::{Lookup, Outbound, Policy, Resolve};
 use store::BoxFuture;
 use store::contract::Samples;
 
@@ -48,8 +50,12 @@ impl Bench {
     }
 
     fn start(&self) -> Notifier {
-        let policy = Policy::new(["127.0.0.1"], []).unwrap();
-        let outbound = Outbound::new(outbound::Config { policy, ..outbound::Config::default() }).unwrap();
+        self.start_with(outbound::Config::default())
+    }
+
+    fn start_with(&self, config: outbound::Config) -> Notifier {
+        let policy = Policy::new(["127.0.0.1", "bot.test"], []).unwrap();
+        let outbound = Outbound::new(outbound::Config { policy, ..config }).unwrap();
         let clock = Arc::new(|| Timestamp::from_millis(5_000));
         let store: Arc<Memory> = Arc::clone(&self.store);
         Notifier::start(store, outbound, Arc::new(Tokens), clock, self.config.clone())
@@ -120,6 +126,33 @@ async fn a_notification_arrives_with_its_headers_and_its_body() {
     notifier.wait_idle().await;
     assert_eq!(bench.store.attempts(call.id, 1), [(1, Some(202))]);
     assert_eq!(bench.store.state(call.id, 1), Delivered);
+}
+
+/// Has no room for the first name, and says of the others that they are this host.
+struct Crowded(AtomicBool);
+
+impl Resolve for Crowded {
+    fn resolve<'a>(&'a self, _: &'a str, _: &'a str) -> outbound::BoxFuture<'a, Lookup> {
+        if !self.0.swap(true, Ordering::Relaxed) {
+            return Box::pin(std::future::pending());
+        }
+        Box::pin(async { Lookup::new(async { Ok(vec![Ipv4Addr::LOCALHOST.into()]) }) })
+    }
+}
+
+#[tokio::test]
+async fn what_found_no_room_here_is_still_at_its_first_attempt() {
+    let mut receiver = Receiver::start(|_| Reply::Status(202)).await;
+    let mut bench = Bench::new();
+    bench.config.schedule.live_timeout = Duration::from_millis(50);
+    let resolver = Arc::new(Crowded(AtomicBool::new(false)));
+    let notifier = bench.start_with(outbound::Config { resolver, ..outbound::Config::default() });
+    let call = bench.call(receiver.url("/callback").replace("127.0.0.1", "bot.test"));
+    notifier.offer(bench.commit(&call, 1, 1));
+
+    assert_eq!(receiver.next().await.attempt(), 1);
+    notifier.wait_idle().await;
+    assert_eq!(bench.store.attempts(call.id, 1), [(1, Some(202))]);
 }
 
 #[tokio::test]

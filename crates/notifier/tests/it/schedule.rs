@@ -153,6 +153,21 @@ fn a_live_call_is_tried_again_after_growing_waits_and_stays_first() {
 }
 
 #[test]
+fn what_this_server_had_no_room_to_send_is_tried_again_and_does_not_count() {
+    let mut bench = Bench::new();
+    let call = bench.call();
+    bench.offer(&call, LAST);
+    for _ in 0..20 {
+        let transmit = bench.posted();
+        assert_eq!(transmit.attempt, 1);
+        assert_eq!(states(&bench.answer(&transmit, Outcome::Unsent)), []);
+        assert_eq!(bench.wait(), Duration::from_secs(1));
+    }
+    let transmit = bench.posted();
+    assert_eq!(states(&bench.answer(&transmit, Outcome::Failed)), [(LAST, Some(1), Pending)]);
+}
+
+#[test]
 fn a_call_that_is_over_is_given_up_one_notification_after_the_other() {
     let mut bench = Bench::new();
     let call = bench.call();
