@@ -11,12 +11,12 @@ use tokio::task::AbortHandle;
 
 /// Fetches what a prompt's URI names, under the rules for addresses that others chose.
 pub trait PromptSource: Send + Sync {
-    /// The file.
+    /// The file, on behalf of an application, or of this server itself.
     ///
     /// # Errors
     ///
     /// What became of it, in words for the log; the operation is told [`Outcome::PromptDownloadFailed`].
-    fn fetch<'a>(&'a self, uri: &'a str) -> BoxFuture<'a, Result<Bytes, String>>;
+    fn fetch<'a>(&'a self, app: Option<&'a AppId>, uri: &'a str) -> BoxFuture<'a, Result<Bytes, String>>;
 }
 
 /// How long the prompts of one operation may be in all: as long as one alone, 58 MB at the rate of Opus.
@@ -123,12 +123,12 @@ impl Prompts {
     /// A file by its address, as it is.
     pub(crate) async fn fetch_file(&self, uri: &str) -> Result<Bytes, String> {
         let _turn = self.turns.all.acquire().await.map_err(|closed| closed.to_string())?;
-        self.source.fetch(uri).await
+        self.source.fetch(None, uri).await
     }
 
     async fn fetch(&self, app: &AppId, info: &MediaInfo) -> Result<Arc<PromptAudio>, Outcome> {
         let _turn = self.turns.take(app).await.ok_or(Outcome::InternalError)?;
-        let file = self.source.fetch(&info.uri).await.map_err(|error| {
+        let file = self.source.fetch(Some(app), &info.uri).await.map_err(|error| {
             tracing::warn!(error, "failed to fetch a prompt");
             Outcome::PromptDownloadFailed
         })?;
@@ -270,7 +270,7 @@ mod tests {
     }
 
     impl PromptSource for Files {
-        fn fetch<'a>(&'a self, _uri: &'a str) -> BoxFuture<'a, Result<Bytes, String>> {
+        fn fetch<'a>(&'a self, _app: Option<&'a AppId>, _uri: &'a str) -> BoxFuture<'a, Result<Bytes, String>> {
             self.fetches.fetch_add(1, Ordering::Relaxed);
             self.under_way.fetch_add(1, Ordering::Relaxed);
             let under_way = UnderWay(Arc::clone(&self.under_way));

@@ -85,9 +85,8 @@ impl Prompts {
 }
 
 impl PromptSource for Prompts {
-    fn fetch<'a>(&'a self, uri: &'a str) -> BoxFuture<'a, Result<Bytes, String>> {
-        Box::pin(
-            async move { self.outbound.fetch(uri, self.limits).await.map_err(|error| error.to_string()) },
-        )
+    fn fetch<'a>(&'a self, app: Option<&'a AppId>, uri: &'a str) -> BoxFuture<'a, Result<Bytes, String>> {
+        let outbound = self.outbound.on_behalf_of(app.map_or("", AppId::as_str));
+        Box::pin(async move { outbound.fetch(uri, self.limits).await.map_err(|error| error.to_string()) })
     }
 }
