@@ -1,4 +1,5 @@
-//! Instructions that 20 ms of one leg may take: a packet comes in, a frame is pulled, a frame is sent.
+//! Instructions that 20 ms of one leg may take: a packet comes in, a frame is pulled, a frame is sent. And those of a
+//! mixer: frames come in, everybody is sent something.
 
 #![expect(missing_docs, reason = "the macros make items that are public and have none")]
 
@@ -9,8 +10,8 @@ use gungraun::{
 };
 use media_engine::analysis::speech_like;
 use media_engine::{
-    AudioReceiver, AudioSender, Codec, Frame, FrameKind, MAX_PAYLOAD_BYTES, Player, PromptAudio,
-    ReceiverConfig, RtpPacketRef, SenderConfig, SentPacket,
+    Audience, AudioReceiver, AudioSender, Codec, Frame, FrameKind, MAX_PAYLOAD_BYTES, MemberId, Mixer,
+    Player, PromptAudio, ReceiverConfig, RtpPacketRef, Seat, SenderConfig, Senders, SentPacket,
 };
 
 /// Ticks that are measured together: what happens only now and then, as every second, counts too.
@@ -111,6 +112,77 @@ fn packet<'a>(header: &SentPacket, payload: &'a [u8]) -> RtpPacketRef<'a> {
     }
 }
 
+/// Members of a mixer, of whom four speak.
+struct Meeting {
+    mixer: Mixer,
+    members: Vec<(MemberId, Codec)>,
+    senders: Encoders,
+    spoken: Vec<Vec<Frame>>,
+    round: usize,
+}
+
+/// The senders of members, by name.
+struct Encoders(Vec<AudioSender>);
+
+impl Senders for Encoders {
+    fn sender(&mut self, name: u64) -> Option<&mut AudioSender> {
+        self.0.get_mut(name as usize)
+    }
+}
+
+impl Meeting {
+    fn in_the_middle(codecs: &[Codec]) -> Box<Self> {
+        let mut mixer = Mixer::new(codecs.len(), 4);
+        let mut join = |(name, codec): (u64, &Codec)| {
+            let seat = Seat::new(name, Some(codec.sample_rate()), Audience::default(), false);
+            (mixer.join(Box::new(seat)).expect("a place"), *codec)
+        };
+        let members = (0..).zip(codecs).map(&mut join).collect();
+        let senders = Encoders(codecs.iter().map(|codec| sender(*codec, 0)).collect());
+        let spoken = codecs.iter().take(4).map(|codec| frames(*codec)).collect();
+        let mut meeting = Box::new(Self { mixer, members, senders, spoken, round: 0 });
+        (0..WARM_UP).for_each(|_| meeting.tick());
+        meeting
+    }
+
+    fn talk_a_second(&mut self) {
+        (0..TICKS).for_each(|_| self.tick());
+    }
+
+    fn tick(&mut self) {
+        self.mixer.begin_round();
+        for ((member, _), spoken) in self.members.iter().zip(&self.spoken) {
+            if let Some(frame) = spoken.get(self.round) {
+                self.mixer.hear(*member, frame, FrameKind::Audio);
+            }
+        }
+        self.mixer.select();
+        let mut payload = [0; MAX_PAYLOAD_BYTES];
+        for (number, (member, codec)) in self.members.iter().enumerate() {
+            self.mixer.set_codec(*member, Some(*codec));
+            let encoded = self.mixer.payload(*member, *codec, &mut self.senders).expect("a payload");
+            let mut copy = [0; MAX_PAYLOAD_BYTES];
+            let copy = copy.get_mut(..encoded.len()).expect("room");
+            copy.copy_from_slice(encoded);
+            self.senders.0[number].send_encoded(copy, &mut payload);
+        }
+        self.round += 1;
+    }
+}
+
+/// What a member says.
+fn frames(codec: Codec) -> Vec<Frame> {
+    let rate = codec.sample_rate();
+    let seconds = 1 + ((WARM_UP + TICKS) / 50) as usize;
+    let sound = speech_like(rate.hz(), rate.hz() as usize * seconds);
+    let frame = |samples: &[i16]| {
+        let mut frame = Frame::silence(rate);
+        frame.samples_mut().copy_from_slice(samples);
+        frame
+    };
+    sound.chunks_exact(rate.frame_samples()).map(frame).collect()
+}
+
 #[library_benchmark(config = budget(3_249))]
 #[bench::speech(Leg::in_the_middle_of_a_call(Codec::Pcmu))]
 fn second_of_pcmu(mut leg: Box<Leg>) -> Box<Leg> {
@@ -125,5 +197,24 @@ fn second_of_g722(mut leg: Box<Leg>) -> Box<Leg> {
     leg
 }
 
+#[library_benchmark(config = budget(50_585))]
+#[bench::twenty(Meeting::in_the_middle(&[Codec::Pcmu; 20]))]
+fn second_of_a_narrow_meeting(mut meeting: Box<Meeting>) -> Box<Meeting> {
+    meeting.talk_a_second();
+    meeting
+}
+
+// Half the talkers are converted for half the listeners.
+#[library_benchmark(config = budget(586_221))]
+#[bench::twenty(Meeting::in_the_middle(&[[Codec::Pcmu, Codec::G722]; 10].concat()))]
+fn second_of_a_mixed_meeting(mut meeting: Box<Meeting>) -> Box<Meeting> {
+    meeting.talk_a_second();
+    meeting
+}
+
 library_benchmark_group!(name = legs, benchmarks = [second_of_pcmu, second_of_g722]);
-main!(library_benchmark_groups = legs);
+library_benchmark_group!(
+    name = meetings,
+    benchmarks = [second_of_a_narrow_meeting, second_of_a_mixed_meeting]
+);
+main!(library_benchmark_groups = legs, meetings);

@@ -14,6 +14,9 @@ const NOISE: f32 = 256.0;
 /// How fast a gain rises: 0.4 dB a frame, from a quarter to one in 0.6 s, so that it does not pump between words.
 const RISE: f32 = 1.047;
 
+/// Samples that are looked at together.
+const LANES: usize = 16;
+
 /// The peak to which those above it are brought down, so that all of them together fit; sorts the peaks.
 pub(super) fn limit(peaks: &mut [f32]) -> f32 {
     peaks.sort_unstable_by(f32::total_cmp);
@@ -40,8 +43,19 @@ pub(super) fn follow(gain: f32, peak: f32, limit: f32) -> f32 {
     wanted.min(gain * RISE)
 }
 
+/// Bends all samples; mostly none needs it.
+pub(super) fn bend_all(samples: &mut [f32]) {
+    for part in samples.chunks_mut(LANES) {
+        if part.iter().map(|x| x.abs()).fold(0.0, f32::max) > FULL {
+            for x in part {
+                *x = bend(*x);
+            }
+        }
+    }
+}
+
 /// Leaves small samples as they are and bends what is larger into range, without an edge.
-pub(super) fn bend(x: f32) -> f32 {
+fn bend(x: f32) -> f32 {
     let over = (x.abs() - FULL).max(0.0) / (MOST - FULL);
     let bent = FULL + (MOST - FULL) * over / (1.0 + over);
     if x.abs() <= FULL { x } else { bent.copysign(x) }

@@ -15,7 +15,7 @@ const FADE_MS: usize = 5;
 
 /// Mixes that are kept for a round. More than this, such as with dozens of private routes, are made anew for each who
 /// hears them.
-const MAX_MIXES: usize = 32;
+const MAX_MIXES: usize = 16;
 
 /// Who was heard in the round before, and who is heard in this one, as sets of sources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -32,12 +32,18 @@ pub(super) struct Mixes {
     samples: [Box<[i16]>; 2],
     made: [[Option<(Key, SampleRate)>; MAX_MIXES]; 2],
     parity: usize,
+    sums: [f32; MAX_FRAME_SAMPLES],
 }
 
 impl Mixes {
     pub(super) fn new() -> Self {
         let samples = || vec![0; MAX_FRAME_SAMPLES * (MAX_MIXES + 1)].into_boxed_slice();
-        Self { samples: [samples(), samples()], made: [[None; MAX_MIXES]; 2], parity: 0 }
+        Self {
+            samples: [samples(), samples()],
+            made: [[None; MAX_MIXES]; 2],
+            parity: 0,
+            sums: [0.0; MAX_FRAME_SAMPLES],
+        }
     }
 
     /// Begins a round; the mixes of the one before stay.
@@ -91,15 +97,15 @@ impl Mixes {
         let start = at * MAX_FRAME_SAMPLES;
         let room = self.samples.get_mut(self.parity);
         let out = room.and_then(|all| all.get_mut(start..start + rate.frame_samples())).unwrap_or_default();
-        sum(key, rate, sources, out);
+        add_up((key, rate), sources, self.sums.get_mut(..out.len()).unwrap_or_default(), out);
         if let Some(place) = self.made.get_mut(self.parity).and_then(|made| made.get_mut(at)) {
             *place = Some((key, rate));
         }
     }
 }
 
-/// Adds up what is heard.
-fn sum(key: Key, rate: SampleRate, sources: &Sources, out: &mut [i16]) {
+/// Adds up what is heard, over whatever was in `sums`.
+fn add_up((key, rate): (Key, SampleRate), sources: &Sources, sums: &mut [f32], out: &mut [i16]) {
     let mut heard = places(key.before | key.now).filter(|source| !sources.is_silent(*source));
     let (first, second) = (heard.next(), heard.next());
     if let (Some(only), None) = (first, second)
@@ -110,8 +116,7 @@ fn sum(key: Key, rate: SampleRate, sources: &Sources, out: &mut [i16]) {
         return out.copy_from_slice(samples);
     }
     let ramp = rate.per_ms() * FADE_MS;
-    let mut sums = [0.0_f32; MAX_FRAME_SAMPLES];
-    let sums = sums.get_mut(..out.len()).unwrap_or_default();
+    sums.fill(0.0);
     for source in places(key.before | key.now) {
         let (from, to) = sources.gain(source);
         let (was_heard, is_heard) = (key.before & mask(source) != 0, key.now & mask(source) != 0);
@@ -130,9 +135,11 @@ fn sum(key: Key, rate: SampleRate, sources: &Sources, out: &mut [i16]) {
             (None, false, _) => {}
         }
     }
-    let is_one = second.is_none();
+    if second.is_some() {
+        gain::bend_all(sums);
+    }
     for (slot, sum) in out.iter_mut().zip(sums) {
-        *slot = to_i16(if is_one { *sum } else { gain::bend(*sum) });
+        *slot = to_i16(*sum);
     }
 }
 

@@ -10,7 +10,7 @@ use super::mixes::Key;
 use crate::{Codec, MAX_PAYLOAD_BYTES};
 
 /// Shares that are kept for a round. Who finds no place encodes for itself.
-const MAX_SHARES: usize = 48;
+const MAX_SHARES: usize = 24;
 
 /// Stands for no member.
 pub(super) const NOBODY: u16 = u16::MAX;

@@ -5,7 +5,7 @@ use super::{gain, mask};
 use crate::{MAX_FRAME_SAMPLES, SampleRate};
 
 /// Sources at once: talkers, those that fade away as others take their place, and prompts.
-pub(super) const MAX_SOURCES: usize = 16;
+pub(super) const MAX_SOURCES: usize = 12;
 
 /// Samples of a frame at all three rates.
 const SAMPLES: usize = 160 + 320 + MAX_FRAME_SAMPLES;
