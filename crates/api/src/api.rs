@@ -92,6 +92,11 @@ pub struct Settings {
     /// The address that clients reach this server at, without a slash at the end. `None` shows each client the address
     /// that it used, which only a server for one's own machine should do.
     pub public_base: Option<String>,
+    /// Scheme and host of meetings' join links, without a slash at the end. `None` shows the address that clients reach
+    /// this server at.
+    pub join_base: Option<String>,
+    /// How long meetings are kept after their end; `None` for ever.
+    pub keep_ended_meetings: Option<Duration>,
     /// Where recordings are, the folder that `store::Recording::path` is relative to.
     pub recordings_dir: PathBuf,
     /// How much one application may ask for.
@@ -108,6 +113,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             public_base: None,
+            join_base: None,
+            keep_ended_meetings: None,
             recordings_dir: PathBuf::new(),
             app_limits: AppLimits::default(),
             wire_limits: graph_wire::Limits { plain_http_hosts: BTreeSet::new(), ..Default::default() },
@@ -130,12 +137,14 @@ pub struct AppLimits {
     pub requests_per_second: u32,
     /// Calls at one time.
     pub concurrent_calls: usize,
+    /// Meetings made for one person in a calendar month, whichever application makes them.
+    pub meetings_per_user: u32,
 }
 
 impl Default for AppLimits {
     /// The documented values.
     fn default() -> Self {
-        Self { requests_per_second: 2000, concurrent_calls: 100 }
+        Self { requests_per_second: 2000, concurrent_calls: 100, meetings_per_user: 2000 }
     }
 }
 

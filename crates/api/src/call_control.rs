@@ -3,7 +3,8 @@ use std::pin::Pin;
 
 use call_engine::{Command, Rejection, Reply};
 use model::{
-    AppId, AudioRoutingGroup, Call, CallId, NewCall, Operation, Owner, ParticipantId, RosterParticipant,
+    AppId, AudioRoutingGroup, Call, CallId, NewCall, OnlineMeeting, Operation, Owner, ParticipantId,
+    RosterParticipant,
 };
 
 /// What the endpoints ask of calls: the seam between HTTP and whatever runs calls.
@@ -31,6 +32,10 @@ pub trait CallControl: Send + Sync {
 
     /// Hands a command to a live call.
     fn command<'a>(&'a self, owner: &'a Owner, id: CallId, command: Command) -> CallFuture<'a, Reply>;
+
+    /// Tells whoever is in a meeting that it has changed; nothing happens where nobody is. Of two changes that come in the
+    /// wrong order, `meeting.revision` tells which is the later.
+    fn meeting_changed(&self, meeting: OnlineMeeting);
 
     /// How many calls an application has alive.
     fn live_of(&self, app: &AppId) -> usize;

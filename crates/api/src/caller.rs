@@ -6,7 +6,7 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use identity::{Principal, PrincipalKind};
-use model::{AppId, Owner};
+use model::{AppId, Application, Owner};
 
 use crate::context::RequestContext;
 use crate::error::ApiError;
@@ -25,16 +25,40 @@ impl FromRequestParts<AppState> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
-        let token = bearer(&parts.headers).unwrap_or_default();
-        let verified = state.api.verifier.verify(token, state.api.clock.now()).await;
-        let principal =
-            verified.inspect_err(|error| state.api.operations.observer.token_refused(error.reason()))?;
-        if let Some(context) = parts.extensions.get::<Arc<RequestContext>>() {
-            // Set once: nothing else of a request verifies a token.
-            let _ = context.app.set(principal.app.clone());
-        }
-        admit(state, principal)
+        let principal = verified(parts, state).await?;
+        admit(state, principal, Needs::Calling)
     }
+}
+
+/// The same for meetings, which an application may make without being able to call.
+pub(crate) struct MeetingCaller(pub(crate) Caller);
+
+impl FromRequestParts<AppState> for MeetingCaller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let principal = verified(parts, state).await?;
+        admit(state, principal, Needs::Nothing).map(Self)
+    }
+}
+
+/// What an application has to be able to do.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Calling,
+    Nothing,
+}
+
+async fn verified(parts: &Parts, state: &AppState) -> Result<Arc<Principal>, ApiError> {
+    let token = bearer(&parts.headers).unwrap_or_default();
+    let verified = state.api.verifier.verify(token, state.api.clock.now()).await;
+    let principal =
+        verified.inspect_err(|error| state.api.operations.observer.token_refused(error.reason()))?;
+    if let Some(context) = parts.extensions.get::<Arc<RequestContext>>() {
+        // Set once: nothing else of a request verifies a token.
+        let _ = context.app.set(principal.app.clone());
+    }
+    Ok(principal)
 }
 
 impl Caller {
@@ -60,13 +84,14 @@ pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("Bearer").then(|| token.trim()).filter(|token| !token.is_empty())
 }
 
-fn admit(state: &Shared, principal: Arc<Principal>) -> Result<Caller, ApiError> {
+fn admit(state: &Shared, principal: Arc<Principal>, needs: Needs) -> Result<Caller, ApiError> {
     if principal.kind == PrincipalKind::Delegated {
-        let message = "Calls take tokens of applications only, not of people who signed in.";
+        let message = "This server takes tokens of applications only, not of people who signed in.";
         return Err(GraphError::forbidden(message).into());
     }
     let directory = state.api.directory.load();
-    let app = directory.applications.get(&principal.app).filter(|app| app.is_calling_enabled);
+    let is_able = |app: &&Application| needs == Needs::Nothing || app.is_calling_enabled;
+    let app = directory.applications.get(&principal.app).filter(is_able);
     let app = app.ok_or_else(GraphError::application_not_registered)?;
     // A trusted issuer elsewhere may have tenants that are none of this server's.
     if !directory.tenants.contains_key(&principal.tenant) {

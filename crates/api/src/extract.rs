@@ -106,7 +106,11 @@ impl FromRequestParts<AppState> for TenantInPath {
 }
 
 /// A parameter of the path. The router takes an empty segment for one, though nothing has an empty name.
-async fn path_parameter(parts: &mut Parts, state: &AppState, name: &str) -> Result<String, ApiError> {
+pub(crate) async fn path_parameter(
+    parts: &mut Parts,
+    state: &AppState,
+    name: &str,
+) -> Result<String, ApiError> {
     let parameters = RawPathParams::from_request_parts(parts, state).await;
     let found = parameters.ok().and_then(|parameters| {
         parameters.iter().find(|(known, _)| *known == name).map(|(_, value)| value.to_owned())

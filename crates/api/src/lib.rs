@@ -6,6 +6,7 @@
 //! | paths | module |
 //! |---|---|
 //! | `/v1.0/communications/calls…` (also `/beta`, `/app/calls`, qualified names, OData keys) | `calls`, `operations`, `participants`, `routing_groups` |
+//! | `/v1.0/users/{id}/onlineMeetings…`, `/v1.0/communications/onlineMeetings…` | `online_meetings` |
 //! | `/v1.0/recordings/{id}`, fetched with the token of its operation | `recordings` |
 //! | `/{tenant}/oauth2/v2.0/token`, `/{tenant}/oauth2/token`, discovery, keys | `tokens` |
 //! | `/v1/.well-known/OpenIdConfiguration` and `/v1/.well-known/keys`, for receivers of notifications | `notifications` |
@@ -23,6 +24,7 @@ mod extract;
 mod front;
 mod node_calls;
 mod notifications;
+mod online_meetings;
 mod operations;
 mod operators;
 mod participants;
@@ -40,5 +42,6 @@ pub use api::{
     TokenService,
 };
 pub use call_control::{CallControl, CallFault, CallFuture};
+pub use online_meetings::{join_meeting_id, meeting_id};
 pub use recordings::RECORDINGS_PATH;
 pub use router::router;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use call_engine::{Command, Reply};
 use model::{
-    AppId, AudioRoutingGroup, Call, CallId, NewCall, Operation, Owner, ParticipantId, RosterParticipant,
-    Timestamp,
+    AppId, AudioRoutingGroup, Call, CallId, NewCall, OnlineMeeting, Operation, Owner, ParticipantId,
+    RosterParticipant, Timestamp,
 };
 use node::{Calls, CallsError};
 
@@ -38,6 +38,10 @@ impl CallControl for Calls {
 
     fn command<'a>(&'a self, owner: &'a Owner, id: CallId, command: Command) -> CallFuture<'a, Reply> {
         Box::pin(async move { Ok(Self::command(self, owner, id, command).await?) })
+    }
+
+    fn meeting_changed(&self, meeting: OnlineMeeting) {
+        Self::meeting_changed(self, meeting);
     }
 
     fn live_of(&self, app: &AppId) -> usize {

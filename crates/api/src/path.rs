@@ -39,18 +39,22 @@ impl Version {
 pub(crate) struct NotText;
 
 /// Path segments as the routes spell them; requests may use any case.
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 28] = [
     "communications",
     "audioRoutingGroups",
     "calls",
+    "me",
+    "onlineMeetings",
     "operations",
     "participants",
     "recordings",
+    "users",
     "addLargeGalleryView",
     "admitFromLobby",
     "answer",
     "cancelMediaProcessing",
     "changeScreenSharingRole",
+    "createOrGet",
     "keepAlive",
     "mute",
     "playPrompt",
@@ -66,8 +70,13 @@ const NAMES: [&str; 24] = [
     "updateRecordingStatus",
 ];
 
-/// Actions of all participants together, which stand where an id could.
-const ACTIONS_OF_ALL: [&str; 3] = ["admitAllFromLobby", "invite", "muteAll"];
+/// Actions of a whole collection, which stand where an id could.
+const ACTIONS_OF_ALL: [(&str, &str); 4] = [
+    ("onlineMeetings", "createOrGet"),
+    ("participants", "admitAllFromLobby"),
+    ("participants", "invite"),
+    ("participants", "muteAll"),
+];
 
 /// What stays as it is in a segment: the unreserved characters of RFC 3986, 2.3.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -107,15 +116,17 @@ fn canonical<'a>(segments: impl Iterator<Item = &'a str>) -> Vec<String> {
     let mut canonical: Vec<String> = Vec::new();
     for segment in segments {
         let previous = canonical.last().map(String::as_str);
-        if previous.is_some_and(is_collection) {
-            let action = action_of_all(segment).filter(|_| previous == Some("participants"));
-            canonical.push(action.map_or_else(|| plain_id(segment), str::to_owned));
+        if let Some(collection) = previous.filter(|previous| is_collection(previous)) {
+            let id = action_of_all(collection, segment)
+                .map_or_else(|| plain_id(collection, segment), str::to_owned);
+            canonical.push(id);
             continue;
         }
         let is_first = previous.is_none();
         match split_key(segment).map(|(name, key)| (plain_name(name, is_first), key)) {
             Some((name, key)) if is_collection(&name) => {
-                canonical.extend([name, plain_id(&key.replace("''", "'"))]);
+                let id = plain_id(&name, &key.replace("''", "'"));
+                canonical.extend([name, id]);
             }
             Some(_) | None => canonical.push(plain_name(segment, is_first)),
         }
@@ -125,7 +136,16 @@ fn canonical<'a>(segments: impl Iterator<Item = &'a str>) -> Vec<String> {
 
 /// What follows one of these is an id.
 fn is_collection(name: &str) -> bool {
-    matches!(name, "audioRoutingGroups" | "calls" | "operations" | "participants" | "recordings")
+    matches!(
+        name,
+        "audioRoutingGroups"
+            | "calls"
+            | "onlineMeetings"
+            | "operations"
+            | "participants"
+            | "recordings"
+            | "users"
+    )
 }
 
 /// Splits `calls('id')` into name and key (OData URL conventions, 4.3.1).
@@ -135,9 +155,10 @@ fn split_key(segment: &str) -> Option<(&str, &str)> {
     (!unquoted.is_empty()).then_some((name, unquoted))
 }
 
-fn action_of_all(segment: &str) -> Option<&'static str> {
+fn action_of_all(collection: &str, segment: &str) -> Option<&'static str> {
     let short = short_name(segment);
-    ACTIONS_OF_ALL.iter().copied().find(|action| action.eq_ignore_ascii_case(short))
+    let is_meant = |(of, action): &&(&str, &str)| *of == collection && action.eq_ignore_ascii_case(short);
+    ACTIONS_OF_ALL.iter().find(is_meant).map(|(_, action)| *action)
 }
 
 /// A name without the namespace that it may be qualified with.
@@ -157,8 +178,11 @@ fn plain_name(name: &str, is_first: bool) -> String {
     known.map_or_else(|| name.to_owned(), |known| (*known).to_owned())
 }
 
-/// An id in lower case with dashes, where it is a GUID.
-fn plain_id(id: &str) -> String {
+/// An id in lower case with dashes, where it is a GUID. What a directory names is spelled as there.
+fn plain_id(collection: &str, id: &str) -> String {
+    if matches!(collection, "onlineMeetings" | "users") {
+        return id.to_owned();
+    }
     CallId::parse(id).map_or_else(|| id.to_owned(), |guid| guid.to_string())
 }
 
@@ -240,6 +264,23 @@ mod tests {
             let asked = format!("/beta/app/calls/{ID}/{spelling}");
             assert_eq!(path(&asked), format!("{groups}/{id}"), "{spelling}");
         }
+    }
+
+    #[test]
+    fn every_spelling_of_a_meeting_is_one_path_that_keeps_its_ids() {
+        let expected = "/v1.0/users/5810CEDE-f3cc-42eb-b2c1-e9bd5d53ec96/onlineMeetings/MSpk_Yz";
+        for spelling in [
+            "/v1.0/users/5810CEDE-f3cc-42eb-b2c1-e9bd5d53ec96/onlineMeetings/MSpk_Yz",
+            "/beta/Users/5810CEDE-f3cc-42eb-b2c1-e9bd5d53ec96/onlinemeetings/MSpk_Yz/",
+            "/v1.0/users('5810CEDE-f3cc-42eb-b2c1-e9bd5d53ec96')/onlineMeetings('MSpk_Yz')",
+        ] {
+            assert_eq!(path(spelling), expected, "{spelling}");
+        }
+        assert_eq!(path("/v1.0/app/onlineMeetings/"), "/v1.0/communications/onlineMeetings");
+        assert_eq!(
+            path("/v1.0/me/onlineMeetings/Microsoft.Graph.CreateOrGet"),
+            "/v1.0/me/onlineMeetings/createOrGet"
+        );
     }
 
     #[test]

@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use axum::{Router, middleware};
 
 use crate::state::{AppState, Shared};
 use crate::{
-    Api, calls, front, notifications, operations, operators, participants, recordings, routing_groups, tokens,
+    Api, calls, front, notifications, online_meetings, operations, operators, participants, recordings,
+    routing_groups, tokens,
 };
 
 /// Makes a service of the endpoints.
@@ -30,6 +31,10 @@ pub fn router(api: Api) -> Router {
         .route("/v1.0/communications/calls/{call}/operations", get(operations::list))
         .route("/v1.0/communications/calls/{call}/operations/{operation}", get(operations::read))
         .merge(conference_routes())
+        .merge(meeting_routes("/v1.0/communications"))
+        .merge(meeting_routes("/v1.0/users/{user}"))
+        .route("/v1.0/me/onlineMeetings", any(online_meetings::me))
+        .route("/v1.0/me/onlineMeetings/{*meeting}", any(online_meetings::me))
         .route("/v1.0/recordings/{recording}", get(recordings::read))
         .route("/v1/.well-known/OpenIdConfiguration", get(notifications::configuration))
         .route("/v1/.well-known/openidconfiguration", get(notifications::configuration))
@@ -88,6 +93,15 @@ fn beta_routes() -> Router<AppState> {
         .route(&below("participants/{participant}/admitFromLobby"), post(participants::admit_from_lobby))
         .route(&below("participants/{participant}/removeFromLobby"), post(participants::remove_from_lobby))
         .route_layer(middleware::from_fn(front::beta_only))
+}
+
+/// Meetings below `owner`.
+fn meeting_routes(owner: &str) -> Router<AppState> {
+    let one = get(online_meetings::read).patch(online_meetings::update).delete(online_meetings::delete);
+    Router::new()
+        .route(&format!("{owner}/onlineMeetings"), get(online_meetings::find).post(online_meetings::create))
+        .route(&format!("{owner}/onlineMeetings/createOrGet"), post(online_meetings::create_or_get))
+        .route(&format!("{owner}/onlineMeetings/{{meeting}}"), one)
 }
 
 fn below(path: &str) -> String {

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use crate::Api;
+use crate::online_meetings::GuessLimit;
 use crate::rate_limit::RateLimit;
 
 /// What handlers share.
@@ -9,11 +10,12 @@ pub(crate) type AppState = Arc<Shared>;
 pub(crate) struct Shared {
     pub(crate) api: Api,
     pub(crate) rate: RateLimit,
+    pub(crate) guesses: GuessLimit,
 }
 
 impl Shared {
     pub(crate) fn new(api: Api) -> Self {
         let rate = RateLimit::new(api.settings.app_limits.requests_per_second);
-        Self { api, rate }
+        Self { api, rate, guesses: GuessLimit::default() }
     }
 }

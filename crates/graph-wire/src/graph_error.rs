@@ -59,6 +59,12 @@ impl GraphError {
         Self::new(400, "8548", "The action is for group calls and meetings.")
     }
 
+    /// 400: `/me` stands for whoever signed in, and an application is nobody's.
+    pub fn me_without_user() -> Self {
+        let message = "/me is for tokens of people who signed in; an application asks below /users/{id}.";
+        Self::new(400, "BadRequest", message)
+    }
+
     /// 401: the token is missing, expired, badly signed or for another audience.
     pub fn unauthenticated(message: impl Into<String>) -> Self {
         Self::new(401, "InvalidAuthenticationToken", message)
@@ -95,6 +101,22 @@ impl GraphError {
         Self::new(403, "8560", "The meeting is locked.")
     }
 
+    /// 403, code 8561: the meeting has a passcode, and this is not it.
+    pub fn wrong_passcode() -> Self {
+        Self::new(403, "8561", "The meeting's passcode is missing or wrong.")
+    }
+
+    /// 403, code `Unauthorized`: the tenant has no application access policy that lets the application act for the user,
+    /// or for anybody where none is named.
+    pub fn no_access_policy(app: &str, user: Option<&str>) -> Self {
+        let user = user.map_or_else(|| "anybody".to_owned(), |user| format!("user {user}"));
+        let message = format!(
+            "No application access policy of the tenant lets application {app} act for {user}; an administrator \
+             grants one."
+        );
+        Self::new(403, "Unauthorized", message)
+    }
+
     /// 403: any other refusal, such as a user's token where only an application's is taken.
     pub fn forbidden(message: impl Into<String>) -> Self {
         Self::new(403, "Forbidden", message)
@@ -110,9 +132,9 @@ impl GraphError {
         Self::new(404, "8558", "The call has no such participant.")
     }
 
-    /// 404, code 8561: there is no such meeting, or the passcode is not its own.
-    pub fn meeting_not_found() -> Self {
-        Self::new(404, "8561", "The meeting was not found.")
+    /// 404, code 8561: there is no such meeting.
+    pub fn meeting_not_found(message: impl Into<String>) -> Self {
+        Self::new(404, "8561", message)
     }
 
     /// 404: something within a call is unknown.

@@ -49,8 +49,8 @@ pub use limits::Limits;
 pub use media::MediaConfig;
 pub use notification::notifications;
 pub use online_meeting::{
-    CreateMeeting, JoinUrl, Language, MeetingCollection, MeetingFilter, MeetingIds, MeetingView, UpdateMeeting,
-    join_web_url, meeting_list, read_meeting,
+    CreateMeeting, JoinUrl, Language, MeetingCollection, MeetingFilter, MeetingIds, MeetingView,
+    UpdateMeeting, join_web_url, meeting_list, read_meeting,
 };
 pub use operation::{operation_list, read_operation, started_operation};
 pub use query::ReadOptions;

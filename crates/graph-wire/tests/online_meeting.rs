@@ -48,8 +48,8 @@ fn changed(body: &Value) -> Result<OnlineMeeting, String> {
 
 fn shown(meeting: &OnlineMeeting, language: Language, shows_unknown_members: bool) -> Value {
     let view = MeetingView {
-        base: "https://graph.example/v1.0",
-        join_base: "https://calls.example",
+        base: "https://graph.example/v1.0".to_owned(),
+        join_base: "https://calls.example".to_owned(),
         collection: MeetingCollection::All,
         language,
         organizer_upn: None,
@@ -250,9 +250,7 @@ fn a_patch_changes_what_it_says_and_nothing_else() {
 #[test]
 fn what_was_read_may_be_sent_back_whole() {
     let body = shown(&meeting(), Language::default(), true);
-    let after = changed(&body).unwrap();
-    let shown_again = shown(&after, Language::default(), true);
-    assert_eq!(shown_again, body);
+    assert_eq!(changed(&body), Ok(meeting()));
 }
 
 #[test]

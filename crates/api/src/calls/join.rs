@@ -1,9 +1,9 @@
 use graph_wire::{CreateCall, GraphError, Intent, JoinedMeeting};
-use model::{ChatInfo, Identity, MeetingInfo, OnlineMeeting, Permission};
-use store::MeetingKey;
+use model::{Identity, OnlineMeeting, Permission};
 
 use crate::caller::Caller;
 use crate::error::ApiError;
+use crate::online_meetings::resolve;
 use crate::state::Shared;
 
 /// The meeting that a request joins and who the application is in it, where it may; `None` where nothing is joined.
@@ -14,15 +14,15 @@ use crate::state::Shared;
 ///
 /// # Errors
 ///
-/// 403 with code 7504 where it may not; 404, code 8561 where there is no such meeting or the passcode is not its own;
-/// 400, code 8526 for a token; 403, code 8560 where nobody may join any more.
+/// 403 with code 7504 where it may not, whatever else is wrong; what [`resolve`] says; 403, code 8560 where nobody may
+/// join any more.
 pub(crate) async fn find(
     state: &Shared,
     caller: &Caller,
     request: &CreateCall,
 ) -> Result<Option<JoinedMeeting>, ApiError> {
     let Intent::Join { meeting: asked, chat } = &request.intent else { return Ok(None) };
-    let found = resolve(state, caller, asked, chat.as_ref()).await;
+    let found = resolve(state, caller, asked, chat.as_ref()).await.map_err(ApiError::from);
     if found.is_err() {
         caller.require_any(request.intent.permissions())?;
     }
@@ -53,45 +53,4 @@ fn permit(
     }
     caller.require_any(&[Permission::JOIN_GROUP_CALL_AS_GUEST])?;
     Ok(Some(Identity::of(caller.app().as_str()).named(caller.name.as_str())))
-}
-
-/// Finds the meeting that a request names, in the tenant of the token.
-async fn resolve(
-    state: &Shared,
-    caller: &Caller,
-    asked: &MeetingInfo,
-    chat: Option<&ChatInfo>,
-) -> Result<OnlineMeeting, ApiError> {
-    let tenant = &caller.principal.tenant;
-    let key = match (asked, chat) {
-        (MeetingInfo::JoinMeetingId { join_meeting_id, .. }, _) => {
-            MeetingKey::JoinMeetingId(join_meeting_id.split_whitespace().collect())
-        }
-        (MeetingInfo::Organizer { organizer, .. }, Some(chat)) => {
-            let named = organizer.user.as_ref().and_then(|user| user.tenant_id.as_deref());
-            if named.is_some_and(|named| !named.eq_ignore_ascii_case(tenant.as_str())) {
-                return Err(GraphError::tenant_mismatch().into());
-            }
-            MeetingKey::Thread(chat.thread_id.clone())
-        }
-        // Tokens come with calls from meetings, which this server does not make yet.
-        (MeetingInfo::Token { .. }, _) => return Err(GraphError::bad_join_token().into()),
-        (MeetingInfo::Organizer { .. }, None) => return Err(GraphError::meeting_not_found().into()),
-    };
-    let found = state.api.store.meeting(tenant.clone(), key).await?;
-    found.filter(|meeting| is_meant(meeting, asked)).ok_or_else(|| GraphError::meeting_not_found().into())
-}
-
-/// Whether the passcode or the organizer is the meeting's own.
-fn is_meant(meeting: &OnlineMeeting, asked: &MeetingInfo) -> bool {
-    match asked {
-        MeetingInfo::JoinMeetingId { passcode, .. } => {
-            meeting.passcode.is_none() || meeting.passcode == *passcode
-        }
-        MeetingInfo::Organizer { organizer, .. } => {
-            let named = organizer.user.as_ref().and_then(|user| user.id.as_deref());
-            named.is_some_and(|id| id.eq_ignore_ascii_case(meeting.organizer.as_str()))
-        }
-        MeetingInfo::Token { .. } => false,
-    }
 }

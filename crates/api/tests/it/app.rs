@@ -18,8 +18,8 @@ use identity::{
     TokenSubject, Verifier, VerifierSettings, hash_secret,
 };
 use model::{
-    AppId, Application, ApplicationInstance, Directory, Permission, PermissionSet, Tenant, TenantId,
-    Timestamp,
+    AccessPolicy, AppId, Application, ApplicationInstance, Directory, Permission, PermissionSet, Tenant,
+    TenantId, Timestamp, User, UserId,
 };
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -34,6 +34,9 @@ pub(crate) const NOT_CALLING: &str = "00000000-0000-4000-8000-00000000000a";
 pub(crate) const CONTOSO: &str = "aa67bd4c-8475-432d-bd41-39f255720e0a";
 pub(crate) const FABRIKAM: &str = "86dc81db-c112-4228-9222-63f3esaa1edb";
 pub(crate) const INSTANCE: &str = "3d913abb-aec0-4964-8fa6-3c6850c4f278";
+pub(crate) const BOB: &str = "5810cede-f3cc-42eb-b2c1-e9bd5d53ec96";
+pub(crate) const JOHN: &str = "112f7296-5fa4-42ca-bae8-6a692b15d4b8";
+pub(crate) const ANN: &str = "0a3b1c6e-0000-4000-8000-00000000000b";
 pub(crate) const BASE: &str = "https://calls.example";
 pub(crate) const CALLS: &str = "/v1.0/communications/calls";
 
@@ -47,6 +50,7 @@ pub(crate) struct App {
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) observer: Arc<Seen>,
     pub(crate) issuer: Arc<Issuer>,
+    pub(crate) signer: Arc<NotificationSigner>,
     router: Router,
 }
 
@@ -121,16 +125,14 @@ impl App {
             Vec::new(),
             Box::new(NoKeys),
         );
+        let signer = Arc::new(NotificationSigner::new(NotificationSignerSettings::default(), keys()));
         let router = router(Api {
             calls: Arc::clone(&calls) as _,
             store: Arc::clone(&store) as _,
             directory: Arc::new(ArcSwap::from_pointee(directory().into())),
             verifier: Arc::new(verifier),
             tokens: Some(TokenService { endpoint: Arc::new(endpoint), issuer: Arc::clone(&issuer) }),
-            notification_signer: Arc::new(NotificationSigner::new(
-                NotificationSignerSettings::default(),
-                keys(),
-            )),
+            notification_signer: Arc::clone(&signer),
             clock: Arc::clone(&clock) as _,
             operations: Operations {
                 is_ready: Arc::new(|| true),
@@ -139,7 +141,7 @@ impl App {
             },
             settings,
         });
-        Self { calls, store, clock, observer, issuer, router }
+        Self { calls, store, clock, observer, issuer, signer, router }
     }
 
     /// A token of the bot with every permission that it may have.
@@ -175,6 +177,10 @@ impl App {
     pub(crate) async fn post_as(&self, token: &str, path: &str, body: &Value) -> Answer {
         let request = request("POST", path, token).header("content-type", "application/json");
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    pub(crate) async fn get_as(&self, token: &str, path: &str) -> Answer {
+        self.send(request("GET", path, token).body(Body::empty()).unwrap()).await
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -281,13 +287,22 @@ fn directory() -> Directory {
     let granted: PermissionSet = [Permission::from(Permission::INITIATE)].into_iter().collect();
     let grants = BTreeMap::from([(AppId::from(BOT), granted)]);
     for (id, name, grants) in [(CONTOSO, "Contoso", grants), (FABRIKAM, "Fabrikam", BTreeMap::new())] {
-        let tenant = Tenant {
-            id: TenantId::from(id),
-            name: name.to_owned(),
-            grants,
-            access_policies: BTreeMap::new(),
-        };
+        let of_john = AccessPolicy::Users([UserId::from(JOHN)].into());
+        let policies = [(BOT, AccessPolicy::All), (OTHER_BOT, of_john), (NOT_CALLING, AccessPolicy::All)];
+        let access_policies = policies.map(|(app, policy)| (AppId::from(app), policy)).into();
+        let tenant = Tenant { id: TenantId::from(id), name: name.to_owned(), grants, access_policies };
         directory.tenants.insert(tenant.id.clone(), tenant);
+    }
+    for (id, name, tenant) in [(BOB, "Bob", CONTOSO), (JOHN, "John", CONTOSO), (ANN, "Ann", FABRIKAM)] {
+        let user = User {
+            id: UserId::from(id),
+            tenant: TenantId::from(tenant),
+            name: name.to_owned(),
+            address: format!("{}@contoso.example", name.to_lowercase()),
+            ha1: None,
+            script: None,
+        };
+        directory.users.insert(user.id.clone(), user);
     }
     let instance = ApplicationInstance {
         id: INSTANCE.to_owned(),

@@ -5,8 +5,8 @@ use api::{CallControl, CallFault, CallFuture};
 use call_engine::{Command, ConferenceRequest, Reply};
 use model::{
     AppId, AudioRoutingGroup, Call, CallDirection, CallId, CallKind, CallState, ChainId, Destination,
-    NewCall, Operation, OperationId, OperationKind, OperationStatus, Owner, ParticipantId, RosterParticipant,
-    ScenarioId, Timestamp,
+    NewCall, OnlineMeeting, Operation, OperationId, OperationKind, OperationStatus, Owner, ParticipantId,
+    RosterParticipant, ScenarioId, Timestamp,
 };
 use uuid::Uuid;
 
@@ -23,6 +23,8 @@ pub(crate) struct FakeCalls {
     pub(crate) groups: Mutex<Vec<AudioRoutingGroup>>,
     /// Who speaks most in every call.
     pub(crate) dominant: Mutex<Option<(ParticipantId, u32)>>,
+    /// The meetings that it was told of.
+    pub(crate) changed_meetings: Mutex<Vec<OnlineMeeting>>,
     /// What the next request is answered with.
     pub(crate) fault: Mutex<Option<CallFault>>,
 }
@@ -188,6 +190,10 @@ impl CallControl for FakeCalls {
 
     fn command<'a>(&'a self, owner: &'a Owner, id: CallId, command: Command) -> CallFuture<'a, Reply> {
         Box::pin(async move { self.run(owner, id, command) })
+    }
+
+    fn meeting_changed(&self, meeting: OnlineMeeting) {
+        self.changed_meetings.lock().unwrap().push(meeting);
     }
 
     fn live_of(&self, app: &AppId) -> usize {

@@ -17,6 +17,10 @@ pub(crate) struct FakeStore {
     pub(crate) deliveries: Mutex<Vec<Delivery>>,
     pub(crate) recordings: Mutex<Vec<Recording>>,
     pub(crate) meetings: Mutex<Vec<OnlineMeeting>>,
+    /// How many of the next new meetings have ids that are another's.
+    pub(crate) taken_ids: Mutex<u32>,
+    /// How many of the next changes to a meeting come too late: somebody else has renamed it.
+    pub(crate) late_changes: Mutex<u32>,
 }
 
 fn refuse<'a, T: 'a>() -> Reply<'a, T> {
@@ -105,6 +109,11 @@ impl DirectoryStore for FakeStore {
 
 impl MeetingStore for FakeStore {
     fn create_meeting(&self, meeting: OnlineMeeting, quota: MeetingQuota) -> Reply<'_, MeetingCreation> {
+        let mut taken = self.taken_ids.lock().unwrap();
+        if *taken > 0 {
+            *taken -= 1;
+            return Box::pin(async { Err(StoreError::Taken("thread")) });
+        }
         let mut meetings = self.meetings.lock().unwrap();
         let of_organizer = || {
             let (tenant, organizer) = (&meeting.tenant, &meeting.organizer);
@@ -125,7 +134,16 @@ impl MeetingStore for FakeStore {
         let is_before = |there: &&mut OnlineMeeting| {
             (&there.tenant, &there.id, there.revision + 1) == (&meeting.tenant, &meeting.id, meeting.revision)
         };
+        let mut late = self.late_changes.lock().unwrap();
         let before = meetings.iter_mut().find(is_before);
+        if *late > 0 {
+            *late -= 1;
+            if let Some(before) = before {
+                before.revision += 1;
+                before.subject = Some(format!("renamed {}", before.revision));
+            }
+            return give(false);
+        }
         give(before.map(|before| *before = meeting).is_some())
     }
     fn delete_meeting(&self, tenant: TenantId, id: MeetingId) -> Reply<'_, bool> {

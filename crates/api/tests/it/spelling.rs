@@ -1,7 +1,7 @@
 //! The ways in which a resource may be named, and what is said of those that are not there.
 
 use axum::body::Body;
-use graph_wire::routes::{BETA_ROUTES, ROUTES};
+use graph_wire::routes::{BETA_ROUTES, MEETING_ROUTES, ROUTES};
 use http::Request;
 
 use crate::app::{App, CALLS, refused};
@@ -27,7 +27,14 @@ async fn a_call_is_found_by_every_spelling_of_its_path() {
 #[tokio::test]
 async fn every_documented_route_is_served() {
     let app = App::new();
-    for (version, routes) in [("v1.0", ROUTES), ("beta", ROUTES), ("beta", BETA_ROUTES)] {
+    let served = [
+        ("v1.0", ROUTES),
+        ("beta", ROUTES),
+        ("beta", BETA_ROUTES),
+        ("v1.0", MEETING_ROUTES),
+        ("beta", MEETING_ROUTES),
+    ];
+    for (version, routes) in served {
         for route in routes {
             let path = format!("/{version}{}", filled(route.path));
             let request = Request::builder().method(route.method).uri(&path);

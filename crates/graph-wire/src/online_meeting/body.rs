@@ -6,7 +6,7 @@ use model::{ChatInfo, MeetingAttendee, MeetingRole, OnlineMeeting, UserId};
 use serde_json::{Value, json};
 
 use super::join_information::{Language, join_information};
-use super::join_url::join_web_url;
+use super::join_url::{encode, join_web_url};
 use super::options::{settings_definitions, settings_members, write_settings};
 use crate::ReadOptions;
 use crate::create_call::OWN_CHAT;
@@ -14,11 +14,11 @@ use crate::wire::{Body, Defined, Definition, Member, Nulls, Shape, Wire};
 
 /// How meetings are to be shown.
 #[derive(Clone, Debug)]
-pub struct MeetingView<'a> {
+pub struct MeetingView {
     /// Scheme, host and version of the API.
-    pub base: &'a str,
+    pub base: String,
     /// Scheme and host of join links.
-    pub join_base: &'a str,
+    pub join_base: String,
     /// Where the meeting was asked for.
     pub collection: MeetingCollection,
     /// The language of the invitation.
@@ -48,27 +48,35 @@ impl MeetingCollection {
             Self::OfUser(user) => format!("{base}/$metadata#users('{user}')/onlineMeetings{selected}"),
         }
     }
+
+    /// Where it is, below the version.
+    pub(crate) fn path(&self) -> String {
+        match self {
+            Self::All => "communications/onlineMeetings".to_owned(),
+            Self::OfUser(user) => format!("users/{}/onlineMeetings", encode(user.as_str())),
+        }
+    }
 }
 
 /// The body that shows one meeting.
-pub fn read_meeting(view: &MeetingView<'_>, meeting: &OnlineMeeting, options: &ReadOptions) -> Value {
+pub fn read_meeting(view: &MeetingView, meeting: &OnlineMeeting, options: &ReadOptions) -> Value {
     let mut value = options.apply(whole(view, meeting).into());
-    value["@odata.context"] = format!("{}/$entity", view.collection.context(view.base, options)).into();
+    value["@odata.context"] = format!("{}/$entity", view.collection.context(&view.base, options)).into();
     value
 }
 
 /// The body that lists what a filter found: one meeting or none.
-pub fn meeting_list(view: &MeetingView<'_>, found: Option<&OnlineMeeting>, options: &ReadOptions) -> Value {
+pub fn meeting_list(view: &MeetingView, found: Option<&OnlineMeeting>, options: &ReadOptions) -> Value {
     let items = found.into_iter().map(|meeting| options.apply(whole(view, meeting).into()));
     json!({
-        "@odata.context": view.collection.context(view.base, options),
+        "@odata.context": view.collection.context(&view.base, options),
         "value": items.collect::<Vec<_>>(),
     })
 }
 
-fn whole(view: &MeetingView<'_>, meeting: &OnlineMeeting) -> Body {
+fn whole(view: &MeetingView, meeting: &OnlineMeeting) -> Body {
     let mut body = Body::of("onlineMeeting", Nulls::Show);
-    let join_url = join_web_url(view.join_base, meeting);
+    let join_url = join_web_url(&view.join_base, meeting);
     body.set("id", meeting.id.as_str());
     body.null("audioConferencing");
     body.required("chatInfo", &chat(meeting));
@@ -108,7 +116,7 @@ fn chat(meeting: &OnlineMeeting) -> ChatInfo {
     }
 }
 
-fn organizer(view: &MeetingView<'_>, meeting: &OnlineMeeting) -> MeetingAttendee {
+fn organizer(view: &MeetingView, meeting: &OnlineMeeting) -> MeetingAttendee {
     MeetingAttendee {
         identity: meeting.organizer_identity(),
         role: MeetingRole::Organizer,

@@ -16,7 +16,7 @@ pub fn join_web_url(base: &str, meeting: &OnlineMeeting) -> String {
 const PATH: &str = "/l/meetup-join/";
 
 /// Percent-encodes with lower-case digits, as documented addresses have them.
-pub(super) fn encode(text: &str) -> String {
+pub(crate) fn encode(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

@@ -14,3 +14,4 @@ pub use join_url::{JoinUrl, join_web_url};
 pub use request::{CreateMeeting, MeetingIds, UpdateMeeting};
 
 pub(crate) use body::meeting_definitions;
+pub(crate) use join_url::encode;

@@ -134,7 +134,11 @@ impl MeetingSettings {
         meeting.allowed_presenters = self.allowed_presenters.unwrap_or(meeting.allowed_presenters);
         meeting.is_entry_exit_announced =
             self.is_entry_exit_announced.unwrap_or(meeting.is_entry_exit_announced);
-        meeting.options.extend(self.options);
+        for (name, value) in self.options {
+            if effective(meeting, &name) != value {
+                meeting.options.insert(name, value);
+            }
+        }
     }
 
     /// The name of the first option that is another than the meeting has, though it cannot change any more.
@@ -176,6 +180,15 @@ impl OptionRule {
             Kind::Words(of, _) => Member::nullable(self.name, Shape::Named(of)),
         }
     }
+}
+
+/// What an option of a meeting is, set or not.
+fn effective(meeting: &OnlineMeeting, name: &str) -> MeetingOption {
+    let rule = OPTIONS.iter().find(|rule| rule.name == name);
+    rule.map_or_else(
+        || meeting.options.get(name).cloned().unwrap_or(MeetingOption::Switch(false)),
+        |rule| rule.value_in(meeting),
+    )
 }
 
 fn read_options(root: &Fields<'_>) -> Result<BTreeMap<String, MeetingOption>, InvalidRequest> {

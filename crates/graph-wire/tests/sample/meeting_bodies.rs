@@ -40,8 +40,8 @@ fn made() -> OnlineMeeting {
 pub(crate) fn bodies() -> Vec<(&'static str, &'static str, Value)> {
     let meeting = made();
     let view = MeetingView {
-        base: "https://graph.microsoft.com/v1.0",
-        join_base: "https://teams.microsoft.com",
+        base: "https://graph.microsoft.com/v1.0".to_owned(),
+        join_base: "https://teams.microsoft.com".to_owned(),
         collection: MeetingCollection::OfUser(meeting.organizer.clone()),
         language: Language::accepted("ja"),
         organizer_upn: Some("heidi@contoso.example".to_owned()),

@@ -16,7 +16,7 @@ use telemetry::Metrics;
 use super::adapters::{ApiClock, Bearers, Keys, OwedTo, Prompts};
 use super::doors::Doors;
 use super::meters::{self, Meters};
-use super::{config, fold_metrics, follow_directory, open_store, purge};
+use super::{config, fold_metrics, follow_directory, open_store, purge, purge_meetings};
 use crate::{dev_tenant, directory, keys};
 
 pub(super) struct Base {
@@ -130,6 +130,7 @@ impl Base {
             keys::Rings { issuer: Arc::downgrade(&self.issuer), signer: Arc::downgrade(&self.signer) };
         tokio::spawn(keys::rotate(store.clone(), rings, config::rotation(settings), self.clock));
         tokio::spawn(follow_directory(store.clone(), Arc::clone(&self.directory)));
+        tokio::spawn(purge_meetings(store.clone(), config::kept_meetings(settings), self.clock));
         tokio::spawn(purge(store, settings.store.keep_ended_calls, self.clock));
         tokio::spawn(fold_metrics(self.metrics.clone()));
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use identity::{
@@ -31,7 +32,12 @@ pub(super) fn token_endpoint(settings: &Settings, profile: Profile) -> TokenEndp
 
 /// Keys sign for as long as the settings say, and stay published while anything that they signed lives.
 pub(super) fn rotation(settings: &Settings) -> Rotation {
-    let longest = settings.identity.token_lifetime.max(settings.notifications.token_lifetime);
+    let lifetimes = [
+        settings.identity.token_lifetime,
+        settings.notifications.token_lifetime,
+        settings.meetings.token_lifetime,
+    ];
+    let longest = lifetimes.into_iter().max().unwrap_or_default();
     let usual = Rotation::default();
     let keep = usual.keep.max(longest + settings.identity.clock_skew);
     Rotation { every: settings.identity.key_lifetime, keep, ..usual }
@@ -191,17 +197,22 @@ fn domains(settings: &Settings) -> Vec<String> {
 
 pub(super) fn api(settings: &Settings, profile: Profile, base_url: String) -> api::Settings {
     let limits = &settings.limits;
+    let join_url = settings.meetings.join_url.as_ref();
     api::Settings {
         // In `dev` each client sees the address that it used: plain HTTP and HTTPS are both open.
         public_base: (profile == Profile::Serve).then_some(base_url),
+        join_base: join_url.map(|url| url.as_str().trim_end_matches('/').to_owned()),
+        keep_ended_meetings: kept_meetings(settings),
         recordings_dir: settings.server.data_dir.join("recordings"),
         app_limits: api::AppLimits {
             requests_per_second: limits.requests_per_second,
             concurrent_calls: limits.calls_per_app as usize,
+            meetings_per_user: limits.meetings_per_user,
         },
         wire_limits: graph_wire::Limits {
             plain_http_hosts: settings.outbound.allowed_hosts.iter().cloned().collect(),
             targets: limits.targets as usize,
+            attendees: limits.attendees as usize,
             prompts: limits.prompts as usize,
             client_context_chars: limits.client_context_length as usize,
             ..graph_wire::Limits::default()
@@ -209,6 +220,11 @@ pub(super) fn api(settings: &Settings, profile: Profile, base_url: String) -> ap
         max_body_bytes: usize::try_from(limits.body_size.0).unwrap_or(usize::MAX),
         body_timeout: limits.request_timeout,
     }
+}
+
+/// How long meetings are kept after their end; `None` for ever.
+pub(super) fn kept_meetings(settings: &Settings) -> Option<Duration> {
+    Some(settings.store.keep_ended_meetings).filter(|keep| !keep.is_zero())
 }
 
 /// The address that clients are told, without a slash at its end. Where no setting says it, the one listened on.

@@ -176,6 +176,28 @@ async fn purge(store: std::sync::Weak<dyn Store>, keep: Duration, clock: Clock) 
     }
 }
 
+/// Forgets meetings that ended long ago, and how many were made in former months.
+async fn purge_meetings(store: std::sync::Weak<dyn Store>, keep: Option<Duration>, clock: Clock) {
+    loop {
+        tokio::time::sleep(PURGE_PAUSE).await;
+        let Some(store) = store.upgrade() else { return };
+        let now = clock.now();
+        let keep_ms = keep.map_or(i64::MAX, |keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        let before = model::Timestamp::from_millis(now.as_millis().saturating_sub(keep_ms));
+        loop {
+            match store.purge_meetings(before, store::Month::of(now)).await {
+                Ok(0) => break,
+                Ok(meetings) => tracing::debug!(meetings, "forgot meetings that ended long ago"),
+                Err(store::StoreError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "failed to forget old meetings");
+                    break;
+                }
+            }
+        }
+    }
+}
+
 async fn fold_metrics(metrics: Metrics) {
     loop {
         tokio::time::sleep(METRICS_PAUSE).await;

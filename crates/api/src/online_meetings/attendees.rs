@@ -1,0 +1,45 @@
+use graph_wire::InvalidRequest;
+use model::{Directory, MeetingAttendee, MeetingRole, TenantId, User};
+
+/// Fills in what the directory knows of who is invited, so that each is recognised later.
+///
+/// # Errors
+///
+/// [`InvalidRequest`] where somebody that the tenant does not know is to present (documentation of
+/// `meetingParticipantInfo`).
+pub(super) fn settled(
+    directory: &Directory,
+    tenant: &TenantId,
+    attendees: Vec<MeetingAttendee>,
+) -> Result<Vec<MeetingAttendee>, InvalidRequest> {
+    let settle = |(index, attendee): (usize, MeetingAttendee)| {
+        let role = attendee.role;
+        match known(directory, tenant, &attendee) {
+            Some(user) => Ok(filled_in(attendee, user)),
+            None if role == MeetingRole::Attendee => Ok(attendee),
+            None => Err(InvalidRequest::Member {
+                path: format!("participants.attendees[{index}].role"),
+                expected: "attendee, as the tenant does not know the person".to_owned(),
+            }),
+        }
+    };
+    attendees.into_iter().enumerate().map(settle).collect()
+}
+
+fn known<'a>(directory: &'a Directory, tenant: &TenantId, attendee: &MeetingAttendee) -> Option<&'a User> {
+    let id = attendee.identity.user.as_ref().and_then(|user| user.id.as_deref());
+    let is_meant = |user: &&User| match (id, attendee.upn.as_deref()) {
+        (Some(id), _) => user.id.as_str().eq_ignore_ascii_case(id),
+        (None, Some(upn)) => user.address.eq_ignore_ascii_case(upn),
+        (None, None) => false,
+    };
+    directory.users.values().filter(|user| user.tenant == *tenant).find(is_meant)
+}
+
+fn filled_in(mut attendee: MeetingAttendee, user: &User) -> MeetingAttendee {
+    let identity = attendee.identity.user.get_or_insert_default();
+    identity.id = Some(user.id.to_string());
+    identity.display_name.get_or_insert_with(|| user.name.clone());
+    attendee.upn.get_or_insert_with(|| user.address.clone());
+    attendee
+}
