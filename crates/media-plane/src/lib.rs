@@ -35,7 +35,9 @@ mod thread;
 pub use conference::{MemberConfig, MixerConfig, Route};
 pub use config::{Config, JobId, LegId, LegPort, MixerId, PlaneError};
 pub use event::{JobOutcome, LegStats, MediaEvent, MediaEvents, Recording, RecordingEnd};
-pub use load::{PromptLoad, PromptLoadReport, measure_prompts};
+pub use load::{
+    ConferenceLoad, ConferenceLoadReport, PromptLoad, PromptLoadReport, measure_conference, measure_prompts,
+};
 pub use plane::{MediaPlane, RecordParams, TapeParams, ToneSound};
 pub use stats::{Lateness, PlaneStats};
 pub use stream::{HeardFrame, STREAM_FRAME_SAMPLES, StreamPort};

@@ -89,6 +89,19 @@ pub struct PlaneStats {
 }
 
 impl PlaneStats {
+    /// What has been counted since `before`; of what is open, what is open now.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut since = *self;
+        for (count, before) in since.lateness.counts.iter_mut().zip(before.lateness.counts) {
+            *count = count.wrapping_sub(before);
+        }
+        since.skipped_rounds = self.skipped_rounds.wrapping_sub(before.skipped_rounds);
+        since.dropped_tones = self.dropped_tones.wrapping_sub(before.dropped_tones);
+        since.send_errors = self.send_errors.wrapping_sub(before.send_errors);
+        since
+    }
+
     pub(crate) fn sum<'a>(
         threads: impl Iterator<Item = &'a ThreadStats>,
         legs: usize,
@@ -125,6 +138,22 @@ mod tests {
         assert_eq!(lateness.packets(), 101);
         assert_eq!(lateness.quantile(0.5), Duration::from_micros(550));
         assert_eq!(lateness.quantile(1.0), Duration::from_micros(10_050));
+    }
+
+    #[test]
+    fn what_was_counted_before_is_left_out() {
+        let stats = ThreadStats::default();
+        let sum = || PlaneStats::sum([&stats].into_iter(), 0, 0);
+        stats.record_lateness(Duration::from_secs(1));
+        add(&stats.skipped_rounds, 3);
+        let before = sum();
+        stats.record_lateness(Duration::from_micros(10));
+        add(&stats.skipped_rounds, 1);
+
+        let since = sum().since(&before);
+
+        assert_eq!((since.lateness.packets(), since.skipped_rounds), (1, 1));
+        assert_eq!(since.lateness.quantile(1.0), Duration::from_micros(50));
     }
 
     #[test]

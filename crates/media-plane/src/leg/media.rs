@@ -42,7 +42,7 @@ pub(crate) struct Bridge {
 impl Media {
     /// `job_rate` is the rate of the codec before, where there was one.
     pub(crate) fn new(negotiated: &Negotiated, job_rate: Option<SampleRate>) -> Result<Self, PlaneError> {
-        let codec = codec(negotiated.codec);
+        let codec = engine_codec(negotiated.codec);
         let random = random()?;
         let (inbound, outbound) = match &negotiated.srtp {
             Some(keys) => {
@@ -130,7 +130,7 @@ impl Media {
     }
 }
 
-pub(crate) fn codec(codec: rtc_proto::Codec) -> Codec {
+pub(crate) fn engine_codec(codec: rtc_proto::Codec) -> Codec {
     match codec {
         rtc_proto::Codec::G722 => Codec::G722,
         rtc_proto::Codec::Opus => Codec::Opus,

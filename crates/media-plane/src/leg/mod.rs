@@ -18,7 +18,7 @@ use rtc_proto::srtp::MAX_OVERHEAD;
 
 pub(crate) use self::jobs::PlayJob;
 use self::jobs::{Jobs, Refused};
-pub(crate) use self::media::Media;
+pub(crate) use self::media::{Media, engine_codec};
 use self::peer::Peer;
 use self::report::Reports;
 use crate::command::{Disposal, Disposer, ToneJob};

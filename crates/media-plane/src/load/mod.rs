@@ -1,4 +1,6 @@
-//! A load generator for measuring a host: prompts to many legs, timed by a receiver on another core.
+//! Load generators for measuring a host: prompts to many legs, timed by a receiver on another core, and conferences.
+
+mod conference;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -14,6 +16,7 @@ use rtc_proto::Codec;
 use rtc_proto::rtp::{self, Packet};
 use rtc_proto::sdp::{Direction, Negotiated, OpusFormat};
 
+pub use self::conference::{ConferenceLoad, ConferenceLoadReport, measure_conference};
 use crate::clock::{self, ROUND};
 use crate::socket::{Receiver, Socket};
 use crate::{Config, JobId, MediaPlane, PlaneError, PlaneStats};
@@ -24,7 +27,10 @@ const SINKS: usize = 64;
 /// First packets of each leg that do not count: legs are still being added then.
 const WARM_UP: Duration = Duration::from_secs(2);
 
-/// What to measure.
+/// The payload type of a codec that has none of its own.
+const OPUS_PAYLOAD_TYPE: u8 = 111;
+
+/// Prompts to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct PromptLoad {
     /// Legs that play a prompt each.
@@ -87,7 +93,7 @@ pub fn measure_prompts(load: PromptLoad) -> Result<PromptLoadReport, PlaneError>
     let before = resident();
     for (address, number) in addresses.iter().cycle().zip(0..load.legs) {
         let leg = plane.open_leg()?.leg;
-        plane.configure(leg, &terms(*address))?;
+        plane.configure(leg, &terms(Codec::Pcmu, *address))?;
         plane.play(leg, JobId(number as u64), &[Arc::clone(&prompt)], true)?;
     }
     let until = clock::monotonic() + WARM_UP + load.duration;
@@ -113,24 +119,33 @@ fn resident() -> u64 {
     kilobytes.unwrap_or(0) * 1_024
 }
 
-fn terms(address: SocketAddr) -> Negotiated {
+fn terms(codec: Codec, address: SocketAddr) -> Negotiated {
+    let payload_type = codec.static_payload_type().unwrap_or(OPUS_PAYLOAD_TYPE);
     Negotiated {
         remote_rtp: address,
         remote_rtcp: address,
         has_rtcp_mux: true,
-        codec: Codec::Pcmu,
-        payload_type: 0,
-        receive_payload_type: 0,
+        codec,
+        payload_type,
+        receive_payload_type: payload_type,
         telephone_event: Some(rtc_proto::sdp::TelephoneEvent {
             payload_type: 101,
             receive_payload_type: 101,
-            clock: 8_000,
+            clock: codec.rtp_clock(),
         }),
         direction: Direction::SendRecv,
         srtp: None,
         ptime_ms: 20,
         opus: OpusFormat::default(),
     }
+}
+
+/// Puts this thread onto a core.
+fn enter(core: usize) -> Result<(), PlaneError> {
+    let mut set = CpuSet::new();
+    set.set(core)?;
+    sched_setaffinity(Pid::from_raw(0), &set)?;
+    Ok(())
 }
 
 fn sinks(ip: IpAddr) -> Result<(Vec<Socket>, Vec<SocketAddr>), PlaneError> {
@@ -157,9 +172,7 @@ struct Arrivals {
 }
 
 fn receive(sinks: &[Socket], load: PromptLoad, stop: &AtomicBool) -> Result<Arrivals, PlaneError> {
-    let mut set = CpuSet::new();
-    set.set(load.receiver_core)?;
-    sched_setaffinity(Pid::from_raw(0), &set)?;
+    enter(load.receiver_core)?;
     let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
     for (number, sink) in sinks.iter().enumerate() {
         epoll.add(sink, EpollEvent::new(EpollFlags::EPOLLIN, number as u64))?;
