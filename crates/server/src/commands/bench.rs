@@ -6,6 +6,7 @@
 
 mod backlog;
 mod board;
+mod conference;
 mod cores;
 mod figures;
 mod generator;
@@ -31,6 +32,10 @@ struct Load {
     seconds: u32,
     /// Legs, or calls, that are held at once.
     legs: u32,
+    /// Those of the large meeting.
+    listeners: u32,
+    /// Meetings of three.
+    meetings: u32,
 }
 
 /// The command's place in the command line.
@@ -45,12 +50,15 @@ pub(crate) fn command() -> Command {
     };
     Command::new("bench")
         .about("Measures this host: the server on one core, the load on another")
-        .arg(Arg::new("name").value_name("NAME").required(true).value_parser(["notify", "prompt", "setup"]).help(
-            "setup: calls from request to last notification; prompt: prompts to many legs; notify: deliveries",
+        .arg(Arg::new("name").value_name("NAME").required(true).value_parser(["conference", "notify", "prompt", "setup"]).help(
+            "setup: calls from request to last notification; prompt: prompts to many legs; conference: a large meeting and \
+             many small ones; notify: deliveries",
         ))
         .arg(number("rate", "1000", "setup: new calls a second; latencies are measured at half of it"))
         .arg(number("seconds", "10", "How long each phase lasts, at most 300"))
         .arg(number("legs", "1000", "prompt: legs that are played to; setup: calls that are held idle"))
+        .arg(number("listeners", "2000", "conference: those who hear four talkers in one meeting"))
+        .arg(number("meetings", "300", "conference: meetings of three in which all talk"))
         .arg(cli::json("Prints the figures and the method as JSON"))
 }
 
@@ -60,10 +68,16 @@ const MAX_SECONDS: u32 = 300;
 /// Measures, and prints what was found.
 pub(super) fn run(matches: &ArgMatches) -> Result<()> {
     let number = |name| matches.get_one::<u32>(name).copied().context("an option without its default");
-    let load =
-        Load { rate: number("rate")?, seconds: number("seconds")?.min(MAX_SECONDS), legs: number("legs")? };
+    let load = Load {
+        rate: number("rate")?,
+        seconds: number("seconds")?.min(MAX_SECONDS),
+        legs: number("legs")?,
+        listeners: number("listeners")?,
+        meetings: number("meetings")?,
+    };
     let given = server::Given::from(matches);
     let report = match matches.get_one::<String>("name").map(String::as_str) {
+        Some("conference") => conference::measure(load)?,
         Some("notify") => notify::measure(load, &given)?,
         Some("prompt") => prompt::measure(load)?,
         Some("setup") => setup::measure(load, &given)?,
