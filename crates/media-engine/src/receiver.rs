@@ -138,8 +138,6 @@ pub struct AudioReceiver {
     is_sparing: bool,
     /// The decoder has not seen the newest packets.
     is_stale: bool,
-    /// What the newest packet that was played said about its level.
-    level: Option<u8>,
     counters: Counters,
 }
 
@@ -174,7 +172,6 @@ impl AudioReceiver {
             jump: None,
             is_sparing: false,
             is_stale: false,
-            level: None,
             counters: Counters::default(),
         }
     }
@@ -218,12 +215,6 @@ impl AudioReceiver {
         self.pull_frame(now, out)
     }
 
-    /// The level of the newest packet in the frame that was pulled last, 0 (loudest) to 127, where it said (RFC 6464).
-    #[must_use]
-    pub fn level(&self) -> Option<u8> {
-        self.level
-    }
-
     /// True while frames are silence and stay silence until a packet comes, and no key waits to be polled.
     #[must_use]
     pub fn is_idle(&self) -> bool {
@@ -231,7 +222,6 @@ impl AudioReceiver {
     }
 
     fn pull_frame(&mut self, now: Duration, out: &mut Frame) -> FrameKind {
-        self.level = None;
         if self.is_resting() {
             out.reset(self.config.codec.sample_rate());
             return FrameKind::Silence;
@@ -398,7 +388,7 @@ impl AudioReceiver {
         let per_tick = self.config.codec.samples_per_tick();
         let skip = usize::try_from(skipped_ticks).unwrap_or(0) * per_tick;
         let payload = payload.get(..length).unwrap_or_default();
-        (self.next, self.level) = (Some(front.end()), front.level);
+        self.next = Some(front.end());
         if self.is_sparing && self.is_unvoiced(front.level, payload) {
             self.is_stale = true;
             self.pcm.commit_silence((front.ticks as usize * per_tick).saturating_sub(skip));
