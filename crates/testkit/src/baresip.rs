@@ -38,14 +38,30 @@ pub struct Phone {
     pub is_encrypted: bool,
     /// The pitch of the tone that it says instead of its melody, in hertz.
     pub tone_hz: Option<u32>,
+    /// How its signalling travels.
+    pub transport: PhoneTransport,
 }
 
 impl Phone {
-    /// Answers at once, with PCMU in the clear.
-    pub const AUTOMATIC: Self =
-        Self { answering: Answering::Automatic, codec: PhoneCodec::Pcmu, is_encrypted: false, tone_hz: None };
-    /// Rings until it is told what to do, with PCMU in the clear.
+    /// Answers at once, with PCMU in the clear, over UDP.
+    pub const AUTOMATIC: Self = Self {
+        answering: Answering::Automatic,
+        codec: PhoneCodec::Pcmu,
+        is_encrypted: false,
+        tone_hz: None,
+        transport: PhoneTransport::Udp,
+    };
+    /// Rings until it is told what to do, with PCMU in the clear, over UDP.
     pub const MANUAL: Self = Self { answering: Answering::Manual, ..Self::AUTOMATIC };
+}
+
+/// How the signalling of a phone travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhoneTransport {
+    /// Over a connection, which the phone opens to register.
+    Tcp,
+    /// In datagrams.
+    Udp,
 }
 
 /// A codec of a phone.
@@ -279,10 +295,14 @@ fn account(server: &Server, user: User, phone: Phone, codec: &str) -> String {
         Answering::Manual => "manual",
     };
     let encryption = if phone.is_encrypted { ";mediaenc=srtp" } else { "" };
+    let transport = match phone.transport {
+        PhoneTransport::Tcp => "tcp",
+        PhoneTransport::Udp => "udp",
+    };
     let (name, domain, password, proxy) = (user.sip_name, User::DOMAIN, User::PASSWORD, server.sip());
     format!(
-        "<sip:{name}@{domain};transport=udp>;auth_user={name};auth_pass={password};\
-         outbound=\"sip:{proxy};transport=udp\";regint=60;answermode={mode};audio_codecs={codec}{encryption}\n"
+        "<sip:{name}@{domain};transport={transport}>;auth_user={name};auth_pass={password};\
+         outbound=\"sip:{proxy};transport={transport}\";regint=60;answermode={mode};audio_codecs={codec}{encryption}\n"
     )
 }
 

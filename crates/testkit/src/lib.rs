@@ -21,7 +21,7 @@ mod sound;
 mod wait;
 mod webhook;
 
-pub use baresip::{Answering, Baresip, Phone, PhoneCodec};
+pub use baresip::{Answering, Baresip, Phone, PhoneCodec, PhoneTransport};
 pub use bot::{Bot, CallRequest};
 pub use dev::{App, User};
 pub use dir::TempDir;

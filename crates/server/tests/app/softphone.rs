@@ -4,8 +4,8 @@ use media_engine::analysis::share_heard;
 use media_engine::wav_file;
 use serde_json::json;
 use testkit::{
-    Baresip, FileServer, Options, Phone, PhoneCodec, Registration, Server, SipSocket, Sipp, User,
-    find_stretch, melody, sound_of,
+    Baresip, FileServer, Options, Phone, PhoneCodec, PhoneTransport, Registration, Server, SipSocket, Sipp,
+    User, find_stretch, melody, sound_of,
 };
 
 use crate::support::{Stage, prompt, prompts};
@@ -84,9 +84,19 @@ async fn an_encrypted_phone_hears_and_is_heard() {
     assert_talks(Phone { is_encrypted: true, ..Phone::AUTOMATIC }).await;
 }
 
+#[tokio::test]
+async fn a_phone_over_tcp_hears_and_is_heard() {
+    assert_talks(Phone { transport: PhoneTransport::Tcp, ..Phone::AUTOMATIC }).await;
+}
+
 /// A prompt is heard, keys arrive, and what is said is recorded.
 async fn assert_talks(setup: Phone) {
-    let stage = Stage::new().await;
+    let options = match setup.transport {
+        // No datagram can take the place of the connection.
+        PhoneTransport::Tcp => Options::new().with("sip.udp", ""),
+        PhoneTransport::Udp => Options::new(),
+    };
+    let stage = Stage::with(options).await;
     let files = FileServer::start([("/spoken.wav", wav_file(RATE_HZ, &melody(8, 3_000, RATE_HZ)))]).await;
     let mut phone = phone(&stage.server, setup).await;
     let call = stage.established(User::JOHN).await;
@@ -184,23 +194,38 @@ async fn a_phone_that_is_gone_does_not_respond() {
 
 #[tokio::test]
 async fn a_phone_holds_and_resumes_and_keys_still_arrive() {
-    let stage = Stage::with(Options::new().with("media.timeout", "3s")).await;
+    let stage = Stage::with(Options::new().with("media.timeout", "2s")).await;
+    // Longer than three times the time-out, which is the most that any phone is waited for.
+    let files = FileServer::start([("/long.wav", wav_file(RATE_HZ, &melody(8, 7_000, RATE_HZ)))]).await;
     let mut phone = phone(&stage.server, Phone::AUTOMATIC).await;
     let call = stage.established(User::JOHN).await;
     phone.expect("CALL_ESTABLISHED").await;
     stage.bot.start(&call, "subscribeToTone", &json!({})).await;
 
     phone.command("hold", "").await;
-    let body = prompts(&["https://cdn.contoso.com/cool.wav"]);
-    let held = stage.bot.start(&call, "playPrompt", &body).await;
-    stage.webhook.expect_operation(&call, &held).await;
+    expect_audio(&stage, &call, "inactive", 1).await;
+    let held = stage.bot.start(&call, "playPrompt", &prompts(&[&files.url("/long.wav")])).await;
+    let end = stage.webhook.expect_operation(&call, &held).await;
+    assert_eq!(end.result(), Some((200, 0)), "{}", end.body);
     phone.command("resume", "").await;
+    expect_audio(&stage, &call, "active", 2).await;
     phone.press("7").await;
 
     assert_eq!(stage.webhook.expect_tones(&call, 1).await, ["tone7"]);
     let shown = stage.bot.show(&call).await.expect(200).json();
     assert_eq!(shown["state"], "established");
     stage.end(&call).await;
+}
+
+/// Waits until so many notifications of an established call without a key say this of its audio.
+async fn expect_audio(stage: &Stage, call: &str, audio: &str, count: usize) {
+    let what = format!("audio {audio} of call {call}");
+    let told = stage.webhook.wait_for(&what, |all| {
+        let of_call = all.iter().filter(|it| it.call() == call && it.is_of_call() && it.tone().is_none());
+        let told = of_call.filter(|it| it.data()["mediaState"]["audio"] == audio).count();
+        (told >= count).then_some(())
+    });
+    told.await;
 }
 
 #[tokio::test]
