@@ -35,8 +35,6 @@ pub(crate) struct Leg {
 pub(crate) struct Dialling<'a> {
     /// The application that calls.
     pub(crate) app: &'a AppId,
-    /// Its name to show.
-    pub(crate) app_name: Option<&'a str>,
     /// The tenant, of whose people the callee has to be.
     pub(crate) tenant: &'a TenantId,
     /// Who is called.
@@ -63,7 +61,9 @@ impl Leg {
         let user = user.ok_or(EndCause::NotFound)?;
         let mut negotiator = negotiator(context, &media)?;
         let offer = Bytes::from(negotiator.offer());
-        let dialled = dialled(&dialling, user, &media, offer.clone());
+        let mut dialled = dialled(&dialling, user, &media, offer.clone());
+        // Not the name in the application's request: people trust what their phone shows.
+        dialled.from.display = directory.applications.get(dialling.app).map(|known| known.name.clone());
         let far_end = match context.sip.call(dialled, events.clone()).await {
             Some(phone) => phone,
             None => Self::script(context, &dialling.label, user, offer, events.clone())?,
@@ -172,13 +172,12 @@ fn heard_name(user: &UserId, label: &str) -> String {
     format!("{}-{label}.wav", safe(user.as_str()))
 }
 
-/// The request that reaches the callee's phones: From is the bot, so that a phone shows its name.
+/// The request that reaches the callee's phones: From is the bot, so that a phone can show its name.
 fn dialled(dialling: &Dialling<'_>, user: &User, media: &MediaPort, offer: Bytes) -> Dialled {
     let here = Host::from(media.rtp().ip());
     let (callee, domain) = user.address.split_once('@').unwrap_or((&user.address, ""));
     let to = Uri::sip(callee, domain.parse().unwrap_or_else(|_| here.clone()));
-    let mut from = NameAddr::new(Uri::sip(dialling.app.as_str(), here));
-    from.display = dialling.app_name.map(str::to_owned);
+    let from = NameAddr::new(Uri::sip(dialling.app.as_str(), here));
     Dialled { aor: user.address.to_lowercase(), from, to: NameAddr::new(to), offer }
 }
 

@@ -70,7 +70,6 @@ impl std::fmt::Debug for ConferenceTaskInput {
 pub(crate) struct CallSide {
     pub(crate) inputs: Inputs<CallInput>,
     pub(crate) app: AppId,
-    pub(crate) app_name: Option<String>,
     pub(crate) tenant: TenantId,
     pub(crate) participant: ParticipantId,
     /// What it plays into the conference and hears of it.

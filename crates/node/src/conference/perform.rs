@@ -90,7 +90,6 @@ impl ConferenceTask {
             (Some(side), Ok(media)) => {
                 let dialling = Dialling {
                     app: &side.app,
-                    app_name: side.app_name.as_deref(),
                     tenant: &side.tenant,
                     callee: &invitee.callee,
                     label: participant.to_string(),

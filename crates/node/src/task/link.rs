@@ -143,11 +143,9 @@ impl CallTask {
     /// How a conference reaches this call.
     fn side(&self, media: &MediaPort) -> CallSide {
         let record = self.engine.record();
-        let application = record.source.identity.application.as_ref();
         CallSide {
             inputs: self.own.clone(),
             app: record.app.clone(),
-            app_name: application.and_then(|application| application.display_name.clone()),
             tenant: record.tenant.clone(),
             participant: record.my_participant,
             leg: media.leg(),

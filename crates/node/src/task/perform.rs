@@ -146,10 +146,8 @@ impl CallTask {
 
     async fn start_leg(&mut self, invitee: &Invitee) {
         let record = self.engine.record();
-        let application = record.source.identity.application.as_ref();
         let dialling = Dialling {
             app: &record.app,
-            app_name: application.and_then(|application| application.display_name.as_deref()),
             tenant: &record.tenant,
             callee: &invitee.callee,
             label: record.id.to_string(),

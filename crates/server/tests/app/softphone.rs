@@ -3,9 +3,10 @@
 use media_engine::analysis::share_heard;
 use media_engine::wav_file;
 use serde_json::json;
+use sip_message::Message;
 use testkit::{
-    Baresip, FileServer, Options, Phone, PhoneCodec, PhoneTransport, Registration, Server, SipSocket, Sipp,
-    User, find_stretch, melody, sound_of,
+    App, Baresip, FileServer, Options, Phone, PhoneCodec, PhoneTransport, Registration, Server, SipSocket,
+    Sipp, User, find_stretch, melody, sound_of,
 };
 
 use crate::support::{Stage, prompt, prompts};
@@ -226,6 +227,22 @@ async fn expect_audio(stage: &Stage, call: &str, audio: &str, count: usize) {
         (told >= count).then_some(())
     });
     told.await;
+}
+
+#[tokio::test]
+async fn a_phone_shows_the_name_that_the_directory_has_for_the_bot() {
+    let stage = Stage::new().await;
+    let mut phone = SipSocket::bind(stage.server.peer_address(0), stage.server.sip()).await;
+    assert_eq!(phone.register(Registration::of(User::JOHN)).await, 200);
+    let identity = json!({"application": {"id": App::CALLING_BOT.id, "displayName": "Your Bank"}});
+
+    let asked = stage.request(User::JOHN).with("source", json!({"identity": identity}));
+    let created = stage.bot.create(&asked).await.expect(201).json();
+
+    let Message::Request(invite) = phone.receive().await else { panic!("the call is an INVITE") };
+    let from = invite.headers.from().expect("an INVITE has a From");
+    assert_eq!(from.display.as_deref(), Some(App::CALLING_BOT.name));
+    assert_eq!(created["source"]["identity"]["application"]["displayName"], "Your Bank");
 }
 
 #[tokio::test]
