@@ -1,19 +1,65 @@
 //! The commands that end by themselves, run as people run them.
 
-use std::process::{Command, Output};
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
-use testkit::TempDir;
+use testkit::{App, CallRequest, TempDir, User, within};
+use tokio::sync::mpsc;
 
-use crate::support::PROGRAM;
+use crate::support::{PROGRAM, Stage};
 
-fn run(dir: &TempDir, arguments: &[&str]) -> Output {
+fn program(dir: &TempDir, arguments: &[&str]) -> Command {
     let mut command = Command::new(PROGRAM);
     for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("HOOKSWITCH_"))
     {
         command.env_remove(name);
     }
-    command.current_dir(dir.path()).args(arguments).output().expect("failed to start the program")
+    command.current_dir(dir.path()).args(arguments);
+    command
+}
+
+fn run(dir: &TempDir, arguments: &[&str]) -> Output {
+    program(dir, arguments).output().expect("failed to start the program")
+}
+
+/// A program that runs until it is dropped, and the lines that it writes.
+struct Running {
+    child: Child,
+    out: mpsc::UnboundedReceiver<String>,
+    err: mpsc::UnboundedReceiver<String>,
+}
+
+impl Running {
+    fn start(dir: &TempDir, arguments: &[&str]) -> Self {
+        let mut command = program(dir, arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("failed to start the program");
+        let (out, err) = (lines(child.stdout.take()), lines(child.stderr.take()));
+        Self { child, out, err }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(pipe: Option<impl Read + Send + 'static>) -> mpsc::UnboundedReceiver<String> {
+    let (sender, lines) = mpsc::unbounded_channel();
+    let pipe = pipe.expect("a pipe");
+    std::thread::spawn(move || {
+        let mut read = BufReader::new(pipe).lines().map_while(Result::ok);
+        read.try_for_each(|line| sender.send(line))
+    });
+    lines
+}
+
+async fn next(lines: &mut mpsc::UnboundedReceiver<String>) -> String {
+    within("a line of the program", lines.recv()).await.expect("the program ended")
 }
 
 fn said(output: &Output) -> String {
@@ -46,6 +92,25 @@ fn the_demo_does_all_that_it_promises() {
     }
     let timeline = std::fs::read(dir.path().join("demo/timeline.json")).expect("the timeline is kept");
     serde_json::from_slice::<Value>(&timeline).expect("the timeline is JSON");
+}
+
+#[tokio::test]
+async fn listening_shows_each_state_of_a_call_with_a_verified_token() {
+    let (stage, dir) = (Stage::new().await, TempDir::new("listen"));
+    let keys = format!("{}/v1/.well-known/OpenIdConfiguration", stage.server.base_url());
+    let mut listening = Running::start(&dir, &["listen", "--port", "0", "--openid-configuration", &keys]);
+    let announced = next(&mut listening.err).await;
+    let url = announced.split_whitespace().find(|word| word.starts_with("http://")).expect("an address");
+
+    let call = stage.bot.call(&CallRequest::to(User::USER1, url)).await;
+
+    for state in ["establishing", "established, audio active"] {
+        let line = next(&mut listening.out).await;
+        let (call, app) = (&call[..8], &App::CALLING_BOT.id[..8]);
+        let words = line.split_once("  ").map(|(_time, words)| words.to_owned()).unwrap_or_default();
+        let expected = format!("{call}  {state:<40}  verified, app {app}");
+        assert_eq!(words, expected, "{line}");
+    }
 }
 
 #[test]
