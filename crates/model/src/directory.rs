@@ -27,9 +27,18 @@ pub struct IndexedDirectory {
     directory: Directory,
     /// Addresses, and the part of each before the `@`, in lower case; `None` where several users have the same.
     sip_names: BTreeMap<String, Option<UserId>>,
+    /// Ids of users in lower case; `None` where several have the same.
+    user_ids: BTreeMap<String, Option<UserId>>,
 }
 
 impl IndexedDirectory {
+    /// The user of that id as clients write it: in any case, as long as that is nobody else's, too.
+    pub fn user_by_id(&self, id: &UserId) -> Option<&User> {
+        let in_any_case =
+            || self.directory.users.get(self.user_ids.get(&id.as_str().to_ascii_lowercase())?.as_ref()?);
+        self.directory.users.get(id).or_else(in_any_case)
+    }
+
     /// The user that authenticates as `john` or `john@contoso.example`; a bare name only where it is nobody else's too.
     pub fn user_by_sip_name(&self, name: &str) -> Option<&User> {
         let id = self.sip_names.get(&name.to_ascii_lowercase())?.as_ref()?;
@@ -39,15 +48,16 @@ impl IndexedDirectory {
 
 impl From<Directory> for IndexedDirectory {
     fn from(directory: Directory) -> Self {
-        let mut sip_names = BTreeMap::new();
+        let (mut sip_names, mut user_ids) = (BTreeMap::new(), BTreeMap::new());
         for (id, user) in &directory.users {
+            put_name(&mut user_ids, id.as_str().to_ascii_lowercase(), id);
             let address = user.address.to_ascii_lowercase();
             if let Some((local, _)) = address.split_once('@') {
                 put_name(&mut sip_names, local.to_owned(), id);
             }
             put_name(&mut sip_names, address, id);
         }
-        Self { directory, sip_names }
+        Self { directory, sip_names, user_ids }
     }
 }
 
@@ -230,5 +240,14 @@ mod tests {
             assert_eq!(known.user_by_sip_name(name), None, "{name}");
         }
         assert!(known.user_by_sip_name("dan@contoso.example").is_some());
+    }
+
+    #[test]
+    fn an_id_is_found_in_any_case_but_not_where_that_is_not_told_apart() {
+        let known = directory(&["ann", "bob", "BOB"]);
+        let found = |id: &str| known.user_by_id(&UserId::from(id)).map(|user| user.address.as_str());
+        assert_eq!(found("ID of Ann"), Some("ann"));
+        assert_eq!((found("id of bob"), found("id of BOB")), (Some("bob"), Some("BOB")));
+        assert_eq!((found("id of Bob"), found("id of")), (None, None));
     }
 }
