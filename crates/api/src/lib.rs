@@ -16,6 +16,7 @@
 
 mod api;
 mod call_control;
+mod callees;
 mod caller;
 mod calls;
 mod context;

@@ -26,7 +26,7 @@ pub struct CreateCall {
     pub subject: Option<String>,
     /// The kinds of media, each once, in the order asked for.
     pub requested_modalities: Vec<Modality>,
-    /// The tenant, where the body names one.
+    /// The tenant, where the body names one: the caller's, or the request is to be refused.
     pub tenant: Option<TenantId>,
     /// Options, where the body has any.
     pub call_options: Option<CallOptions>,
@@ -206,7 +206,7 @@ impl CreateCall {
             app_name: caller.app_name,
             // The documented answer to a group call names the tenant though its request does not.
             is_tenant_shown: self.tenant.is_some() || matches!(destination, Destination::Group(_)),
-            tenant: self.tenant.unwrap_or(caller.tenant),
+            tenant: caller.tenant,
             callback_uri: self.callback_uri,
             chain: self.chain,
             scenario: caller.scenario,

@@ -59,6 +59,14 @@ fn the_first_documented_body_calls_one_person() {
     assert_eq!((call.source, call.chain, call.scenario), (None, None, None));
 }
 
+#[test]
+fn a_call_belongs_to_the_callers_tenant_however_the_body_spells_it() {
+    let mut body: Value = serde_json::from_str(PEER_TO_PEER).unwrap();
+    body["tenantId"] = json!(caller().tenant.as_str().to_uppercase());
+    let call = decode(&body.to_string()).into_new_call(caller(), None).unwrap();
+    assert_eq!((call.tenant, call.is_tenant_shown), (caller().tenant, true));
+}
+
 fn joined(thread: &str) -> Option<JoinedMeeting> {
     Some(JoinedMeeting { meeting: meeting(thread), guest: None })
 }

@@ -5,6 +5,7 @@ use http::StatusCode;
 use http::header::LOCATION;
 use model::Permission;
 
+use crate::callees;
 use crate::caller::Caller;
 use crate::calls::{join, source};
 use crate::context::SCENARIO_ID;
@@ -29,7 +30,8 @@ pub(crate) async fn create(
         tenant: caller.principal.tenant.clone(),
         scenario: context.scenario_id(),
     };
-    let new = request.into_new_call(named, joined)?;
+    let mut new = request.into_new_call(named, joined)?;
+    callees::of_call(&state.api.directory.load(), &mut new);
     ensure_room(&state, &caller)?;
     let call = state.api.calls.create(new).await?;
     let base = context.base();

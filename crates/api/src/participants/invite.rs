@@ -4,6 +4,7 @@ use call_engine::{Command, ConferenceRequest};
 use graph_wire::Invite;
 use model::Permission;
 
+use crate::callees;
 use crate::caller::Caller;
 use crate::calls::action;
 use crate::error::ApiError;
@@ -23,7 +24,8 @@ pub(crate) async fn invite(
     caller.require_any(&[Permission::INITIATE_GROUP_CALL])?;
     let action = Invite::decode(&body, &state.api.settings.wire_limits)?;
     let client_context = action.client_context.clone();
-    let invitees = action.into_invitees()?;
+    let mut invitees = action.into_invitees()?;
+    callees::of_invitees(&state.api.directory.load(), &mut invitees);
     let command = Command::Conference { request: ConferenceRequest::Invite(invitees), client_context };
     action::start(&state, &context, &caller, call, command).await
 }

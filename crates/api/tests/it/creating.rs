@@ -2,11 +2,12 @@
 
 use api::{AppLimits, CallFault, Settings};
 use axum::body::Body;
-use model::Permission;
+use model::{Destination, Permission};
 use serde_json::{Value, json};
 
 use crate::app::{
-    App, BASE, BOT, CALLS, CONTOSO, FABRIKAM, INSTANCE, OTHER_BOT, peer_to_peer, refused, request, settings,
+    App, BASE, BOT, CALLS, CONTOSO, FABRIKAM, INSTANCE, JOHN, OTHER_BOT, peer_to_peer, refused, request,
+    settings,
 };
 
 fn with(member: &str, value: Value) -> Value {
@@ -88,6 +89,20 @@ async fn another_tenant_than_the_tokens_is_refused() {
     assert_eq!(app.post(CALLS, &body).await.error(), refused(403, "7505"));
     let own = with("tenantId", json!(CONTOSO.to_uppercase()));
     assert_eq!(app.post(CALLS, &own).await.status, 201);
+}
+
+#[tokio::test]
+async fn tenant_and_callee_are_the_directorys_in_any_case() {
+    let app = App::new();
+    let mut body = with("tenantId", json!(CONTOSO.to_uppercase()));
+    body["targets"][0]["identity"]["user"]["id"] = json!(JOHN.to_uppercase());
+    let shown = app.post(CALLS, &body).await.json();
+    let created = app.calls.created.lock().unwrap().pop().unwrap();
+    assert_eq!(created.tenant.as_str(), CONTOSO);
+    let Destination::Person(invitee) = created.destination else { panic!("it calls otherwise") };
+    assert_eq!(invitee.callee.as_str(), JOHN);
+    assert_eq!(shown["tenantId"], CONTOSO);
+    assert_eq!(shown["targets"][0]["identity"]["user"]["id"], JOHN.to_uppercase());
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! The bodies of group calls and meetings.
 
 use graph_wire::{
-    CreateCall, JoinedMeeting, Limits, ReadOptions, created_call, notifications, participant_list,
+    Caller, CreateCall, JoinedMeeting, Limits, ReadOptions, created_call, notifications, participant_list,
     read_participant, read_routing_group, routing_group_list, started_operation,
 };
 use model::{
@@ -21,7 +21,8 @@ const BASE: &str = "https://graph.microsoft.com/v1.0";
 pub(crate) fn made(request: &[u8], thread: &str) -> Call {
     let request = CreateCall::decode(request, &Limits::default()).unwrap();
     let joined = JoinedMeeting { meeting: meeting(thread), guest: None };
-    created(request.into_new_call(caller(), Some(joined)).unwrap())
+    let tenant = request.tenant.clone().unwrap_or(caller().tenant);
+    created(request.into_new_call(Caller { tenant, ..caller() }, Some(joined)).unwrap())
 }
 
 fn joining() -> Call {

@@ -1,0 +1,19 @@
+use model::{Destination, IndexedDirectory, Invitee, NewCall};
+
+/// Names whom a new call is for as the directory does.
+pub(crate) fn of_call(directory: &IndexedDirectory, new: &mut NewCall) {
+    match &mut new.destination {
+        Destination::Group(invitees) => of_invitees(directory, invitees),
+        Destination::Meeting(_) => {}
+        Destination::Person(invitee) => of_invitees(directory, std::slice::from_mut(invitee)),
+    }
+}
+
+/// Clients write ids of users in any case. One that the directory does not know stays: the call finds nobody.
+pub(crate) fn of_invitees(directory: &IndexedDirectory, invitees: &mut [Invitee]) {
+    for invitee in invitees {
+        if let Some(user) = directory.user_by_id(&invitee.callee) {
+            invitee.callee = user.id.clone();
+        }
+    }
+}
