@@ -9,6 +9,7 @@ mod group_calls;
 mod hostile_sip;
 mod many_calls;
 mod media_operations;
+mod meetings;
 mod notifications;
 mod restart;
 mod scripted_users;
