@@ -3,8 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context as _, Result, bail};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use model::{
     AllowedPresenters, Directory, LobbyBypass, LobbyBypassScope, MeetingId, OnlineMeeting, Permission,
     TenantId, Timestamp,
@@ -79,7 +77,7 @@ const ALWAYS: (i64, i64) = (1_767_225_600_000, 4_922_899_200_000);
 
 /// The id of a meeting that a file makes: the same for the same organizer and thread.
 pub(crate) fn id_of(organizer: &str, thread: &str) -> MeetingId {
-    MeetingId::new(STANDARD.encode(format!("1*{organizer}*0**{thread}")))
+    api::meeting_id(&organizer.into(), thread)
 }
 
 /// Reads the meetings of a file, whose directory is given.

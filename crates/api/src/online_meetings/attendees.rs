@@ -1,5 +1,5 @@
 use graph_wire::InvalidRequest;
-use model::{Directory, MeetingAttendee, MeetingRole, TenantId, User};
+use model::{IndexedDirectory, MeetingAttendee, MeetingRole, TenantId, User, UserId};
 
 /// Fills in what the directory knows of who is invited, so that each is recognised later.
 ///
@@ -8,7 +8,7 @@ use model::{Directory, MeetingAttendee, MeetingRole, TenantId, User};
 /// [`InvalidRequest`] where somebody that the tenant does not know is to present (documentation of
 /// `meetingParticipantInfo`).
 pub(super) fn settled(
-    directory: &Directory,
+    directory: &IndexedDirectory,
     tenant: &TenantId,
     attendees: Vec<MeetingAttendee>,
 ) -> Result<Vec<MeetingAttendee>, InvalidRequest> {
@@ -26,14 +26,18 @@ pub(super) fn settled(
     attendees.into_iter().enumerate().map(settle).collect()
 }
 
-fn known<'a>(directory: &'a Directory, tenant: &TenantId, attendee: &MeetingAttendee) -> Option<&'a User> {
+fn known<'a>(
+    directory: &'a IndexedDirectory,
+    tenant: &TenantId,
+    attendee: &MeetingAttendee,
+) -> Option<&'a User> {
     let id = attendee.identity.user.as_ref().and_then(|user| user.id.as_deref());
-    let is_meant = |user: &&User| match (id, attendee.upn.as_deref()) {
-        (Some(id), _) => user.id.as_str().eq_ignore_ascii_case(id),
-        (None, Some(upn)) => user.address.eq_ignore_ascii_case(upn),
-        (None, None) => false,
+    let found = match (id, attendee.upn.as_deref()) {
+        (Some(id), _) => directory.user_by_id(&UserId::from(id)),
+        (None, Some(upn)) => directory.user_by_sip_name(upn).filter(|_| upn.contains('@')),
+        (None, None) => None,
     };
-    directory.users.values().filter(|user| user.tenant == *tenant).find(is_meant)
+    found.filter(|user| user.tenant == *tenant)
 }
 
 fn filled_in(mut attendee: MeetingAttendee, user: &User) -> MeetingAttendee {

@@ -1,7 +1,7 @@
 use axum::extract::FromRequestParts;
 use graph_wire::{GraphError, MeetingCollection};
 use http::request::Parts;
-use model::{Directory, MeetingId, OnlineMeeting, User, UserId};
+use model::{IndexedDirectory, MeetingId, OnlineMeeting, User, UserId};
 use store::MeetingKey;
 
 use crate::caller::Caller;
@@ -31,13 +31,9 @@ impl FromRequestParts<AppState> for Scope {
 }
 
 /// The id as the directory spells it, where it has it.
-fn spelled_as_known(directory: &Directory, id: &str) -> UserId {
-    let exact = UserId::from(id);
-    if directory.users.contains_key(&exact) {
-        return exact;
-    }
-    let known = directory.users.keys().find(|known| known.as_str().eq_ignore_ascii_case(id));
-    known.cloned().unwrap_or(exact)
+fn spelled_as_known(directory: &IndexedDirectory, id: &str) -> UserId {
+    let id = UserId::from(id);
+    directory.user_by_id(&id).map_or(id.clone(), |user| user.id.clone())
 }
 
 impl Scope {

@@ -124,12 +124,12 @@ impl Base {
     }
 
     /// Starts what is done now and then, for as long as the store lives.
-    pub(super) fn start_chores(&self, settings: &Settings) {
+    pub(super) fn start_chores(&self, settings: &Settings, calls: node::Calls) {
         let store = Arc::downgrade(&self.store);
         let rings =
             keys::Rings { issuer: Arc::downgrade(&self.issuer), signer: Arc::downgrade(&self.signer) };
         tokio::spawn(keys::rotate(store.clone(), rings, config::rotation(settings), self.clock));
-        tokio::spawn(follow_directory(store.clone(), Arc::clone(&self.directory)));
+        tokio::spawn(follow_directory(store.clone(), Arc::clone(&self.directory), calls));
         tokio::spawn(purge_meetings(store.clone(), config::kept_meetings(settings), self.clock));
         tokio::spawn(purge(store, settings.store.keep_ended_calls, self.clock));
         tokio::spawn(fold_metrics(self.metrics.clone()));
@@ -149,16 +149,24 @@ impl Base {
     }
 }
 
-/// The directory of the store; in `dev` the dev tenant with its meetings where it is empty.
+/// The directory of the store; in `dev` the dev tenant with its meetings where it is empty, or has the dev tenant of a
+/// release without them.
 async fn load_directory(
     store: &Arc<dyn Store>,
     settings: &Settings,
     profile: Profile,
 ) -> Result<SharedDirectory> {
     let mut snapshot = store.directory().await.context("failed to read the directory")?;
-    if profile == Profile::Dev && snapshot.directory == model::Directory::default() {
-        let hash = tokio::task::spawn_blocking(|| identity::hash_secret(dev_tenant::SECRET)).await??;
-        let wanted = dev_tenant::directory(config::realm(settings), &hash);
+    let realm = config::realm(settings);
+    let wanted = match profile {
+        Profile::Serve => None,
+        Profile::Dev if snapshot.directory == model::Directory::default() => {
+            let hash = tokio::task::spawn_blocking(|| identity::hash_secret(dev_tenant::SECRET)).await??;
+            Some(dev_tenant::directory(realm, &hash))
+        }
+        Profile::Dev => dev_tenant::of_earlier_release(&snapshot.directory, realm),
+    };
+    if let Some(wanted) = wanted {
         let meetings = dev_tenant::meetings().into_iter().map(Box::new).map(DirectoryChange::PutMeeting);
         let changes = directory::difference(&snapshot.directory, &wanted).changes;
         let changes = changes.into_iter().chain(meetings).collect();
@@ -166,4 +174,72 @@ async fn load_directory(
         snapshot.directory = wanted;
     }
     Ok(Arc::new(ArcSwap::from_pointee(snapshot.directory.into())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use settings::{Profile, Settings, Sources};
+    use store::Store;
+
+    use super::load_directory;
+    use crate::app::open_store;
+    use crate::{dev_tenant, directory};
+
+    fn settings(name: &str) -> Settings {
+        let sources = Sources {
+            profile: Profile::Dev,
+            file: None,
+            environment: &[],
+            other_variables: &[],
+            overrides: &[],
+        };
+        let mut settings = settings::load(sources).unwrap().settings;
+        settings.server.data_dir =
+            std::env::temp_dir().join(format!("hookswitch-base-{name}-{}", std::process::id()));
+        settings
+    }
+
+    async fn loaded(store: &Arc<dyn Store>, settings: &Settings, profile: Profile) -> model::Directory {
+        let shared = load_directory(store, settings, profile).await.unwrap();
+        let directory: &model::Directory = &shared.load();
+        assert_eq!(store.directory().await.unwrap().directory, *directory);
+        directory.clone()
+    }
+
+    #[tokio::test]
+    async fn the_dev_tenant_of_an_earlier_release_gets_its_policies_and_meetings_once() {
+        let settings = settings("earlier");
+        let store = open_store(&settings, false).unwrap();
+        let now = dev_tenant::directory("contoso.example", "hash");
+        let mut earlier = now.clone();
+        earlier.tenants.values_mut().for_each(|tenant| tenant.access_policies.clear());
+        let changes = directory::difference(&model::Directory::default(), &earlier).changes;
+        store.apply_directory(0, changes).await.unwrap();
+
+        assert_eq!(loaded(&store, &settings, Profile::Serve).await, earlier);
+        assert_eq!(loaded(&store, &settings, Profile::Dev).await, now);
+        assert_eq!(store.meetings_from_file().await.unwrap().len(), 6);
+
+        let gone = store.meetings_from_file().await.unwrap().remove(0);
+        store.delete_meeting(gone.tenant, gone.id).await.unwrap();
+        assert_eq!(loaded(&store, &settings, Profile::Dev).await, now);
+        assert_eq!(store.meetings_from_file().await.unwrap().len(), 5, "what was deleted stays deleted");
+        std::fs::remove_dir_all(&settings.server.data_dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_somebody_wrote_is_left_alone() {
+        let settings = settings("own");
+        let store = open_store(&settings, false).unwrap();
+        let mut own = dev_tenant::directory("contoso.example", "hash");
+        own.tenants.values_mut().for_each(|tenant| tenant.access_policies.clear());
+        own.users.pop_last();
+        let changes = directory::difference(&model::Directory::default(), &own).changes;
+        store.apply_directory(0, changes).await.unwrap();
+        assert_eq!(loaded(&store, &settings, Profile::Dev).await, own);
+        assert!(store.meetings_from_file().await.unwrap().is_empty());
+        std::fs::remove_dir_all(&settings.server.data_dir).unwrap();
+    }
 }

@@ -6,6 +6,7 @@ mod config;
 mod doors;
 mod meters;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use model::{MeetingId, OnlineMeeting, TenantId};
 use node::{Clock, Node, SharedDirectory};
 use notifier::Notifier;
 use settings::{Profile, Settings};
@@ -75,7 +77,7 @@ impl App {
         let (http, https) = doors.addresses();
         let router = api::router(base.api(settings, profile, &node, &is_ready));
         let listeners = doors.serve(config::http(settings), router);
-        base.start_chores(settings);
+        base.start_chores(settings, node.calls());
 
         let sip = node.sip_addresses();
         let addresses = Addresses { http, https, sip_udp: sip.udp, sip_tcp: sip.tcp };
@@ -130,8 +132,9 @@ pub(crate) fn open_store(settings: &Settings, is_server: bool) -> Result<Arc<dyn
 }
 
 /// Takes over changes that `hookswitch directory apply` makes while the server runs.
-async fn follow_directory(store: std::sync::Weak<dyn Store>, directory: SharedDirectory) {
+async fn follow_directory(store: std::sync::Weak<dyn Store>, directory: SharedDirectory, calls: node::Calls) {
     let mut known = None;
+    let mut meetings = FileMeetings::default();
     loop {
         let Some(store) = store.upgrade() else { return };
         match store.directory_version().await {
@@ -142,6 +145,12 @@ async fn follow_directory(store: std::sync::Weak<dyn Store>, directory: SharedDi
                     }
                     known = Some(snapshot.version);
                     directory.store(Arc::new(snapshot.directory.into()));
+                    match store.meetings_from_file().await {
+                        Ok(now) => {
+                            meetings.take(now).into_iter().for_each(|changed| calls.meeting_changed(changed));
+                        }
+                        Err(error) => tracing::warn!(%error, "failed to read the meetings of the directory"),
+                    }
                 }
                 Err(error) => tracing::warn!(%error, "failed to read the directory"),
             },
@@ -151,6 +160,21 @@ async fn follow_directory(store: std::sync::Weak<dyn Store>, directory: SharedDi
         }
         drop(store);
         tokio::time::sleep(DIRECTORY_PAUSE).await;
+    }
+}
+
+/// The meetings of the directory file, as they were looked at last.
+#[derive(Default)]
+struct FileMeetings(Option<BTreeMap<(TenantId, MeetingId), u64>>);
+
+impl FileMeetings {
+    /// Those that have changed since; none the first time.
+    fn take(&mut self, now: Vec<OnlineMeeting>) -> Vec<OnlineMeeting> {
+        let key = |meeting: &OnlineMeeting| (meeting.tenant.clone(), meeting.id.clone());
+        let revisions = now.iter().map(|meeting| (key(meeting), meeting.revision)).collect();
+        let Some(before) = self.0.replace(revisions) else { return Vec::new() };
+        let has_changed = |meeting: &OnlineMeeting| before.get(&key(meeting)) != Some(&meeting.revision);
+        now.into_iter().filter(has_changed).collect()
     }
 }
 
@@ -202,5 +226,27 @@ async fn fold_metrics(metrics: Metrics) {
     loop {
         tokio::time::sleep(METRICS_PAUSE).await;
         metrics.run_upkeep();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use model::OnlineMeeting;
+
+    use super::FileMeetings;
+    use crate::dev_tenant;
+
+    #[test]
+    fn only_what_a_file_changes_while_the_server_runs_is_told() {
+        let mut meetings = dev_tenant::meetings();
+        let mut known = FileMeetings::default();
+        assert!(known.take(meetings.clone()).is_empty(), "nobody is in any meeting yet");
+        assert!(known.take(meetings.clone()).is_empty());
+        meetings[1].revision += 1;
+        let added = OnlineMeeting { tenant: "another".into(), ..meetings[0].clone() };
+        meetings.push(added.clone());
+        assert_eq!(known.take(meetings.clone()), [meetings[1].clone(), added]);
+        meetings.clear();
+        assert!(known.take(meetings).is_empty());
     }
 }

@@ -11,6 +11,7 @@ mod many_calls;
 mod media_operations;
 mod meetings;
 mod notifications;
+mod online_meetings;
 mod restart;
 mod scripted_users;
 mod sdk;
