@@ -3,6 +3,7 @@
 
 #![expect(missing_docs, reason = "the macros make items that are public and have none")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use gungraun::{
@@ -87,7 +88,8 @@ fn sender(codec: Codec, payload_type: u8) -> AudioSender {
 fn spoken(codec: Codec, payload_type: u8) -> Vec<(SentPacket, Vec<u8>)> {
     let rate = codec.sample_rate();
     let seconds = 1 + ((WARM_UP + TICKS) / 50) as usize;
-    let prompt = PromptAudio::from_samples(speech_like(rate.hz(), rate.hz() as usize * seconds), rate.hz());
+    let sound = speech_like(rate.hz(), rate.hz() as usize * seconds);
+    let prompt = Arc::new(PromptAudio::from_samples(sound, rate.hz()));
     let mut player = Player::new(&prompt, rate, true);
     let mut sender = sender(codec, payload_type);
     let mut frame = Frame::silence(rate);

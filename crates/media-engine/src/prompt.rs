@@ -89,15 +89,28 @@ impl PromptAudio {
         std::iter::once(&self.source).chain(converted).map(|samples| size_of_val::<[i16]>(samples)).sum()
     }
 
+    /// What the samples at `rate` will take besides [`PromptAudio::bytes`] once they are asked for.
+    #[must_use]
+    pub fn bytes_to_convert(&self, rate: SampleRate) -> usize {
+        if self.cell(rate).get().is_some() {
+            return 0;
+        }
+        let samples = self.source.len() as u64 * u64::from(rate.hz()) / u64::from(self.rate_hz);
+        usize::try_from(samples).unwrap_or(usize::MAX).saturating_mul(size_of::<i16>())
+    }
+
     /// The samples at `rate`, converted at the first call; takes milliseconds per second of sound then, so call it
     /// ahead of time and not on a media thread.
     pub fn at_rate(&self, rate: SampleRate) -> Arc<[i16]> {
-        let cell = match rate {
+        self.cell(rate).get_or_init(|| resample(&self.source, self.rate_hz, rate.hz()).into()).clone()
+    }
+
+    const fn cell(&self, rate: SampleRate) -> &OnceLock<Arc<[i16]>> {
+        match rate {
             SampleRate::Hz8000 => &self.at_8,
             SampleRate::Hz16000 => &self.at_16,
             SampleRate::Hz48000 => &self.at_48,
-        };
-        cell.get_or_init(|| resample(&self.source, self.rate_hz, rate.hz()).into()).clone()
+        }
     }
 }
 
@@ -116,6 +129,8 @@ pub enum PlayerState {
 #[derive(Debug)]
 pub struct Player {
     samples: Arc<[i16]>,
+    /// Whoever counts what prompts take in memory counts it as long as it is played.
+    _prompt: Arc<PromptAudio>,
     rate: SampleRate,
     position: usize,
     is_looped: bool,
@@ -125,8 +140,15 @@ pub struct Player {
 impl Player {
     /// A player at the beginning of `prompt`; converts to `rate` if that was not done before.
     #[must_use]
-    pub fn new(prompt: &PromptAudio, rate: SampleRate, is_looped: bool) -> Self {
-        Self { samples: prompt.at_rate(rate), rate, position: 0, is_looped, is_cancelled: false }
+    pub fn new(prompt: &Arc<PromptAudio>, rate: SampleRate, is_looped: bool) -> Self {
+        Self {
+            samples: prompt.at_rate(rate),
+            _prompt: Arc::clone(prompt),
+            rate,
+            position: 0,
+            is_looped,
+            is_cancelled: false,
+        }
     }
 
     /// Writes the next 20 ms; what lies past the end is silence.
@@ -195,7 +217,7 @@ mod tests {
 
     #[test]
     fn a_prompt_plays_with_exact_length_at_every_rate() {
-        let prompt = PromptAudio::from_samples(sine(300.0, 16_000, 8000.0, 16_000 + 100), 16_000);
+        let prompt = Arc::new(PromptAudio::from_samples(sine(300.0, 16_000, 8000.0, 16_000 + 100), 16_000));
         for rate in [SampleRate::Hz8000, SampleRate::Hz16000, SampleRate::Hz48000] {
             let mut player = Player::new(&prompt, rate, false);
             let mut frames = 0;
@@ -219,8 +241,9 @@ mod tests {
         let prompt = PromptAudio::from_samples(vec![0; 16_000], 16_000);
         assert_eq!(prompt.bytes(), 32_000);
         assert!(Arc::ptr_eq(&prompt.at_rate(SampleRate::Hz16000), &prompt.source));
-        assert_eq!(prompt.bytes(), 32_000);
+        assert_eq!((prompt.bytes(), prompt.bytes_to_convert(SampleRate::Hz48000)), (32_000, 96_000));
         prompt.at_rate(SampleRate::Hz48000);
+        assert_eq!(prompt.bytes_to_convert(SampleRate::Hz48000), 0);
         prompt.at_rate(SampleRate::Hz48000);
         assert_eq!(prompt.bytes(), 32_000 + 96_000);
         prompt.at_rate(SampleRate::Hz8000);
@@ -237,7 +260,7 @@ mod tests {
 
     #[test]
     fn a_cancelled_prompt_fades_without_a_click() {
-        let prompt = PromptAudio::from_samples(sine(200.0, 8000, 20_000.0, 8000), 8000);
+        let prompt = Arc::new(PromptAudio::from_samples(sine(200.0, 8000, 20_000.0, 8000), 8000));
         let mut player = Player::new(&prompt, SampleRate::Hz8000, false);
         let mut out = Frame::silence(SampleRate::Hz8000);
         let mut heard = Vec::new();
@@ -256,12 +279,12 @@ mod tests {
 
     #[test]
     fn a_looped_prompt_goes_on_and_an_empty_one_ends() {
-        let prompt = PromptAudio::from_samples((1..=100).collect(), 8000);
+        let prompt = Arc::new(PromptAudio::from_samples((1..=100).collect(), 8000));
         let mut player = Player::new(&prompt, SampleRate::Hz8000, true);
         let mut out = Frame::silence(SampleRate::Hz8000);
         assert_eq!(player.fill(&mut out), PlayerState::Playing);
         assert_eq!((out.samples()[99], out.samples()[100], out.samples()[159]), (100, 1, 60));
-        let empty = PromptAudio::from_samples(Vec::new(), 8000);
+        let empty = Arc::new(PromptAudio::from_samples(Vec::new(), 8000));
         let mut player = Player::new(&empty, SampleRate::Hz8000, false);
         assert_eq!(player.fill(&mut out), PlayerState::Ended);
     }

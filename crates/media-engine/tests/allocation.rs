@@ -2,6 +2,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use media_engine::analysis::speech_like;
@@ -77,7 +78,7 @@ fn the_tick_does_not_allocate_even_on_a_bad_line() {
         let rate = codec.sample_rate();
         let (mut receiver, mut sender) = leg(codec);
         let sound = speech_like(rate.hz(), rate.hz() as usize * 4);
-        let prompt = PromptAudio::from_samples(sound, rate.hz());
+        let prompt = Arc::new(PromptAudio::from_samples(sound, rate.hz()));
         let mut player = Player::new(&prompt, rate, true);
         let mut recorder = Recorder::new(RecorderConfig {
             rate,

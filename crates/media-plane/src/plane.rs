@@ -249,7 +249,7 @@ impl MediaPlane {
         let rate = self.registry().rate(leg)?;
         let players = match prompts {
             [] | [_] => prompts.iter().map(|prompt| Player::new(prompt, rate, is_looped)).collect(),
-            many if is_looped => vec![Player::new(&joined(many, rate), rate, true)],
+            many if is_looped => vec![Player::new(&Arc::new(joined(many, rate)), rate, true)],
             many => many.iter().map(|prompt| Player::new(prompt, rate, false)).collect(),
         };
         self.push(leg.thread(), Command::Play(leg, Box::new(PlayJob::prompts(job, players))))
