@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::conference::{Conferences, Sounds};
 use crate::media::Media;
 use crate::observer::Observer;
-use crate::prompts::Prompts;
+use crate::prompts::{PromptMemory, Prompts};
 use crate::sip::Sip;
 
 /// Who is known, as it is at the moment; replaced whole when the directory changes.
@@ -38,8 +38,8 @@ pub struct Config {
     pub recordings_dir: PathBuf,
     /// How long a recording is kept after the call.
     pub recording_lifetime: Duration,
-    /// What prompts may take in memory while they are kept, in bytes.
-    pub prompt_cache_bytes: usize,
+    /// What prompts may take in memory.
+    pub prompt_memory: PromptMemory,
     /// Where scripted endpoints keep what they heard; `None` keeps nothing.
     pub scripted_dir: Option<PathBuf>,
     /// Whether users without a phone are stood in for by their scripts.

@@ -38,6 +38,6 @@ pub use context::{Config, Owed, SharedDirectory};
 pub use ids::RandomIds;
 pub use node::{Node, Parts, StartError};
 pub use observer::{Counts, Observer};
-pub use prompts::PromptSource;
+pub use prompts::{PromptMemory, PromptSource};
 pub use recovery::end_orphans;
 pub use sip::{SipAddresses, SipConfig};

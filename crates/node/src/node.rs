@@ -71,7 +71,7 @@ impl Node {
         }
         let media = Media::start(media).map_err(StartError::Media)?;
         let (sip, sip_addresses) = Sip::start(sip, Arc::clone(&directory), clock).await?;
-        let prompts = Prompts::new(prompts, config.prompt_cache_bytes);
+        let prompts = Prompts::new(prompts, config.prompt_memory);
         let context = Context {
             config: Arc::new(config),
             clock,

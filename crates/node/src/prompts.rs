@@ -1,13 +1,19 @@
+mod ledger;
+mod turns;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use media_engine::{PromptAudio, SampleRate, WavLimits};
 use model::{AppId, MediaInfo, MediaPrompt, Outcome};
 use store::BoxFuture;
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OnceCell;
 use tokio::task::AbortHandle;
+
+use self::ledger::Ledger;
+use self::turns::Turns;
 
 /// Fetches what a prompt's URI names, under the rules for addresses that others chose.
 pub trait PromptSource: Send + Sync {
@@ -25,21 +31,32 @@ const MAX_DURATION: Duration = WavLimits::PROMPT.max_duration;
 /// Prompts that are kept, however small, so that looking through them stays quick; arbitrary.
 const MAX_CACHED: usize = 1_024;
 
-/// Files that one application fetches at once: enough for a busy one, and no more than a fraction of what all may.
-const MAX_FETCHES_OF_APP: usize = 16;
+/// The tone before a recording, made once.
+static BEEP: LazyLock<Arc<PromptAudio>> = LazyLock::new(|| Arc::new(PromptAudio::beep()));
 
-/// Files that are fetched at once, each up to the largest size of a prompt.
-const MAX_FETCHES: usize = 256;
+/// What prompts may take in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PromptMemory {
+    /// Those that are kept although nobody plays them.
+    pub kept_bytes: usize,
+    /// All of them, loaded, played and kept.
+    pub bytes: usize,
+}
 
-/// Prompts that are read or converted at once. Each takes a processor, and for ten minutes at 48 kHz 170 MB.
-const MAX_CONVERSIONS: usize = 4;
-
-/// Prompts, fetched once for each `resourceId` of an application and kept ready to play.
+/// Prompts, fetched once for each `resourceId` of an application and kept ready to play; those without one are fetched once
+/// for all who load or play them at a time.
 #[derive(Clone)]
 pub(crate) struct Prompts {
     source: Arc<dyn PromptSource>,
-    cache: Arc<Mutex<Cache>>,
+    memory: Arc<Mutex<Memory>>,
     turns: Arc<Turns>,
+}
+
+/// Every prompt that is in memory.
+struct Memory {
+    cache: Cache,
+    shared: Shared,
+    ledger: Ledger,
 }
 
 /// A fetch ahead of time; dropping this ends it.
@@ -54,10 +71,10 @@ impl Drop for Prefetch {
 }
 
 impl Prompts {
-    /// Keeps prompts that take up to `cache_bytes` of memory in all.
-    pub(crate) fn new(source: Arc<dyn PromptSource>, cache_bytes: usize) -> Self {
-        let cache = Cache { slots: BTreeMap::new(), uses: 0, limit: cache_bytes };
-        Self { source, cache: Arc::new(Mutex::new(cache)), turns: Arc::new(Turns::new()) }
+    pub(crate) fn new(source: Arc<dyn PromptSource>, sizes: PromptMemory) -> Self {
+        let cache = Cache { slots: BTreeMap::new(), uses: 0, limit: sizes.kept_bytes };
+        let memory = Memory { cache, shared: Shared::default(), ledger: Ledger::new(sizes.bytes) };
+        Self { source, memory: Arc::new(Mutex::new(memory)), turns: Arc::new(Turns::new()) }
     }
 
     /// Fetches what `preFetchMedia` names; what fails here is tried again when it is played.
@@ -76,7 +93,8 @@ impl Prompts {
     ///
     /// # Errors
     ///
-    /// As of the first prompt that fails, or [`Outcome::PromptInvalid`] where they are too long in all.
+    /// As of the first prompt that fails, [`Outcome::PromptInvalid`] where they are too long in all, or
+    /// [`Outcome::TooManyOperations`] where the application's prompts take as much memory as they may.
     pub(crate) async fn load_all(
         &self,
         app: &AppId,
@@ -95,14 +113,17 @@ impl Prompts {
             }
             loaded.push(prompt);
         }
+        // A prompt grows with each rate that it is heard at.
+        let grows_by = loaded.iter().map(|prompt| prompt.bytes_to_convert(rate)).sum();
+        let reserved = self.reserve(app, grows_by)?;
         let convert = move || {
-            loaded.extend(beeps.then(|| Arc::new(PromptAudio::beep())));
+            loaded.extend(beeps.then(|| Arc::clone(&BEEP)));
             loaded.iter().for_each(|prompt| drop(prompt.at_rate(rate)));
+            drop(reserved);
             loaded
         };
-        let loaded = self.work(convert).await?;
-        // A prompt grows with each rate that it is heard at.
-        self.cache().settle();
+        let loaded = self.work(app, convert).await?;
+        self.memory().cache.settle();
         Ok(loaded)
     }
 
@@ -110,40 +131,68 @@ impl Prompts {
     ///
     /// # Errors
     ///
-    /// [`Outcome::PromptDownloadFailed`] or [`Outcome::PromptInvalid`]. Failures are not remembered.
+    /// [`Outcome::PromptDownloadFailed`], [`Outcome::PromptInvalid`] or [`Outcome::TooManyOperations`]. Failures are not
+    /// remembered.
     async fn load(&self, app: &AppId, info: &MediaInfo) -> Result<Arc<PromptAudio>, Outcome> {
-        let Some(resource) = &info.resource_id else { return self.fetch(app, info).await };
-        let slot = self.cache().slot((app.clone(), resource.clone()));
+        let Some(resource) = &info.resource_id else { return self.load_shared(app, info).await };
+        let slot = self.memory().cache.slot((app.clone(), resource.clone()));
         let loaded = slot.get_or_try_init(|| self.fetch(app, info)).await.cloned();
         drop(slot);
-        self.cache().settle();
+        self.memory().cache.settle();
         loaded
+    }
+
+    /// A prompt that is not kept: fetched, unless it is there because someone loads or plays it.
+    async fn load_shared(&self, app: &AppId, info: &MediaInfo) -> Result<Arc<PromptAudio>, Outcome> {
+        let key = (app.clone(), info.uri.clone());
+        let slot = match self.memory().shared.find(&key) {
+            Found::Loading(slot) => slot,
+            Found::Ready(prompt) => return Ok(prompt),
+        };
+        let loaded = slot.get_or_try_init(|| self.fetch(app, info)).await.cloned()?;
+        self.memory().shared.loaded(key, &loaded);
+        Ok(loaded)
     }
 
     /// A file by its address, as it is.
     pub(crate) async fn fetch_file(&self, uri: &str) -> Result<Bytes, String> {
-        let _turn = self.turns.all.acquire().await.map_err(|closed| closed.to_string())?;
+        let _turn = self.turns.fetches.acquire().await.map_err(|closed| closed.to_string())?;
         self.source.fetch(None, uri).await
     }
 
     async fn fetch(&self, app: &AppId, info: &MediaInfo) -> Result<Arc<PromptAudio>, Outcome> {
-        let _turn = self.turns.take(app).await.ok_or(Outcome::InternalError)?;
+        let _turn = self.turns.fetch(app).await.ok_or(Outcome::InternalError)?;
         let file = self.source.fetch(Some(app), &info.uri).await.map_err(|error| {
             tracing::warn!(error, "failed to fetch a prompt");
             Outcome::PromptDownloadFailed
         })?;
-        let read = self.work(move || PromptAudio::from_wav(&file, &WavLimits::PROMPT)).await?;
+        let read = self.work(app, move || PromptAudio::from_wav(&file, &WavLimits::PROMPT)).await?;
         let prompt = read.map_err(|error| {
             tracing::warn!(%error, "failed to read a prompt");
             Outcome::PromptInvalid
         })?;
-        Ok(Arc::new(prompt))
+        let prompt = Arc::new(prompt);
+        let mut memory = self.memory();
+        memory.make_room(app, prompt.bytes())?;
+        memory.ledger.enter(app, &prompt);
+        Ok(Arc::clone(&prompt))
+    }
+
+    /// Room for what is about to be converted, until it is there.
+    fn reserve(&self, app: &AppId, bytes: usize) -> Result<Reserved, Outcome> {
+        let mut memory = self.memory();
+        memory.make_room(app, bytes)?;
+        memory.ledger.reserve(app, bytes);
+        Ok(Reserved { memory: Arc::clone(&self.memory), app: app.clone(), bytes })
     }
 
     /// Reads or converts, which takes milliseconds for each second of sound: too long for the runtime's threads.
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Outcome> {
-        let turn = Arc::clone(&self.turns.conversions).acquire_owned().await;
-        let turn = turn.map_err(|_closed| Outcome::InternalError)?;
+    async fn work<T: Send + 'static>(
+        &self,
+        app: &AppId,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Outcome> {
+        let turn = self.turns.convert(app).await.ok_or(Outcome::InternalError)?;
         // The turn goes with the work, which goes on where nobody waits for it any more.
         let done = tokio::task::spawn_blocking(move || {
             let done = work();
@@ -153,8 +202,67 @@ impl Prompts {
         done.await.map_err(|_panicked| Outcome::InternalError)
     }
 
-    fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+    fn memory(&self) -> MutexGuard<'_, Memory> {
+        self.memory.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Memory that a conversion will take.
+struct Reserved {
+    memory: Arc<Mutex<Memory>>,
+    app: AppId,
+    bytes: usize,
+}
+
+impl Drop for Reserved {
+    fn drop(&mut self) {
+        let mut memory = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        memory.ledger.release(&self.app, self.bytes);
+    }
+}
+
+impl Memory {
+    /// Forgets what is kept and not played until an application may take so much more.
+    fn make_room(&mut self, app: &AppId, bytes: usize) -> Result<(), Outcome> {
+        while !self.ledger.has_room(app, bytes) {
+            if !self.cache.forget_idle() {
+                tracing::warn!(app.id = %app, bytes, "the prompts of an application take as much memory as they may");
+                return Err(Outcome::TooManyOperations);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Prompts that nobody keeps, by the address that they came from.
+#[derive(Default)]
+struct Shared {
+    loading: BTreeMap<Key, Weak<OnceCell<Arc<PromptAudio>>>>,
+    ready: BTreeMap<Key, Weak<PromptAudio>>,
+}
+
+enum Found {
+    Loading(Slot),
+    Ready(Arc<PromptAudio>),
+}
+
+impl Shared {
+    fn find(&mut self, key: &Key) -> Found {
+        if let Some(prompt) = self.ready.get(key).and_then(Weak::upgrade) {
+            return Found::Ready(prompt);
+        }
+        if let Some(slot) = self.loading.get(key).and_then(Weak::upgrade) {
+            return Found::Loading(slot);
+        }
+        self.loading.retain(|_, slot| slot.strong_count() > 0);
+        let slot = Slot::default();
+        self.loading.insert(key.clone(), Arc::downgrade(&slot));
+        Found::Loading(slot)
+    }
+
+    fn loaded(&mut self, key: Key, prompt: &Arc<PromptAudio>) {
+        self.ready.retain(|_, prompt| prompt.strong_count() > 0);
+        self.ready.insert(key, Arc::downgrade(prompt));
     }
 }
 
@@ -185,6 +293,16 @@ impl Cache {
         Arc::clone(slot)
     }
 
+    /// Forgets the prompt that was not used for longest, of those that nobody plays or waits for; says whether there was one.
+    fn forget_idle(&mut self) -> bool {
+        let is_idle = |slot: &Slot| {
+            Arc::strong_count(slot) == 1 && slot.get().is_some_and(|prompt| Arc::strong_count(prompt) == 1)
+        };
+        let idle = self.slots.iter().filter(|(_, (_, slot))| is_idle(slot));
+        let oldest = idle.min_by_key(|(_, (used, _))| *used).map(|(key, _)| key.clone());
+        oldest.is_some_and(|key| self.slots.remove(&key).is_some())
+    }
+
     /// Forgets what failed, and of what is ready that which was not used for longest, until the rest is within the
     /// limit.
     fn settle(&mut self) {
@@ -204,46 +322,6 @@ impl Cache {
     }
 }
 
-/// Who may fetch and convert at the moment.
-struct Turns {
-    all: Arc<Semaphore>,
-    /// Of applications that fetch or wait for it.
-    apps: Mutex<BTreeMap<AppId, Weak<Semaphore>>>,
-    conversions: Arc<Semaphore>,
-}
-
-/// Leave to fetch one file.
-struct Turn {
-    _app: OwnedSemaphorePermit,
-    _all: OwnedSemaphorePermit,
-}
-
-impl Turns {
-    fn new() -> Self {
-        let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        let (all, conversions) = (semaphore(MAX_FETCHES), semaphore(MAX_CONVERSIONS));
-        Self { all, apps: Mutex::default(), conversions }
-    }
-
-    /// Waits for the application's turn first, so that one with many files does not stand in the way of others.
-    async fn take(&self, app: &AppId) -> Option<Turn> {
-        let of_app = self.of_app(app).acquire_owned().await.ok()?;
-        let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
-        Some(Turn { _app: of_app, _all: of_all })
-    }
-
-    fn of_app(&self, app: &AppId) -> Arc<Semaphore> {
-        let mut apps = self.apps.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = apps.get(app).and_then(Weak::upgrade) {
-            return known;
-        }
-        apps.retain(|_, turns| turns.strong_count() > 0);
-        let turns = Arc::new(Semaphore::new(MAX_FETCHES_OF_APP));
-        apps.insert(app.clone(), Arc::downgrade(&turns));
-        turns
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::VecDeque;
@@ -251,6 +329,7 @@ mod tests {
 
     use media_engine::wav_file;
 
+    use super::turns::{MAX_FETCHES, MAX_FETCHES_OF_APP};
     use super::*;
 
     /// What is fetched, in turn, and how often that was; without an answer a fetch never ends.
@@ -270,7 +349,11 @@ mod tests {
     }
 
     impl PromptSource for Files {
-        fn fetch<'a>(&'a self, _app: Option<&'a AppId>, _uri: &'a str) -> BoxFuture<'a, Result<Bytes, String>> {
+        fn fetch<'a>(
+            &'a self,
+            _app: Option<&'a AppId>,
+            _uri: &'a str,
+        ) -> BoxFuture<'a, Result<Bytes, String>> {
             self.fetches.fetch_add(1, Ordering::Relaxed);
             self.under_way.fetch_add(1, Ordering::Relaxed);
             let under_way = UnderWay(Arc::clone(&self.under_way));
@@ -311,6 +394,15 @@ mod tests {
         MediaPrompt { media: info(name) }
     }
 
+    /// Room enough for all, of which so much is for what is kept.
+    const fn keeping(kept_bytes: usize) -> PromptMemory {
+        PromptMemory { kept_bytes, bytes: 1 << 30 }
+    }
+
+    fn unkept(name: &str) -> MediaPrompt {
+        MediaPrompt { media: MediaInfo { resource_id: None, ..info(name) } }
+    }
+
     fn app(name: &str) -> AppId {
         AppId::from(name)
     }
@@ -325,7 +417,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_kept_is_bounded_by_what_it_takes_in_memory() {
         let files = Files::with((0..6).map(|_| file(16_000, 1)));
-        let prompts = Prompts::new(files.clone(), 150_000);
+        let prompts = Prompts::new(files.clone(), keeping(150_000));
         let app = app("app");
         for name in ["a", "b", "c", "a"] {
             prompts.load_all(&app, &[prompt(name)], SampleRate::Hz16000, false).await.unwrap();
@@ -334,29 +426,30 @@ mod tests {
 
         // 32,000 bytes each, and 96,000 more for what is heard at 48 kHz.
         prompts.load_all(&app, &[prompt("a")], SampleRate::Hz48000, false).await.unwrap();
-        assert_eq!(prompts.cache().slots.len(), 1);
+        assert_eq!(prompts.memory().cache.slots.len(), 1);
         prompts.load_all(&app, &[prompt("b")], SampleRate::Hz48000, false).await.unwrap();
 
         assert_eq!(files.fetches(), 4);
-        let kept: usize = prompts.cache().slots.values().map(|(_, slot)| slot.get().unwrap().bytes()).sum();
+        let kept: usize =
+            prompts.memory().cache.slots.values().map(|(_, slot)| slot.get().unwrap().bytes()).sum();
         assert!(kept <= 150_000, "{kept}");
     }
 
     #[tokio::test]
     async fn what_is_larger_than_the_cache_is_played_and_pushes_nothing_out() {
         let files = Files::with([file(16_000, 1), file(16_000, 9)]);
-        let prompts = Prompts::new(files.clone(), 100_000);
+        let prompts = Prompts::new(files.clone(), keeping(100_000));
         let app = app("app");
         for name in ["small", "large", "small"] {
             prompts.load_all(&app, &[prompt(name)], SampleRate::Hz16000, false).await.unwrap();
         }
-        assert_eq!((files.fetches(), prompts.cache().slots.len()), (2, 1));
+        assert_eq!((files.fetches(), prompts.memory().cache.slots.len()), (2, 1));
     }
 
     #[tokio::test]
     async fn prompts_that_last_too_long_together_are_invalid() {
         let long = || file(4_000, 301);
-        let prompts = Prompts::new(Files::with([long(), long()]), 0);
+        let prompts = Prompts::new(Files::with([long(), long()]), keeping(0));
         let both = [prompt("a"), prompt("b")];
         let refused = prompts.load_all(&app("app"), &both, SampleRate::Hz8000, false).await;
         assert_eq!(refused.unwrap_err(), Outcome::PromptInvalid);
@@ -366,11 +459,11 @@ mod tests {
     async fn failures_are_not_kept() {
         let broken = Ok(Bytes::from_static(b"no sound"));
         let files = Files::with([Err("gone".to_owned()), broken, file(8_000, 1)]);
-        let prompts = Prompts::new(files.clone(), 1 << 20);
+        let prompts = Prompts::new(files.clone(), keeping(1 << 20));
         let app = app("app");
         for outcome in [Outcome::PromptDownloadFailed, Outcome::PromptInvalid] {
             assert_eq!(prompts.load(&app, &info("a")).await.unwrap_err(), outcome);
-            assert!(prompts.cache().slots.is_empty());
+            assert!(prompts.memory().cache.slots.is_empty());
         }
         assert!(prompts.load(&app, &info("a")).await.is_ok());
         assert_eq!(files.fetches(), 3);
@@ -379,7 +472,7 @@ mod tests {
     #[tokio::test]
     async fn a_fetch_ahead_of_time_ends_with_its_call() {
         let files = Files::with([]);
-        let prompts = Prompts::new(files.clone(), 1 << 20);
+        let prompts = Prompts::new(files.clone(), keeping(1 << 20));
         let prefetch = prompts.prefetch(&app("app"), vec![info("a"), info("b")]);
         settled().await;
         assert_eq!(files.under_way(), 1);
@@ -388,13 +481,13 @@ mod tests {
         settled().await;
 
         assert_eq!((files.under_way(), files.fetches()), (0, 1));
-        assert_eq!(prompts.turns.all.available_permits(), MAX_FETCHES);
+        assert_eq!(prompts.turns.fetches.available_permits(), MAX_FETCHES);
     }
 
     #[tokio::test]
     async fn an_application_fetches_so_many_files_at_once_and_all_of_them_together_so_many() {
         let files = Files::with([]);
-        let prompts = Prompts::new(files.clone(), 1 << 20);
+        let prompts = Prompts::new(files.clone(), keeping(1 << 20));
         let greedy: Vec<Prefetch> =
             (0..40).map(|n| prompts.prefetch(&app("greedy"), vec![info(&n.to_string())])).collect();
         settled().await;
@@ -410,6 +503,54 @@ mod tests {
         settled().await;
         assert_eq!(files.under_way(), 0);
         drop(prompts.turns.of_app(&app("new")));
-        assert_eq!(prompts.turns.apps.lock().unwrap().len(), 1);
+        assert_eq!(prompts.turns.apps(), 1);
+    }
+
+    #[tokio::test]
+    async fn calls_that_play_the_same_address_share_it_while_one_of_them_does() {
+        let files = Files::with([file(16_000, 1), file(16_000, 1), file(16_000, 1)]);
+        let prompts = Prompts::new(files.clone(), keeping(1 << 20));
+        let (ours, theirs) = (app("ours"), app("theirs"));
+        let all = [unkept("a")];
+        let load = |app| prompts.load_all(app, &all, SampleRate::Hz16000, false);
+        let (first, second) = tokio::join!(load(&ours), load(&ours));
+        let third = load(&ours).await.unwrap();
+        assert!(Arc::ptr_eq(&first.unwrap()[0], &third[0]) && Arc::ptr_eq(&second.unwrap()[0], &third[0]));
+        assert_eq!(files.fetches(), 1);
+
+        load(&theirs).await.unwrap();
+        assert_eq!(files.fetches(), 2);
+        drop(third);
+        load(&ours).await.unwrap();
+        assert_eq!(files.fetches(), 3);
+    }
+
+    #[tokio::test]
+    async fn prompts_past_an_applications_share_of_memory_are_refused_and_no_others() {
+        let files = Files::with((0..9).map(|_| file(16_000, 1)));
+        let prompts = Prompts::new(files.clone(), PromptMemory { kept_bytes: 64_000, bytes: 128_000 });
+        // 32,000 bytes each.
+        let load = async |owner: &str, prompt| {
+            prompts.load_all(&app(owner), &[prompt], SampleRate::Hz16000, false).await
+        };
+        let first = load("greedy", unkept("a")).await.unwrap();
+        let second = load("greedy", unkept("b")).await.unwrap();
+        assert_eq!(load("greedy", unkept("c")).await.unwrap_err(), Outcome::TooManyOperations);
+        assert!(load("other", unkept("d")).await.is_ok());
+
+        drop(first);
+        load("greedy", prompt("kept")).await.unwrap();
+        assert!(load("greedy", unkept("e")).await.is_ok(), "what is kept makes room");
+        assert!(prompts.memory().cache.slots.is_empty());
+        drop(second);
+    }
+
+    #[tokio::test]
+    async fn what_a_prompt_grows_by_counts_before_it_is_converted() {
+        let files = Files::with([file(16_000, 1)]);
+        let prompts = Prompts::new(files.clone(), PromptMemory { kept_bytes: 0, bytes: 128_000 });
+        // 96,000 more at 48 kHz.
+        let refused = prompts.load_all(&app("app"), &[unkept("a")], SampleRate::Hz48000, false).await;
+        assert_eq!(refused.unwrap_err(), Outcome::TooManyOperations);
     }
 }

@@ -90,8 +90,11 @@ sections! {
         timeout: Duration = "30s";
         /// The longest prompt that is fetched.
         max_prompt_size: Bytes = "10MiB";
-        /// What fetched prompts may take in memory.
+        /// What fetched prompts may take in memory while nobody plays them.
         prompt_cache_size: Bytes = "128MiB";
+        /// What all prompts may take in memory, played and kept. An application may have as much as that leaves free, so
+        /// half of it while it is the only one; a prompt of ten minutes takes 58 MB.
+        prompt_memory_size: Bytes = "512MiB";
         /// How long a recording can be fetched before it is deleted.
         recording_lifetime: Duration = "24h";
     }

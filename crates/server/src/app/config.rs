@@ -134,7 +134,10 @@ pub(super) fn node(settings: &Settings, base_url: &str) -> node::Config {
         recordings_url: format!("{base_url}{}", api::RECORDINGS_PATH),
         recordings_dir: data.join("recordings"),
         recording_lifetime: settings.media.recording_lifetime,
-        prompt_cache_bytes: usize::try_from(settings.media.prompt_cache_size.0).unwrap_or(usize::MAX),
+        prompt_memory: node::PromptMemory {
+            kept_bytes: usize::try_from(settings.media.prompt_cache_size.0).unwrap_or(usize::MAX),
+            bytes: usize::try_from(settings.media.prompt_memory_size.0).unwrap_or(usize::MAX),
+        },
         scripted_dir: settings.lab.enabled.then(|| data.join("heard")),
         is_lab_enabled: settings.lab.enabled,
         allows_foreign_media: settings.media.allow_foreign_address,
