@@ -475,9 +475,13 @@ fn places_are_given_out_again_and_no_more_than_there_are() {
     mixer.join(seat(2)).unwrap();
     assert!(mixer.join(seat(3)).is_err());
     mixer.leave(first);
-    assert!(mixer.join(seat(3)).is_ok());
-    assert!(mixer.poll_left().is_some());
+    let fourth = mixer.join(seat(3)).unwrap();
+    assert_eq!(mixer.poll_left().map(|(id, seat)| (id, seat.name())), Some((first, 0)));
+    // Who is gone does not act for who has its place.
+    mixer.leave(first);
     assert!(mixer.join(seat(4)).is_err());
+    mixer.leave(fourth);
+    assert!(mixer.join(seat(4)).is_ok());
 }
 
 #[test]

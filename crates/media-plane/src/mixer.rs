@@ -89,7 +89,8 @@ impl Mixer {
         self.wake(leg);
     }
 
-    /// Lets a leg go; it and the others fade out for each other in the next round, and [`Self::take_left`] then tells.
+    /// Lets a leg go; it and the others fade out for each other in the next round, and [`Self::see_off`] then
+    /// lets it go.
     pub(crate) fn leave(&mut self, member: MemberId) {
         self.engine.leave(member);
     }
@@ -122,9 +123,10 @@ impl Mixer {
 
     /// Those who have left are in no mixer from here on; their seats go to be freed.
     pub(crate) fn see_off(&mut self, legs: &mut Legs, bench: &mut Workbench) {
-        while let Some(seat) = self.engine.poll_left() {
+        while let Some((left, seat)) = self.engine.poll_left() {
+            let is_here = |at: Membership| (at.mixer, at.member) == (self.id, left);
             let leg = leg_named(legs, seat.name());
-            if let Some(leg) = leg.filter(|leg| leg.membership.is_some_and(|at| at.mixer == self.id)) {
+            if let Some(leg) = leg.filter(|leg| leg.membership.is_some_and(is_here)) {
                 self.release(leg);
                 leg.end_hosted_jobs(bench);
             }

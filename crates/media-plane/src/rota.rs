@@ -35,6 +35,11 @@ impl Rota {
         self.legs.get(slot)?.get(number).copied()
     }
 
+    /// How many mixers are due in a slot.
+    pub(crate) fn mixers(&self, slot: usize) -> usize {
+        self.mixers.get(slot).map_or(0, Vec::len)
+    }
+
     /// The mixer that is due in a slot after so many others, before all legs.
     pub(crate) fn mixer(&self, slot: usize, number: usize) -> Option<u32> {
         self.mixers.get(slot)?.get(number).copied()

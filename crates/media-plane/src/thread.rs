@@ -137,9 +137,11 @@ impl MediaThread {
                 return;
             }
             self.clock.advance();
-            for number in 0.. {
-                let Some(mixer) = self.rota.mixer(slot, number) else { break };
-                self.tick_mixer(mixer, now);
+            // From the last to the first, for one that has nothing more to do leaves.
+            for number in (0..self.rota.mixers(slot)).rev() {
+                if let Some(mixer) = self.rota.mixer(slot, number) {
+                    self.tick_mixer(mixer, now);
+                }
             }
             for number in 0.. {
                 let Some(leg) = self.rota.leg(slot, number) else { break };

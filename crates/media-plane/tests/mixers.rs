@@ -298,6 +298,13 @@ fn a_leg_moves_from_one_mixer_to_another() {
     plane.join(b, lobby, MemberConfig::default()).unwrap();
     meeting.pass(200 * MS);
     assert_eq!(meeting.heard_by(&[0, 1, 2]), [vec![2], vec![], vec![0]]);
+    // Back before it has faded out.
+    plane.leave(a).unwrap();
+    plane.join(a, meeting.mixer, MemberConfig::default()).unwrap();
+    plane.leave(b).unwrap();
+    plane.join(b, meeting.mixer, MemberConfig::default()).unwrap();
+    meeting.pass(200 * MS);
+    assert_eq!(meeting.heard_by(&[0, 1, 2]), [vec![1, 2], vec![0, 2], vec![0, 1]]);
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub trait Senders {
 impl Mixer {
     /// What a member hears in this round at a rate. Each member may take it once in a round, in one way.
     pub fn samples(&mut self, member: MemberId, rate: SampleRate) -> &[i16] {
-        let Some(listener) = self.members.get_mut(member.0) else { return &[] };
+        let Some(listener) = self.members.known(member) else { return &[] };
         listener.has_listened = true;
         let key = listener.key;
         self.mixes.mix((key, rate), &mut self.sources, &mut self.members)
@@ -30,21 +30,21 @@ impl Mixer {
     ///
     /// Returns nothing where there is no encoder for it.
     pub fn payload(&mut self, member: MemberId, codec: Codec, senders: &mut impl Senders) -> Option<&[u8]> {
-        let listener = self.members.get_mut(member.0)?;
+        let listener = self.members.known(member)?;
         listener.has_listened = true;
         let (name, key, number) = (listener.name, listener.key, listener.share);
         if !self.shares.get(number).is_some_and(|share| share.is(codec)) {
             listener.followed = NOBODY;
             let mut payload = [0; MAX_PAYLOAD_BYTES];
-            let length = self.encode(member.0, key, senders.sender(name)?, &mut payload);
+            let length = self.encode(member.place, key, senders.sender(name)?, &mut payload);
             self.solo = payload;
             return self.solo.get(..length);
         }
         if self.shares.get(number)?.payload().is_none() {
-            self.fill_share(number, member.0, codec, senders)?;
+            self.fill_share(number, member.place, codec, senders)?;
         }
         let share = self.shares.get(number)?;
-        self.members.get_mut(member.0)?.followed = share.leader;
+        self.members.known(member)?.followed = share.leader;
         share.payload()
     }
 
@@ -52,10 +52,10 @@ impl Mixer {
     /// hear them. Its sender then goes on from what its far end got last.
     pub fn fade_out(&mut self, member: MemberId, sender: &mut AudioSender) -> Option<&[i16]> {
         let codec = sender.codec();
-        let listener = self.members.get(member.0).filter(|listener| listener.had_listened)?;
+        let listener = self.members.known(member).filter(|listener| listener.had_listened)?;
         let before = listener.key.before;
-        self.warm_up(member.0, sender);
-        let listener = self.members.get_mut(member.0)?;
+        self.warm_up(member.place, sender);
+        let listener = self.members.known(member)?;
         (listener.has_listened, listener.had_listened) = (false, false);
         let key = Key { before, now: 0 };
         (before != 0)

@@ -1,5 +1,6 @@
 //! Who is in a mixer.
 
+use super::MemberId;
 use super::mixes::Key;
 use super::seat::Seat;
 use super::shares::NOBODY;
@@ -19,6 +20,7 @@ pub(super) enum Stay {
 /// One in a mixer. What it brought along lies elsewhere, so that a round over thousands touches little memory.
 #[derive(Debug)]
 pub(super) struct Member {
+    pub(super) id: MemberId,
     pub(super) seat: Box<Seat>,
     pub(super) name: u64,
     pub(super) stay: Stay,
@@ -45,8 +47,9 @@ pub(super) struct Member {
 }
 
 impl Member {
-    fn new(seat: Box<Seat>) -> Self {
+    fn new(id: MemberId, seat: Box<Seat>) -> Self {
         Self {
+            id,
             name: seat.name,
             stay: Stay::In,
             is_muted: seat.is_muted,
@@ -80,13 +83,15 @@ pub(super) struct Members {
     free: Vec<u16>,
     leaving: Vec<u16>,
     max: usize,
+    /// How many have joined.
+    joined: u32,
 }
 
 impl Members {
     pub(super) fn new(max: usize) -> Self {
         let max = max.min(usize::from(NOBODY));
         let (free, leaving) = (Vec::with_capacity(max), Vec::with_capacity(max));
-        Self { all: Vec::with_capacity(max), free, leaving, max }
+        Self { all: Vec::with_capacity(max), free, leaving, max, joined: 0 }
     }
 
     pub(super) fn is_full(&self) -> bool {
@@ -94,17 +99,19 @@ impl Members {
     }
 
     /// Takes one in; gives the seat back where all places are taken.
-    pub(super) fn enter(&mut self, seat: Box<Seat>) -> Result<u16, Box<Seat>> {
+    pub(super) fn enter(&mut self, seat: Box<Seat>) -> Result<MemberId, Box<Seat>> {
         if self.is_full() {
             return Err(seat);
         }
-        let member = Some(Member::new(seat));
-        let at = self.free.pop().unwrap_or(self.all.len() as u16);
-        match self.all.get_mut(usize::from(at)) {
-            Some(place) => *place = member,
+        let place = self.free.pop().unwrap_or(self.all.len() as u16);
+        let id = MemberId { place, number: self.joined };
+        self.joined = self.joined.wrapping_add(1);
+        let member = Some(Member::new(id, seat));
+        match self.all.get_mut(usize::from(place)) {
+            Some(free) => *free = member,
             None => self.all.push(member),
         }
-        Ok(at)
+        Ok(id)
     }
 
     /// Lets one leave with the next round.
@@ -126,7 +133,7 @@ impl Members {
     }
 
     /// The next of those that are gone; with `is_now` also one that has not faded out.
-    pub(super) fn take_gone(&mut self, is_now: bool) -> Option<(u16, Member)> {
+    pub(super) fn take_gone(&mut self, is_now: bool) -> Option<Member> {
         let is_gone = |at: &u16| {
             let member = self.all.get(usize::from(*at)).and_then(Option::as_ref);
             is_now || member.is_none_or(|member| member.stay == Stay::Gone)
@@ -135,7 +142,12 @@ impl Members {
         let at = self.leaving.swap_remove(at);
         let member = self.all.get_mut(usize::from(at)).and_then(Option::take)?;
         self.free.push(at);
-        Some((at, member))
+        Some(member)
+    }
+
+    /// The member that is known to the outside by this, unless it is gone.
+    pub(super) fn known(&mut self, id: MemberId) -> Option<&mut Member> {
+        self.get_mut(id.place).filter(|member| member.id == id)
     }
 
     pub(super) fn get(&self, at: u16) -> Option<&Member> {

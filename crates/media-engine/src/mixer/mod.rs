@@ -46,9 +46,13 @@ pub const DEFAULT_TALKERS: usize = 4;
 /// The most members that can be heard at once. With more, nobody is understood, and every one makes the others softer.
 pub const MAX_TALKERS: usize = 6;
 
-/// A place in a mixer, for as long as its member stays.
+/// A member of a mixer, never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MemberId(u16);
+pub struct MemberId {
+    place: u16,
+    /// How many joined before.
+    number: u32,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -57,7 +61,7 @@ pub struct Mixer {
     round: u32,
     members: Members,
     /// Seats of those who have left.
-    left: VecDeque<Box<Seat>>,
+    left: VecDeque<(MemberId, Box<Seat>)>,
     sources: Sources,
     candidates: Candidates,
     mixes: Mixes,
@@ -100,25 +104,25 @@ impl Mixer {
         if self.members.is_full() {
             self.finish_leaving(true);
         }
-        self.members.enter(seat).map(MemberId)
+        self.members.enter(seat)
     }
 
     /// Lets a member go: it fades out with the next round, and is gone with the one after.
     pub fn leave(&mut self, member: MemberId) {
-        if let Some(leaving) = self.members.get(member.0) {
+        if let Some(leaving) = self.members.known(member) {
             self.dominant.forget(leaving.name);
+            self.members.leave(member.place);
         }
-        self.members.leave(member.0);
     }
 
-    /// The seat of one who has left, to be dropped where that may take its time.
-    pub fn poll_left(&mut self) -> Option<Box<Seat>> {
+    /// One who has left, and its seat, to be dropped where that may take its time.
+    pub fn poll_left(&mut self) -> Option<(MemberId, Box<Seat>)> {
         self.left.pop_front()
     }
 
     /// Says whether nobody hears a member.
     pub fn set_muted(&mut self, member: MemberId, is_muted: bool) {
-        let Some(member) = self.members.get_mut(member.0) else { return };
+        let Some(member) = self.members.known(member) else { return };
         member.is_muted = is_muted;
         if is_muted {
             member.voice.silence();
@@ -128,7 +132,7 @@ impl Mixer {
 
     /// Says who hears a member and whom it hears; returns what was said before, to be dropped elsewhere.
     pub fn set_audience(&mut self, member: MemberId, audience: Box<Audience>) -> Box<Audience> {
-        let Some(member) = self.members.get_mut(member.0) else { return audience };
+        let Some(member) = self.members.known(member) else { return audience };
         member.is_in_default_group = audience.is_in_default_group();
         member.is_private = audience.is_private();
         if !member.is_in_default_group || member.is_private {
@@ -144,7 +148,7 @@ impl Mixer {
         member: MemberId,
         converters: Box<Converters>,
     ) -> Option<Box<Converters>> {
-        let Some(member) = self.members.get_mut(member.0) else { return Some(converters) };
+        let Some(member) = self.members.known(member) else { return Some(converters) };
         if member.seat.converters.as_ref().is_some_and(|present| present.from() == converters.from()) {
             return Some(converters);
         }
@@ -155,7 +159,7 @@ impl Mixer {
     ///
     /// [`Self::payload`] answers in any case; only what is announced is shared.
     pub fn set_codec(&mut self, member: MemberId, codec: Option<Codec>) {
-        if let Some(member) = self.members.get_mut(member.0) {
+        if let Some(member) = self.members.known(member) {
             member.codec = codec;
         }
     }
@@ -183,9 +187,9 @@ impl Mixer {
 
     /// Takes out those who have faded, or all who leave.
     fn finish_leaving(&mut self, is_now: bool) {
-        while let Some((at, member)) = self.members.take_gone(is_now) {
-            self.sources.forget(at);
-            self.left.push_back(member.seat);
+        while let Some(member) = self.members.take_gone(is_now) {
+            self.sources.forget(member.id.place);
+            self.left.push_back((member.id, member.seat));
         }
     }
 }

@@ -28,13 +28,13 @@ impl Mixer {
     /// ([`crate::AudioReceiver::pull_voice`]).
     #[must_use]
     pub fn wants_sound(&self, member: MemberId) -> bool {
-        let member = self.members.get(member.0);
-        member.is_some_and(|member| member.is_audible() && (member.source.is_some() || !self.is_crowded))
+        let known = self.members.get(member.place).filter(|known| known.id == member);
+        known.is_some_and(|member| member.is_audible() && (member.source.is_some() || !self.is_crowded))
     }
 
     /// Takes a member's frame of this round. Who sends nothing need not be mentioned.
     pub fn hear(&mut self, member: MemberId, frame: &Frame, kind: FrameKind) {
-        let Some(heard) = self.members.get_mut(member.0) else { return };
+        let Some(heard) = self.members.known(member) else { return };
         heard.heard_in = self.round;
         if !heard.is_audible() {
             return;
@@ -46,7 +46,7 @@ impl Mixer {
             Some(at) if self.sources.get(at.into()).is_some_and(|source| source.rate() != frame.rate()) => {}
             Some(at) => self.sources.write(usize::from(at), frame.rate(), frame.samples()),
             None if has_sound && (has_voice || !self.is_crowded) => {
-                self.candidates.offer(member.0, has_voice, heard.voice.level_db(), frame);
+                self.candidates.offer(member.place, has_voice, heard.voice.level_db(), frame);
             }
             None => {}
         }
@@ -54,10 +54,10 @@ impl Mixer {
 
     /// Takes the frame of this round of a member whose sound is heard whoever else speaks.
     pub fn hear_prompt(&mut self, member: MemberId, frame: &Frame) {
-        let Some(heard) = self.members.get_mut(member.0).filter(|member| member.is_audible()) else { return };
+        let Some(heard) = self.members.known(member).filter(|member| member.is_audible()) else { return };
         heard.heard_in = self.round;
         if heard.source.is_none() {
-            heard.source = self.sources.admit(member.0, true).map(|at| at as u8);
+            heard.source = self.sources.admit(member.place, true).map(|at| at as u8);
         }
         if let Some(at) = heard.source {
             self.sources.write(usize::from(at), frame.rate(), frame.samples());
