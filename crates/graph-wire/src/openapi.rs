@@ -38,8 +38,8 @@ pub fn document(base: &str) -> Value {
         "info": {
             "title": "Hookswitch calls",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "The calls of the cloud-communications API of Microsoft Graph, as far as this server serves \
-                them. Every path is served below /app/calls too, every action under its qualified name \
+            "description": "Calls and meetings of the cloud-communications API of Microsoft Graph, as far as this server \
+                serves them. Every path is served below /app/calls too, every action under its qualified name \
                 (microsoft.graph.playPrompt) too.",
         },
         "servers": [{"url": base}],

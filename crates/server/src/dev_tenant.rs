@@ -110,7 +110,8 @@ fn meeting(
         attendees: Vec::new(),
         join_meeting_id: join_meeting_id.to_owned(),
         passcode: passcode.map(str::to_owned),
-        video_teleconference_id: None,
+        // The number of the documented example.
+        video_teleconference_id: (thread == WEEKLY_SYNC).then(|| "123456789".to_owned()),
         lobby_bypass: LobbyBypass { scope: LobbyBypassScope::Everyone, is_dial_in_bypass_enabled: true },
         is_admitting_left_to_organizers: false,
         allowed_presenters: AllowedPresenters::Everyone,

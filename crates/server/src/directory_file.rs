@@ -311,6 +311,18 @@ fn check(directory: &Directory) -> Result<()> {
         if let Some(app) = apps.find(|app| !directory.applications.contains_key(*app)) {
             bail!("the tenant {} has an access policy for {app}, which is not in the file", tenant.id);
         }
+        let policies = tenant.access_policies.values();
+        let lists = policies.filter_map(|policy| match policy {
+            AccessPolicy::All => None,
+            AccessPolicy::Users(users) => Some(users),
+        });
+        let mut users = lists.flatten();
+        if let Some(user) = users.find(|user| !directory.users.contains_key(*user)) {
+            bail!(
+                "the tenant {} has an access policy for the user {user}, who is not in the file",
+                tenant.id
+            );
+        }
     }
     let mut users = directory.users.values();
     if let Some(user) = users.find(|user| !directory.tenants.contains_key(&user.tenant)) {
@@ -412,6 +424,15 @@ mod tests {
             ("[[users]]\nid='j'\ntenant='t'\nname='J'\naddress='j@c'", "not in the file"),
             ("[[tenants]]\nid='t'\nname='T'\n[[tenants]]\nid='t'\nname='T'", "there twice"),
             ("[[tenants]]\nid='t'\nname='T'\ngrants={b=['Calls.Initate.All']}", "Calls.Initiate.All"),
+            (
+                "[[tenants]]\nid='t'\nname='T'\naccess-policies={b='all'}",
+                "policy for b, which is not in the file",
+            ),
+            ("[[tenants]]\nid='t'\nname='T'\naccess-policies={b='some'}", "access-policies"),
+            (
+                "[[applications]]\nid='b'\nname='B'\n[[tenants]]\nid='t'\nname='T'\naccess-policies={b=['u']}",
+                "policy for the user u, who is not in the file",
+            ),
         ];
         for (at, (file, message)) in cases.into_iter().enumerate() {
             let error = Folder::with(&format!("mistake{at}"), file).read(&Directory::default()).unwrap_err();

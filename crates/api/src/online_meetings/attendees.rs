@@ -5,8 +5,8 @@ use model::{IndexedDirectory, MeetingAttendee, MeetingRole, TenantId, User, User
 ///
 /// # Errors
 ///
-/// [`InvalidRequest`] where somebody that the tenant does not know is to present (documentation of
-/// `meetingParticipantInfo`).
+/// [`InvalidRequest`] where somebody who is in no directory is to present (documentation of `meetingParticipantInfo`).
+/// An id that the tenant does not know may be one of another directory.
 pub(super) fn settled(
     directory: &IndexedDirectory,
     tenant: &TenantId,
@@ -16,14 +16,18 @@ pub(super) fn settled(
         let role = attendee.role;
         match known(directory, tenant, &attendee) {
             Some(user) => Ok(filled_in(attendee, user)),
-            None if role == MeetingRole::Attendee => Ok(attendee),
+            None if role == MeetingRole::Attendee || has_id(&attendee) => Ok(attendee),
             None => Err(InvalidRequest::Member {
                 path: format!("participants.attendees[{index}].role"),
-                expected: "attendee, as the tenant does not know the person".to_owned(),
+                expected: "attendee, as nobody knows the person".to_owned(),
             }),
         }
     };
     attendees.into_iter().enumerate().map(settle).collect()
+}
+
+fn has_id(attendee: &MeetingAttendee) -> bool {
+    attendee.identity.user.as_ref().is_some_and(|user| user.id.is_some())
 }
 
 fn known<'a>(

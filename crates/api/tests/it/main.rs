@@ -9,6 +9,7 @@ mod fake_calls;
 mod fake_store;
 mod joining;
 mod live_calls;
+mod meeting_access;
 mod meeting_guesses;
 mod notifications;
 mod online_meetings;

@@ -66,6 +66,9 @@ async fn the_documented_meetings_are_found_in_both_tenants() {
             let url = meeting["joinWebUrl"].as_str().expect("an address");
             assert!(url.contains(tenant), "{url}");
 
+            let by_video =
+                "/v1.0/communications/onlineMeetings/?$filter=VideoTeleconferenceId%20eq%20'123456789'";
+            assert_eq!(bot.get(by_video).await.expect(200).json()["value"][0]["subject"], "Weekly sync");
             let by_url = format!("{}/?$filter=JoinWebUrl%20eq%20'{url}'", meetings_of(User::BOB));
             assert_eq!(bot.get(&by_url).await.expect(200).json()["value"][0]["id"], meeting["id"]);
         }
