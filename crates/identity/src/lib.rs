@@ -34,7 +34,7 @@ pub use key_ring::{Jwks, KeyRing, Rotation};
 pub use meeting_token::{MeetingToken, MeetingTokenError};
 pub use notification_signer::{NotificationSigner, NotificationSignerSettings};
 pub use oauth_error::OAuthError;
-pub use outside::{KeySource, KeySourceError, KeySourceFuture, OutsideIssuer};
+pub use outside::{ApplicationMark, KeySource, KeySourceError, KeySourceFuture, OutsideIssuer};
 pub use random::{random_guid, random_text};
 pub use secret::{SecretHashError, hash_secret, is_same_secret, is_sha256_of, verify_secret};
 pub use signing_key::{KeyError, PublicJwk, SigningKey, StoredKey};

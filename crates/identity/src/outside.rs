@@ -30,6 +30,17 @@ pub struct OutsideIssuer {
     pub role_claim: String,
     /// The tenant of its tokens, where they carry no `tid`.
     pub tenant: Option<TenantId>,
+    /// What tokens of applications have and those of people have not; `None` for what Entra ID and Keycloak have.
+    pub application_mark: Option<ApplicationMark>,
+}
+
+/// A claim, by name or path, with a value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApplicationMark {
+    /// The claim.
+    pub claim: String,
+    /// Its value, or one of them.
+    pub value: String,
 }
 
 /// Fetches key lists; whoever implements it bounds size and time, and guards against forbidden addresses.

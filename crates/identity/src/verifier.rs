@@ -148,7 +148,7 @@ impl Verifier {
             let settings = own.settings();
             ensure_audience(&claims, settings.audiences.iter().chain(&settings.bases))?;
             let expires_at = self.ensure_in_time(&claims, now)?;
-            return claims.principal("roles", None, expires_at);
+            return claims.own_principal(expires_at);
         }
         let Some(keys) = self.outside.iter().find(|keys| keys.is_issuer_of(issuer, tenant)) else {
             let is_own = self.own.as_ref().is_some_and(|own| own.is_issuer_of(issuer, tenant));
@@ -159,7 +159,7 @@ impl Verifier {
         let claims = signed_claims(token, &header, &key, &PUBLIC_KEY_ALGORITHMS)?;
         ensure_audience(&claims, &keys.issuer().audiences)?;
         let expires_at = self.ensure_in_time(&claims, now)?;
-        claims.principal(&keys.issuer().role_claim, keys.issuer().tenant.as_ref(), expires_at)
+        claims.outside_principal(keys.issuer(), expires_at)
     }
 
     fn ensure_in_time(&self, claims: &Claims, now: Timestamp) -> Result<Timestamp, TokenError> {

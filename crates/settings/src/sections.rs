@@ -144,7 +144,11 @@ sections! {
         key_lifetime: Duration = "30d";
         /// How far the clocks of others may be off.
         clock_skew: Duration = "5min";
-        /// Outside issuers whose tokens are accepted: tables of `issuer`, `audience`, `jwks_url`, `role_claim`.
+        /// Outside issuers whose tokens are accepted: tables of `issuer`, `audience`, `jwks_url`, and where they differ from
+        /// Entra ID's `role_claim`, `tenant` (Keycloak's tokens carry none), and `application_claim` with
+        /// `application_value`, by which tokens of applications are told from those of people. Without these two a token
+        /// is an application's if it has `idtyp` = `app`, `sub` the same as `oid` or as the client's id, or Keycloak's
+        /// `preferred_username` = `service-account-…`, and neither `scp` nor a session.
         trusted_issuers: Vec<TrustedIssuer> = "";
     }
 

@@ -156,11 +156,16 @@ pub struct TrustedIssuer {
     pub jwks_url: String,
     /// The claim that holds the permissions; `roles` where nothing is said.
     pub role_claim: String,
+    /// The tenant of its tokens, where they do not say it in `tid`.
+    pub tenant: Option<String>,
+    /// The claim, and its value, that tokens of applications have and those of people have not; where nothing is said, what
+    /// Entra ID and Keycloak have.
+    pub application_mark: Option<(String, String)>,
 }
 
 impl Value for Vec<TrustedIssuer> {
     fn expected() -> String {
-        "tables in the settings file, each [[identity.trusted_issuers]] with \"issuer\", \"audience\", \"jwks_url\" and, if wanted, \"role_claim\"".to_owned()
+        "tables in the settings file, each [[identity.trusted_issuers]] with \"issuer\", \"audience\", \"jwks_url\" and, if wanted, \"role_claim\", \"tenant\", \"application_claim\" with \"application_value\"".to_owned()
     }
 
     fn from_text(text: &str) -> Option<Self> {
@@ -176,13 +181,19 @@ impl Value for Vec<TrustedIssuer> {
 
     fn to_toml(&self) -> String {
         let one = |each: &TrustedIssuer| {
-            format!(
-                "{{ issuer = {}, audience = {}, jwks_url = {}, role_claim = {} }}",
-                quoted(&each.issuer),
-                quoted(&each.audience),
-                quoted(&each.jwks_url),
-                quoted(&each.role_claim)
-            )
+            let mut members = vec![
+                ("issuer", &each.issuer),
+                ("audience", &each.audience),
+                ("jwks_url", &each.jwks_url),
+                ("role_claim", &each.role_claim),
+            ];
+            members.extend(each.tenant.iter().map(|tenant| ("tenant", tenant)));
+            if let Some((claim, value)) = &each.application_mark {
+                members.extend([("application_claim", claim), ("application_value", value)]);
+            }
+            let members: Vec<_> =
+                members.iter().map(|(name, value)| format!("{name} = {}", quoted(value))).collect();
+            format!("{{ {} }}", members.join(", "))
         };
         listed(self.iter().map(one))
     }
@@ -190,7 +201,8 @@ impl Value for Vec<TrustedIssuer> {
 
 fn issuer(raw: &Raw) -> Option<TrustedIssuer> {
     let Raw::Table(members) = raw else { return None };
-    let known = ["issuer", "audience", "jwks_url", "role_claim"];
+    let known =
+        ["issuer", "audience", "jwks_url", "role_claim", "tenant", "application_claim", "application_value"];
     if members.keys().any(|member| !known.contains(&member.as_str())) {
         return None;
     }
@@ -198,13 +210,19 @@ fn issuer(raw: &Raw) -> Option<TrustedIssuer> {
         Some(Raw::Text(text)) if !text.is_empty() => Some(text.clone()),
         _ => None,
     };
-    let role_claim =
-        if members.contains_key("role_claim") { text("role_claim")? } else { "roles".to_owned() };
+    let optional = |name: &str| if members.contains_key(name) { text(name).map(Some) } else { Some(None) };
+    let application_mark = match (optional("application_claim")?, optional("application_value")?) {
+        (Some(claim), Some(value)) => Some((claim, value)),
+        (None, None) => None,
+        (Some(_), None) | (None, Some(_)) => return None,
+    };
     Some(TrustedIssuer {
         issuer: text("issuer")?,
         audience: text("audience")?,
         jwks_url: text("jwks_url")?,
-        role_claim,
+        role_claim: optional("role_claim")?.unwrap_or_else(|| "roles".to_owned()),
+        tenant: optional("tenant")?,
+        application_mark,
     })
 }
 

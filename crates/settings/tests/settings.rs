@@ -134,6 +134,7 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
         "outbound.hosts = { a = 1 }",
         "notifications.live_schedule = [1, 2]",
         "identity.trusted_issuers = [{ issuer = \"x\" }]",
+        "identity.trusted_issuers = [{ issuer = \"i\", audience = \"a\", jwks_url = \"j\", application_claim = \"c\" }]",
         "server.data_dir = 2020-01-01",
     ] {
         let key = wrong.split(' ').next().unwrap();
@@ -188,10 +189,16 @@ fn outside_issuers_are_tables_whose_role_claim_has_a_default() {
         audience = "calls"
         jwks_url = "https://keycloak.example/certs"
         role_claim = "realm_access.roles"
+        tenant = "contoso"
+        application_claim = "gty"
+        application_value = "client-credentials"
     "#;
     let issuers = with_file(Profile::Dev, file).unwrap().settings.identity.trusted_issuers;
     let claims: Vec<_> = issuers.iter().map(|issuer| issuer.role_claim.as_str()).collect();
     assert_eq!(claims, ["roles", "realm_access.roles"]);
+    assert_eq!((&issuers[0].tenant, &issuers[0].application_mark), (&None, &None));
+    assert_eq!(issuers[1].tenant.as_deref(), Some("contoso"));
+    assert_eq!(issuers[1].application_mark, Some(("gty".to_owned(), "client-credentials".to_owned())));
 }
 
 #[test]
@@ -216,7 +223,10 @@ fn lists_and_tables_can_be_written_in_a_variable() {
 
 #[test]
 fn what_is_printed_has_the_same_effect_when_read_again() {
-    let file = "[identity]\ntrusted_issuers = [{ issuer = \"i\", audience = \"a\", jwks_url = \"j\" }]";
+    let file = r#"identity.trusted_issuers = [
+        { issuer = "i", audience = "a", jwks_url = "j" },
+        { issuer = "i", audience = "a", jwks_url = "j", tenant = "t", application_claim = "c", application_value = "v" },
+    ]"#;
     for effective in [dev(&[], &[]), with_file(Profile::Dev, file)] {
         let effective = effective.unwrap();
         let again = with_file(Profile::Dev, &effective.to_string()).unwrap();

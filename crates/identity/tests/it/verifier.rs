@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use identity::{
-    Issuer, IssuerSettings, KeySource, KeySourceError, KeySourceFuture, OutsideIssuer, PrincipalKind,
-    TokenError, TokenSubject, Verifier, VerifierSettings,
+    ApplicationMark, Issuer, IssuerSettings, KeySource, KeySourceError, KeySourceFuture, OutsideIssuer,
+    PrincipalKind, TokenError, TokenSubject, Verifier, VerifierSettings,
 };
 use model::{AppId, Permission, TenantId};
 use serde_json::{Value, json};
@@ -138,13 +138,32 @@ fn entra() -> OutsideIssuer {
         jwks_url: "https://login.example/keys".to_owned(),
         role_claim: "roles".to_owned(),
         tenant: None,
+        application_mark: None,
     }
+}
+
+fn keycloak() -> OutsideIssuer {
+    OutsideIssuer {
+        issuer: "https://login.example/realms/voice".to_owned(),
+        role_claim: "realm_access.roles".to_owned(),
+        tenant: Some(TenantId::from(CONTOSO)),
+        ..entra()
+    }
+}
+
+fn keycloak_claims() -> Value {
+    json!({
+        "iss": "https://login.example/realms/voice", "aud": "api://calls", "azp": "Bot", "scope": "email profile",
+        "sub": "6f1c2b52-0000-4000-8000-000000000001", "preferred_username": "service-account-bot",
+        "realm_access": { "roles": ["Calls.Initiate.All"] }, "exp": NOW.as_secs() + 60,
+    })
 }
 
 fn v2_claims() -> Value {
     json!({
         "iss": format!("https://login.example/{CONTOSO}/v2.0"), "aud": ["api://other", "api://calls"],
         "azp": BOT, "tid": CONTOSO, "roles": ["Calls.JoinGroupCalls.All"], "ver": "2.0",
+        "sub": "0d7a1f8b-0000-4000-8000-000000000002", "oid": "0d7a1f8b-0000-4000-8000-000000000002",
         "exp": NOW.as_secs() + 3600, "nbf": NOW.as_secs(),
     })
 }
@@ -162,31 +181,65 @@ async fn a_trusted_issuers_token_of_the_second_format_is_accepted() {
     assert!(principal.roles.has(Permission::JOIN_GROUP_CALL));
 }
 
-#[tokio::test]
-async fn a_token_with_scopes_speaks_for_a_person() {
+/// Who speaks with a token of these claims, of which some are changed; null takes one away.
+async fn kind_of(issuer: OutsideIssuer, claims: Value, changed: Value) -> PrincipalKind {
+    let Value::Object(mut claims) = claims else { panic!("claims are an object") };
+    for (name, value) in changed.as_object().unwrap() {
+        claims.insert(name.clone(), value.clone());
+    }
+    claims.retain(|_, value| !value.is_null());
     let elsewhere = Elsewhere::new();
-    let mut claims = v2_claims();
-    claims["scp"] = json!("OnlineMeetings.ReadWrite");
-    let token = elsewhere.token(&claims);
-    let principal = trusting(entra(), elsewhere).verify(&token, NOW).await.unwrap();
-    assert_eq!(principal.kind, PrincipalKind::Delegated);
+    let token = elsewhere.token(&Value::Object(claims));
+    trusting(issuer, elsewhere).verify(&token, NOW).await.unwrap().kind
+}
+
+#[tokio::test]
+async fn only_what_is_known_to_be_an_applications_token_is_one() {
+    use PrincipalKind::{Application, Delegated};
+    let someone = "0d7a1f8b-0000-4000-8000-000000000003";
+    for (changed, kind) in [
+        (json!({}), Application),
+        (json!({ "sub": someone }), Delegated),
+        (json!({ "sub": someone, "idtyp": "app" }), Application),
+        (json!({ "idtyp": "user" }), Delegated),
+        (json!({ "scp": "OnlineMeetings.ReadWrite" }), Delegated),
+        (json!({ "sub": null, "oid": null }), Delegated),
+        (json!({ "sub": BOT, "oid": null }), Application),
+    ] {
+        assert_eq!(kind_of(entra(), v2_claims(), changed.clone()).await, kind, "{changed}");
+    }
+    for (changed, kind) in [
+        (json!({}), Application),
+        (json!({ "preferred_username": "john" }), Delegated),
+        (json!({ "preferred_username": null }), Delegated),
+        (json!({ "preferred_username": "service-account-other" }), Delegated),
+        (json!({ "sid": "a-session" }), Delegated),
+        (json!({ "session_state": "a-session" }), Delegated),
+    ] {
+        assert_eq!(kind_of(keycloak(), keycloak_claims(), changed.clone()).await, kind, "{changed}");
+    }
+}
+
+#[tokio::test]
+async fn a_mark_of_the_settings_alone_tells_applications_from_people() {
+    use PrincipalKind::{Application, Delegated};
+    let mark = ApplicationMark { claim: "gty".to_owned(), value: "client-credentials".to_owned() };
+    let issuer = OutsideIssuer { application_mark: Some(mark), ..keycloak() };
+    for (changed, kind) in [
+        (json!({ "gty": "client-credentials", "sid": "a-session" }), Application),
+        (json!({ "gty": ["other", "client-credentials"] }), Application),
+        (json!({ "gty": "password" }), Delegated),
+        (json!({}), Delegated),
+    ] {
+        assert_eq!(kind_of(issuer.clone(), keycloak_claims(), changed.clone()).await, kind, "{changed}");
+    }
 }
 
 #[tokio::test]
 async fn roles_may_lie_deeper_and_the_tenant_may_be_fixed() {
     let elsewhere = Elsewhere::new();
-    let claims = json!({
-        "iss": "https://login.example/realms/voice", "aud": "api://calls", "azp": "bot",
-        "realm_access": { "roles": ["Calls.Initiate.All"] }, "exp": NOW.as_secs() + 60,
-    });
-    let keycloak = OutsideIssuer {
-        issuer: "https://login.example/realms/voice".to_owned(),
-        role_claim: "realm_access.roles".to_owned(),
-        tenant: Some(TenantId::from(CONTOSO)),
-        ..entra()
-    };
-    let token = elsewhere.token(&claims);
-    let principal = trusting(keycloak, elsewhere).verify(&token, NOW).await.unwrap();
+    let token = elsewhere.token(&keycloak_claims());
+    let principal = trusting(keycloak(), elsewhere).verify(&token, NOW).await.unwrap();
     assert_eq!(principal.tenant.as_str(), CONTOSO);
     assert!(principal.roles.has(Permission::INITIATE));
 }

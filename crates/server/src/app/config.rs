@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use identity::{
-    IssuerSettings, NotificationSignerSettings, OutsideIssuer, Rotation, TokenEndpointSettings,
-    VerifierSettings,
+    ApplicationMark, IssuerSettings, NotificationSignerSettings, OutsideIssuer, Rotation,
+    TokenEndpointSettings, VerifierSettings,
 };
+use model::TenantId;
 use outbound::Policy;
 use settings::{Profile, Settings};
 
@@ -64,7 +65,11 @@ pub(super) fn outside_issuers(settings: &Settings) -> Vec<OutsideIssuer> {
             audiences: vec![issuer.audience.clone()],
             jwks_url: issuer.jwks_url.clone(),
             role_claim: issuer.role_claim.clone(),
-            tenant: None,
+            tenant: issuer.tenant.as_deref().map(TenantId::from),
+            application_mark: issuer
+                .application_mark
+                .as_ref()
+                .map(|(claim, value)| ApplicationMark { claim: claim.clone(), value: value.clone() }),
         })
         .collect()
 }
