@@ -144,6 +144,8 @@ sections! {
         key_lifetime: Duration = "30d";
         /// How far the clocks of others may be off.
         clock_skew: Duration = "5min";
+        /// Whether applications get tokens here. Without it they need one of an outside issuer.
+        token_endpoint: bool = "true";
         /// Outside issuers whose tokens are accepted: tables of `issuer`, `audience`, `jwks_url`, and where they differ from
         /// Entra ID's `role_claim`, `tenant` (Keycloak's tokens carry none), and `application_claim` with
         /// `application_value`, by which tokens of applications are told from those of people. Without these two a token

@@ -107,8 +107,8 @@ fn times(settings: &Settings) -> [Rule; 7] {
     ]
 }
 
-fn counts(settings: &Settings) -> [Rule; 5] {
-    let Settings { server, media, notifications, store, limits, .. } = settings;
+fn counts(settings: &Settings) -> [Rule; 6] {
+    let Settings { server, media, notifications, identity, store, limits, .. } = settings;
     // Arbitrary, far above the processors of any machine: threads that are asked for are started.
     let most_threads = 1_024;
     [
@@ -126,6 +126,11 @@ fn counts(settings: &Settings) -> [Rule; 5] {
             notifications.max_concurrent == 0 || notifications.max_concurrent_per_host == 0,
             "notifications.max_concurrent",
             "notifications.max_concurrent and notifications.max_concurrent_per_host have to be above 0",
+        ),
+        (
+            !identity.token_endpoint && identity.trusted_issuers.is_empty(),
+            "identity.trusted_issuers",
+            "empty although identity.token_endpoint is false: name an issuer, or no application can sign in",
         ),
         (store.readers == 0, "store.readers", "has to be above 0"),
         // A mixer numbers its members with 16 bits.

@@ -171,6 +171,7 @@ fn values_that_do_not_fit_together_are_refused_with_the_fix() {
         ("http.listen = \"\"\nhttps.listen = \"\"", "https.listen"),
         ("https.key = \"a.pem\"", "https.certificate"),
         ("store.readers = 0", "store.readers"),
+        ("identity.token_endpoint = false", "identity.trusted_issuers"),
     ] {
         let complaint = complaint(file);
         assert!(complaint.starts_with(&format!("{key}: ")), "{complaint}");

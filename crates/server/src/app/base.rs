@@ -100,22 +100,25 @@ impl Base {
         node: &Node,
         is_ready: &Arc<AtomicBool>,
     ) -> api::Api {
-        let endpoint =
-            TokenEndpoint::new(config::token_endpoint(settings, profile), Arc::clone(&self.issuer));
+        let own = settings.identity.token_endpoint.then(|| Arc::clone(&self.issuer));
+        let service = |issuer: &Arc<Issuer>| api::TokenService {
+            endpoint: Arc::new(TokenEndpoint::new(
+                config::token_endpoint(settings, profile),
+                Arc::clone(issuer),
+            )),
+            issuer: Arc::clone(issuer),
+        };
         api::Api {
             calls: Arc::new(node.calls()),
             store: Arc::clone(&self.store),
             directory: Arc::clone(&self.directory),
             verifier: Arc::new(Verifier::new(
                 config::verifier(settings),
-                Some(Arc::clone(&self.issuer)),
+                own.clone(),
                 config::outside_issuers(settings),
                 Box::new(Keys(self.outbound.clone())),
             )),
-            tokens: Some(api::TokenService {
-                endpoint: Arc::new(endpoint),
-                issuer: Arc::clone(&self.issuer),
-            }),
+            tokens: own.as_ref().map(service),
             notification_signer: Arc::clone(&self.signer),
             clock: Arc::new(ApiClock(self.clock)),
             operations: self.operations(node, is_ready),

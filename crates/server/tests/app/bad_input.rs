@@ -1,14 +1,16 @@
 //! Requests that are wrong get the documented error, and the server serves the next one.
 
+use std::path::Path;
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderValue, Method};
 use serde_json::{Value, json};
-use testkit::{App, Bot, User, bare, request};
+use testkit::{App, Bot, Options, Server, User, Webhook, bare, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::support::{Stage, prompts};
+use crate::support::{PROGRAM, Stage, prompts};
 
 const CALLS: &str = "/v1.0/communications/calls";
 
@@ -66,6 +68,26 @@ async fn the_token_endpoint_refuses_as_clients_expect() {
     assert_eq!(ask(App::CONTOSO, bot, "wrong").await, (401, "invalid_client".to_owned()));
     assert_eq!(ask(App::CONTOSO, "nobody", App::SECRET).await, (401, "invalid_client".to_owned()));
     assert_eq!(ask("nowhere", bot, App::SECRET).await, (400, "invalid_request".to_owned()));
+}
+
+#[tokio::test]
+async fn a_server_that_leaves_tokens_to_others_issues_none() {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("no_token_endpoint.toml");
+    let settings = r#"
+        [identity]
+        token_endpoint = false
+        [[identity.trusted_issuers]]
+        issuer = "https://keycloak.example/realms/voice"
+        audience = "calls"
+        jwks_url = "https://keycloak.example/realms/voice/certs"
+        role_claim = "realm_access.roles"
+        tenant = "aa67bd4c-8475-432d-bd41-39f255720e0a"
+    "#;
+    std::fs::write(&file, settings).unwrap();
+    let webhook = Webhook::start().await;
+    let server = Server::start(PROGRAM, &webhook, Options::new().with("config", file.display())).await;
+    let reply = Bot::ask_for_token(&server, App::CONTOSO, App::CALLING_BOT.id, App::SECRET).await;
+    assert_eq!(reply.status, 404);
 }
 
 #[tokio::test]
@@ -292,7 +314,7 @@ async fn octets_that_are_no_http_cost_only_their_connection() {
 
 #[tokio::test]
 async fn more_calls_than_an_application_may_have_are_a_429() {
-    let stage = Stage::with(testkit::Options::new().with("limits.calls_per_app", "2")).await;
+    let stage = Stage::with(Options::new().with("limits.calls_per_app", "2")).await;
     let first = stage.call(User::BOB).await;
     stage.call(User::BOB).await;
 
