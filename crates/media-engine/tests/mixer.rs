@@ -428,6 +428,93 @@ fn prompts_are_heard_by_all_whoever_speaks() {
     assert!(!table.heard_by(0, 20).contains(&4));
 }
 
+/// A listener, twice as many voices as are heard at once, and more prompts than there are places; the prompts play.
+fn a_table_full_of_prompts(max_talkers: usize) -> (Table, std::ops::Range<usize>) {
+    let mut table = Table::new(max_talkers);
+    let prompts = 1 + 2 * max_talkers..21 + 2 * max_talkers;
+    table.seat(&vec![HZ16; prompts.end]);
+    for prompt in prompts.clone() {
+        table.members[prompt].is_prompt = true;
+        table.speak(prompt, 400.0);
+    }
+    table.run(30);
+    (table, prompts)
+}
+
+#[test]
+fn prompts_leave_places_for_all_talkers_and_for_those_who_take_over() {
+    for max_talkers in [1, 4, 6] {
+        let (mut table, prompts) = a_table_full_of_prompts(max_talkers);
+        let (first, second) = (1..=max_talkers, max_talkers + 1..=2 * max_talkers);
+
+        first.clone().for_each(|voice| table.speak(voice, 1_000.0));
+        table.run(20);
+        assert_eq!(table.heard_by(0, 10), first.clone().chain(prompts.clone()).collect::<Vec<_>>());
+
+        first.for_each(|voice| table.speak(voice, 0.0));
+        second.clone().for_each(|voice| table.speak(voice, 3_000.0));
+        table.run(3);
+        assert_eq!(table.heard_by(0, 2), second.chain(prompts).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn prompts_that_share_a_place_are_heard_by_all_but_each_other() {
+    let (mut table, prompts) = a_table_full_of_prompts(4);
+    let all: Vec<usize> = prompts.clone().collect();
+    let (own, sharing) = all.split_at(7);
+
+    assert_eq!(table.heard_by(0, 20), all);
+    assert_eq!(table.heard_by(own[0], 20), all[1..]);
+    assert_eq!(table.heard_by(sharing[0], 20), own);
+
+    table.members[own[1]].is_sending = false;
+    table.members[sharing[1]].is_sending = false;
+    table.mixer.set_muted(table.members[sharing[2]].id, true);
+    table.run(30);
+    let left: Vec<usize> =
+        prompts.filter(|prompt| ![own[1], sharing[1], sharing[2]].contains(prompt)).collect();
+    assert_eq!(table.heard_by(0, 20), left);
+    assert_eq!(table.heard_by(sharing[1], 20), left);
+
+    sharing.iter().for_each(|prompt| table.members[*prompt].is_sending = false);
+    table.run(30);
+    assert_eq!(table.heard_by(0, 20), [own[0], own[2], own[3], own[4], own[5], own[6]]);
+    table.members[sharing[0]].is_sending = true;
+    table.run(30);
+    assert!(table.heard_by(sharing[0], 20).contains(&own[6]) && table.heard_by(0, 20).contains(&sharing[0]));
+}
+
+#[test]
+fn prompts_of_any_rate_share_a_place() {
+    let mut table = Table::new(6);
+    table.seat(&[HZ8, HZ48, HZ48, HZ8, HZ16, HZ8, HZ16, HZ48]);
+    for prompt in 2..8 {
+        table.members[prompt].is_prompt = true;
+        table.speak(prompt, 2_000.0);
+    }
+    table.run(30);
+    for (listener, speaker) in [0, 1].into_iter().flat_map(|listener| (2..8).map(move |n| (listener, n))) {
+        let share = table.share(listener, speaker, 20);
+        assert!((share - 2_000.0).abs() < 80.0, "{share} of {speaker} in {listener}");
+    }
+}
+
+#[test]
+fn private_prompts_leave_a_place_for_those_of_all() {
+    let mut table = Table::new(6);
+    table.seat(&[HZ16; 12]);
+    for prompt in 1..11 {
+        table.members[prompt].is_prompt = true;
+        table.speak(prompt, 1_000.0);
+        table.route(prompt, true, Some(&[11]));
+    }
+    table.route(10, true, None);
+    table.run(30);
+    assert_eq!(table.heard_by(0, 20), [10]);
+    assert_eq!(table.heard_by(11, 20), [1, 2, 3, 10]);
+}
+
 #[test]
 fn a_muted_one_is_not_heard_and_does_not_lead() {
     let mut table = Table::new(4);

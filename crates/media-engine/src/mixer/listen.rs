@@ -23,7 +23,7 @@ impl Mixer {
         let Some(listener) = self.members.known(member) else { return &[] };
         listener.has_listened = true;
         let key = listener.key;
-        self.mixes.mix((key, rate), &mut self.sources, &mut self.members)
+        self.mixes.mix((key, rate), &mut self.sources, (&mut self.members, &mut self.chorus))
     }
 
     /// What a member hears in this round, encoded: by its own encoder, or by that of another member who hears the same.
@@ -58,8 +58,13 @@ impl Mixer {
         let listener = self.members.known(member)?;
         (listener.has_listened, listener.had_listened) = (false, false);
         let key = Key { before, now: 0 };
-        (before != 0)
-            .then(|| self.mixes.mix((key, codec.sample_rate()), &mut self.sources, &mut self.members))
+        (before != 0).then(|| {
+            self.mixes.mix(
+                (key, codec.sample_rate()),
+                &mut self.sources,
+                (&mut self.members, &mut self.chorus),
+            )
+        })
     }
 
     /// Has the leader of a share encode for all, or the member itself where the leader cannot.
@@ -96,7 +101,7 @@ impl Mixer {
     ) -> usize {
         self.warm_up(member, sender);
         let rate = sender.codec().sample_rate();
-        let samples = self.mixes.mix((key, rate), &mut self.sources, &mut self.members);
+        let samples = self.mixes.mix((key, rate), &mut self.sources, (&mut self.members, &mut self.chorus));
         let length = sender.encode(samples, payload);
         if let Some(member) = self.members.get_mut(member) {
             member.encoded_in = self.round;

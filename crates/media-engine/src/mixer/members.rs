@@ -32,6 +32,8 @@ pub(super) struct Member {
     pub(super) voice: Voice,
     /// The round of its last frame.
     pub(super) heard_in: u32,
+    /// The last round in which its prompt shared a place with others.
+    pub(super) shared_in: u32,
     /// In what it is sent what it hears.
     pub(super) codec: Option<Codec>,
     pub(super) key: Key,
@@ -59,6 +61,7 @@ impl Member {
             source: None,
             voice: Voice::default(),
             heard_in: 0,
+            shared_in: 0,
             codec: None,
             key: Key::default(),
             last_key: Key::default(),

@@ -4,6 +4,7 @@
 //! fades in; who is gone fades out, with its own sound where that is still there, else with what it was in the round
 //! before, backwards. So a change of any kind is a ramp and not a step, and needs no memory in the mix.
 
+use super::chorus::Chorus;
 use super::members::Members;
 use super::sources::{Sources, places};
 use super::{gain, mask};
@@ -59,13 +60,13 @@ impl Mixes {
         &mut self,
         (key, rate): (Key, SampleRate),
         sources: &mut Sources,
-        members: &mut Members,
+        (members, chorus): (&mut Members, &mut Chorus),
     ) -> &[i16] {
         let made = self.made.get(self.parity).map_or(&[][..], |made| &made[..]);
         let found = made.iter().position(|mix| mix.is_none_or(|mix| mix == (key, rate)));
         let at = found.unwrap_or(MAX_MIXES);
         if made.get(at).copied().flatten().is_none() {
-            self.make(at, (key, rate), sources, members);
+            self.make(at, (key, rate), sources, (members, chorus));
         }
         self.samples(self.parity, at, rate)
     }
@@ -88,11 +89,16 @@ impl Mixes {
         at: usize,
         (key, rate): (Key, SampleRate),
         sources: &mut Sources,
-        members: &mut Members,
+        (members, chorus): (&mut Members, &mut Chorus),
     ) {
         for source in places(key.before | key.now) {
-            let owner = sources.get(source).and_then(|source| members.get_mut(source.owner));
-            sources.convert(source, rate, owner.and_then(|owner| owner.seat.converters.as_deref_mut()));
+            let Some(found) = sources.get(source) else { continue };
+            let converters = if found.is_shared() {
+                Some(&mut chorus.converters)
+            } else {
+                members.get_mut(found.owner).and_then(|owner| owner.seat.converters.as_deref_mut())
+            };
+            sources.convert(source, rate, converters);
         }
         let start = at * MAX_FRAME_SAMPLES;
         let room = self.samples.get_mut(self.parity);

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | who has joined, and what it brought along | `members`, `seat` |
 //! | who speaks | `voice`; who would like to be heard: `candidates`; who is heard: `round` |
-//! | the sound of those that are heard | `sources`, how loud: `gain` |
+//! | the sound of those that are heard | `sources`, how loud: `gain`; of too many prompts: `chorus` |
 //! | what is heard | `mixes`; as payloads: `shares` |
 //! | who leads | `dominant` |
 //!
@@ -17,6 +17,7 @@
 //! hears, as a payload ([`Mixer::payload`]) or as samples ([`Mixer::samples`]). Nothing in a round allocates.
 
 mod candidates;
+mod chorus;
 mod dominant;
 mod gain;
 mod listen;
@@ -31,6 +32,7 @@ mod voice;
 use std::collections::VecDeque;
 
 use self::candidates::Candidates;
+use self::chorus::Chorus;
 use self::dominant::Dominant;
 pub use self::listen::Senders;
 use self::members::Members;
@@ -64,6 +66,7 @@ pub struct Mixer {
     left: VecDeque<(MemberId, Box<Seat>)>,
     sources: Sources,
     candidates: Candidates,
+    chorus: Chorus,
     mixes: Mixes,
     shares: Shares,
     dominant: Dominant,
@@ -87,6 +90,7 @@ impl Mixer {
             left: VecDeque::with_capacity(max_members),
             sources: Sources::new(),
             candidates: Candidates::new(),
+            chorus: Chorus::new(),
             mixes: Mixes::new(),
             shares: Shares::new(),
             dominant: Dominant::default(),
@@ -174,6 +178,7 @@ impl Mixer {
     pub fn rest(&mut self) {
         self.finish_leaving(true);
         self.sources.clear();
+        self.chorus.clear();
         self.shares.clear();
         self.dominant = Dominant::default();
         self.is_crowded = false;

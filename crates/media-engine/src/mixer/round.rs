@@ -5,8 +5,8 @@ use super::members::{Member, Stay};
 use super::mixes::Key;
 use super::shares::NOBODY;
 use super::sources::{MAX_SOURCES, State, places};
-use super::{MemberId, Mixer, mask};
-use crate::{Codec, Frame, FrameKind};
+use super::{MemberId, Mixer, chorus, mask};
+use crate::{Codec, Frame, FrameKind, MAX_TALKERS};
 
 /// How much louder somebody has to be to take the place of a talker.
 const MARGIN_DB: f32 = 6.0;
@@ -20,6 +20,7 @@ impl Mixer {
         self.sources.begin(self.round);
         self.mixes.begin(self.round);
         self.candidates.clear();
+        self.chorus.clear();
         self.finish_leaving(false);
         self.members.see_off();
     }
@@ -53,19 +54,30 @@ impl Mixer {
     }
 
     /// Takes the frame of this round of a member whose sound is heard whoever else speaks.
+    ///
+    /// However many prompts there are, they leave places for all talkers. Those that come after the first few share a
+    /// place, and stay there until they end: all but they themselves hear them. A prompt with an audience of its own
+    /// shares no place, and is not heard until there is one.
     pub fn hear_prompt(&mut self, member: MemberId, frame: &Frame) {
         let Some(heard) = self.members.known(member).filter(|member| member.is_audible()) else { return };
         heard.heard_in = self.round;
-        if heard.source.is_none() {
+        let is_sharing = !heard.is_private && heard.shared_in == self.round.wrapping_sub(1);
+        // One more is kept for those that share.
+        let has_place = self.sources.own_prompts() + 1 < max_prompts(self.max_talkers);
+        if heard.source.is_none() && has_place && !is_sharing {
             heard.source = self.sources.admit(member.place, true).map(|at| at as u8);
         }
         if let Some(at) = heard.source {
             self.sources.write(usize::from(at), frame.rate(), frame.samples());
+        } else if !heard.is_private {
+            heard.shared_in = self.round;
+            self.chorus.add(self.round, frame, heard.seat.converters.as_deref_mut());
         }
     }
 
     /// Decides who is heard by whom in this round, once all frames are there.
     pub fn select(&mut self) {
+        self.hear_chorus();
         let sending = self.count_sending();
         self.is_crowded = sending > self.max_talkers;
         let talkers = self.dismiss_silent();
@@ -74,6 +86,14 @@ impl Mixer {
         self.route();
         self.share();
         self.follow_dominant();
+    }
+
+    /// Takes the prompts that share a place.
+    fn hear_chorus(&mut self) {
+        let Some(samples) = self.chorus.sum() else { return };
+        if let Some(at) = self.sources.shared().or_else(|| self.sources.admit(NOBODY, true)) {
+            self.sources.write(at, chorus::RATE, samples);
+        }
     }
 
     fn count_sending(&mut self) -> usize {
@@ -95,11 +115,13 @@ impl Mixer {
                 continue;
             };
             let owner = self.members.get(source.owner).filter(|owner| owner.is_audible());
-            let stays = owner.is_some_and(|owner| {
-                let is_talking =
-                    if self.is_crowded { owner.voice.is_speaking() } else { owner.voice.is_sending() };
-                self.sources.has_sound(at) && (source.is_prompt || is_talking)
-            });
+            let may_stay = source.is_shared()
+                || owner.is_some_and(|owner| {
+                    let is_talking =
+                        if self.is_crowded { owner.voice.is_speaking() } else { owner.voice.is_sending() };
+                    source.is_prompt || is_talking
+                });
+            let stays = may_stay && self.sources.has_sound(at);
             if !stays {
                 self.dismiss(at);
             } else if !source.is_prompt {
@@ -154,9 +176,11 @@ impl Mixer {
             match self.members.get(source.owner) {
                 Some(owner) if owner.is_private => private |= mask(at),
                 Some(owner) if owner.is_in_default_group => public |= mask(at),
+                None if source.is_shared() => public |= mask(at),
                 Some(_) | None => {}
             }
         }
+        let shared = self.sources.shared();
         for at in self.members.numbers() {
             let Some(member) = self.members.get(at) else { continue };
             let mut now = if member.is_in_default_group { public } else { 0 };
@@ -166,7 +190,9 @@ impl Mixer {
                     now |= mask(source);
                 }
             }
-            now &= !member.source.map_or(0, |source| mask(usize::from(source)));
+            let own = member.source.map(usize::from);
+            let own = own.or_else(|| shared.filter(|_| member.shared_in == self.round));
+            now &= !own.map_or(0, mask);
             if member.stay != Stay::In {
                 now = 0;
             }
@@ -209,6 +235,14 @@ impl Mixer {
         self.dominant.observe(speakers);
     }
 }
+
+/// Places for prompts: those that so many talkers do not need, and as many who fade as they take over.
+const fn max_prompts(max_talkers: usize) -> usize {
+    MAX_SOURCES - 2 * max_talkers
+}
+
+// Even with the most talkers some prompts have places of their own.
+const _: () = assert!(max_prompts(MAX_TALKERS) >= 2);
 
 /// Whether payloads of a codec depend on those before.
 pub(super) const fn has_memory(codec: Codec) -> bool {

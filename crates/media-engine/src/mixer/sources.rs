@@ -1,11 +1,12 @@
 //! The few that are heard: their sound of this round and of the one before, at every rate that somebody listens at.
 
 use super::seat::Converters;
+use super::shares::NOBODY;
 use super::{gain, mask};
 use crate::{MAX_FRAME_SAMPLES, SampleRate};
 
-/// Sources at once: talkers, those that fade away as others take their place, and prompts.
-pub(super) const MAX_SOURCES: usize = 12;
+/// Sources at once: talkers, those that fade away as others take their place, and prompts; as many as a set has bits.
+pub(super) const MAX_SOURCES: usize = 16;
 
 /// Samples of a frame at all three rates.
 const SAMPLES: usize = 160 + 320 + MAX_FRAME_SAMPLES;
@@ -25,7 +26,7 @@ pub(super) enum State {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Source {
     pub(super) state: State,
-    /// The member that it comes from.
+    /// The member that it comes from; nobody for the prompts that share a place.
     pub(super) owner: u16,
     /// Whether it is heard whoever else speaks.
     pub(super) is_prompt: bool,
@@ -47,6 +48,11 @@ impl Source {
         peak: 0,
         gain: (1.0, 1.0),
     };
+
+    /// Whether it is the place that prompts share.
+    pub(super) fn is_shared(&self) -> bool {
+        self.is_prompt && self.owner == NOBODY
+    }
 
     /// The rate of its own frames.
     pub(super) fn rate(&self) -> SampleRate {
@@ -111,6 +117,16 @@ impl Sources {
         let at = self.all.iter().position(|source| source.state == State::Free)?;
         *self.all.get_mut(at)? = Source { state: State::Live, owner, is_prompt, ..Source::FREE };
         Some(at)
+    }
+
+    /// The place that prompts share, while there is one.
+    pub(super) fn shared(&self) -> Option<usize> {
+        self.live().find(|(_, source)| source.is_shared()).map(|(at, _)| at)
+    }
+
+    /// How many prompts have a place of their own.
+    pub(super) fn own_prompts(&self) -> usize {
+        self.live().filter(|(_, source)| source.is_prompt && !source.is_shared()).count()
     }
 
     /// Lets one be heard for the last time in this round.
