@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use model::{AudioRoutingGroup, ParticipantId, RoutingMode};
+use model::{AudioRoutingGroup, CallId, ParticipantId, RoutingMode};
 
 use crate::Rejection;
 
@@ -10,17 +10,29 @@ use crate::Rejection;
 /// besides does not change. So whispering is a group from the coach to the one coached.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Groups {
-    all: BTreeMap<String, AudioRoutingGroup>,
+    all: BTreeMap<String, Kept>,
+}
+
+/// A group, and the application's call that made it.
+#[derive(Clone, Debug)]
+struct Kept {
+    group: AudioRoutingGroup,
+    by: CallId,
 }
 
 impl Groups {
     pub(super) fn iter(&self) -> impl Iterator<Item = &AudioRoutingGroup> {
-        self.all.values()
+        self.all.values().map(|kept| &kept.group)
+    }
+
+    pub(super) fn get(&self, id: &str) -> Option<&AudioRoutingGroup> {
+        self.all.get(id).map(|kept| &kept.group)
     }
 
     pub(super) fn create(
         &mut self,
         group: AudioRoutingGroup,
+        by: CallId,
         is_member: impl Fn(ParticipantId) -> bool,
         most: usize,
     ) -> Result<(), Rejection> {
@@ -31,7 +43,7 @@ impl Groups {
             return Err(Rejection::TooManyGroups);
         }
         check(&group, is_member)?;
-        self.all.insert(group.id.clone(), group);
+        self.all.insert(group.id.clone(), Kept { group, by });
         Ok(())
     }
 
@@ -42,7 +54,7 @@ impl Groups {
     ) -> Result<(), Rejection> {
         let Some(known) = self.all.get_mut(&group.id) else { return Err(Rejection::GroupNotFound) };
         check(&group, is_member)?;
-        *known = group;
+        known.group = group;
         Ok(())
     }
 
@@ -50,18 +62,23 @@ impl Groups {
         self.all.remove(id).map(|_| ()).ok_or(Rejection::GroupNotFound)
     }
 
+    /// Deletes what a call made.
+    pub(super) fn delete_of(&mut self, by: CallId) {
+        self.all.retain(|_, kept| kept.by != by);
+    }
+
     /// Forgets someone who left, and groups that it leaves without a source or a receiver.
     pub(super) fn forget(&mut self, participant: ParticipantId) {
-        for group in self.all.values_mut() {
+        for Kept { group, .. } in self.all.values_mut() {
             group.sources.retain(|source| *source != participant);
             group.receivers.retain(|receiver| *receiver != participant);
         }
-        self.all.retain(|_, group| !group.sources.is_empty() && !group.receivers.is_empty());
+        self.all.retain(|_, Kept { group, .. }| !group.sources.is_empty() && !group.receivers.is_empty());
     }
 
     /// Who alone hears someone; `None` where it is no source.
     pub(super) fn audience_of(&self, source: ParticipantId) -> Option<Vec<ParticipantId>> {
-        let mut groups = self.all.values().filter(|group| group.sources.contains(&source)).peekable();
+        let mut groups = self.iter().filter(|group| group.sources.contains(&source)).peekable();
         groups.peek()?;
         let mut audience: Vec<_> = groups.flat_map(|group| group.receivers.iter().copied()).collect();
         audience.sort_unstable();

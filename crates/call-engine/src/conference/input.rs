@@ -50,10 +50,12 @@ pub enum ConferenceInput {
     },
     /// The meeting's settings changed.
     MeetingChanged(Box<OnlineMeeting>),
-    /// The music of someone on hold plays, or cannot be played.
+    /// The music of someone on hold plays, or cannot be played. Says nothing about a hold that is over.
     SoundStarted {
         /// Who hears it.
         participant: ParticipantId,
+        /// The operation that took them aside.
+        operation: OperationId,
         /// Whether it plays.
         result: Result<(), Outcome>,
     },
@@ -222,8 +224,15 @@ pub enum ConferenceEffect {
 /// What is played to someone who is not connected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sound {
-    /// Music for someone taken aside, the server's own without a prompt.
-    Hold(Option<MediaPrompt>),
+    /// Music for someone taken aside.
+    Hold {
+        /// The application's call that asked for it: the prompt is fetched in its name.
+        by: CallId,
+        /// Tells one hold from the next in [`ConferenceInput::SoundStarted`].
+        operation: OperationId,
+        /// What is heard; the server's own music without one.
+        prompt: Option<MediaPrompt>,
+    },
     /// The sound of waiting to be let in.
     Lobby,
 }

@@ -22,9 +22,44 @@ impl Conference {
         for participant in called {
             self.send_away(participant, Outcome::CancelledByBot, now);
         }
+        self.undo(call, now);
         self.gone(id, now);
+        self.free_people(now);
         self.rosters.forget(call);
         self.tell(call, ConferenceEvent::Ended(outcome));
+    }
+
+    /// Takes back what an application imposed on others that nobody else may know of.
+    fn undo(&mut self, call: CallId, now: Timestamp) {
+        if let Some(hold) = self.hold.as_mut().filter(|hold| hold.by == call) {
+            // Its operation ends with the call.
+            hold.is_starting = false;
+            let participant = hold.participant;
+            self.take_back(participant, JobResult::Done, now);
+        }
+        let before = self.routes();
+        self.groups.delete_of(call);
+        self.show_routes(&before);
+    }
+
+    /// Once the last application has left, people talk as in any call: nobody could unmute them any more.
+    fn free_people(&mut self, now: Timestamp) {
+        if self.members.values().any(|member| member.app().is_some()) {
+            return;
+        }
+        let people = self.members.iter().filter(|(_, member)| member.is_person());
+        let people: Vec<ParticipantId> = people.map(|(id, _)| *id).collect();
+        for id in people {
+            self.set_muted(id, now, |member| member.is_muted_by_server = false);
+            let Some(member) = self.members.get_mut(&id).filter(|member| !member.is_in_default_group) else {
+                continue;
+            };
+            member.is_in_default_group = true;
+            if matches!(member.state, State::In) {
+                let audience = self.groups.audience_of(id);
+                self.act(ConferenceEffect::SetRoute { participant: id, is_in_default_group: true, audience });
+            }
+        }
     }
 
     /// Ends someone's part from this side.

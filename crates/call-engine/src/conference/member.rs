@@ -1,6 +1,6 @@
 use model::{
     CallId, MediaDirection, MediaStream, MeetingRole, Modality, OperationId, Participant, ParticipantId,
-    RecordingInfo, RosterParticipant, Timestamp,
+    RecordingInfo, RosterParticipant, Timestamp, UserId,
 };
 
 /// Someone of a conference: in it, waiting, or being called.
@@ -9,6 +9,8 @@ pub(super) struct Member {
     pub(super) info: Participant,
     pub(super) side: Side,
     pub(super) state: State,
+    /// What it is to a meeting, whose settings make a role of it.
+    pub(super) standing: Standing,
     pub(super) role: Option<MeetingRole>,
     /// The number of its sound.
     pub(super) source: u32,
@@ -22,6 +24,19 @@ pub(super) struct Member {
     pub(super) recording: Option<RecordingInfo>,
     /// When it changed last, counted over the conference.
     pub(super) changed: u64,
+}
+
+/// What a member is to a meeting.
+#[derive(Clone, Debug)]
+pub(super) enum Standing {
+    /// An application of the directory.
+    Application,
+    /// Someone from outside.
+    Guest,
+    /// Nobody.
+    Picture,
+    /// A user of the directory.
+    User(UserId),
 }
 
 /// What a member is to this server.

@@ -40,7 +40,7 @@ use self::groups::Groups;
 pub use self::input::{
     ConferenceAnswer, ConferenceEffect, ConferenceEvent, ConferenceInput, ConferenceRequest, Joining, Sound,
 };
-use self::member::{App, Invitation, Member, SOURCES_PER_MEMBER, Side, State};
+use self::member::{App, Invitation, Member, SOURCES_PER_MEMBER, Side, Standing, State};
 use self::requests::Question;
 use self::rosters::Rosters;
 
@@ -114,12 +114,14 @@ struct Inviting {
     failure: Outcome,
 }
 
-/// Who is taken aside, and what is told when the music plays.
+/// Who is taken aside, and who asked for it.
 #[derive(Clone, Copy, Debug)]
 struct Hold {
     participant: ParticipantId,
-    /// The call and operation that wait for it to play.
-    starting: Option<(CallId, OperationId)>,
+    by: CallId,
+    operation: OperationId,
+    /// Whether the call is still to be told that the music plays.
+    is_starting: bool,
 }
 
 impl Conference {
@@ -172,8 +174,10 @@ impl Conference {
             ConferenceInput::Leave { call } => self.leave(call, Outcome::EndedByBot, now),
             ConferenceInput::Leg { participant, event } => self.leg_event(participant, event, now),
             ConferenceInput::MeetingChanged(meeting) => self.meeting_changed(meeting, now),
-            ConferenceInput::SoundStarted { participant, result } => {
-                self.sound_started(participant, result, now);
+            ConferenceInput::SoundStarted { participant, operation, result } => {
+                if self.is_on_hold(participant, operation) {
+                    self.sound_started(participant, result, now);
+                }
             }
         }
         self.settle(now);
@@ -238,15 +242,24 @@ impl Conference {
         Some(shown.into_iter().map(|(id, member)| member.shown(*id)).collect())
     }
 
-    /// The private routes of sound.
-    pub fn groups(&self) -> impl Iterator<Item = &AudioRoutingGroup> {
-        self.groups.iter()
+    /// The private routes of sound, none for a call that is not in.
+    pub fn groups_for(&self, call: CallId) -> impl Iterator<Item = &AudioRoutingGroup> {
+        self.groups.iter().filter(move |_| self.is_in(call))
     }
 
-    /// Who speaks most at the moment, and the number of its sound.
-    pub fn dominant(&self) -> Option<(ParticipantId, u32)> {
-        let id = self.dominant?;
+    /// Who speaks most at the moment, and the number of its sound; nobody for a call that is not in.
+    pub fn dominant_for(&self, call: CallId) -> Option<(ParticipantId, u32)> {
+        let id = self.dominant.filter(|_| self.is_in(call))?;
         Some((id, self.members.get(&id)?.source))
+    }
+
+    /// Whether someone is still taken aside by this operation: prompts come late.
+    pub fn is_on_hold(&self, participant: ParticipantId, operation: OperationId) -> bool {
+        self.hold.is_some_and(|hold| hold.participant == participant && hold.operation == operation)
+    }
+
+    fn is_in(&self, call: CallId) -> bool {
+        self.app(call).is_some_and(|(_, member)| member.is_present())
     }
 
     fn app(&self, call: CallId) -> Option<(ParticipantId, &Member)> {
@@ -282,12 +295,13 @@ impl Conference {
         self.act(ConferenceEffect::Tell { call, event });
     }
 
-    fn member(&mut self, side: Side, info: Participant, state: State) -> Member {
+    fn member(&mut self, side: Side, info: Participant, state: State, standing: Standing) -> Member {
         Member {
             info,
             side,
             state,
-            role: None,
+            role: self.role_of(&standing),
+            standing,
             source: self.next_source(),
             is_muted_by_itself: false,
             is_muted_by_server: false,
@@ -306,20 +320,17 @@ impl Conference {
             return self.tell(call, ConferenceEvent::Ended(Outcome::TooManyParticipants));
         }
         let app = App { call, is_delta_roster: joining.is_delta_roster };
-        let is_let_in = self.lets_in(joining.is_guest);
+        let standing = if joining.is_guest { Standing::Guest } else { Standing::Application };
+        let is_let_in = self.lets_in(&standing);
         let waits = !invitees.is_empty();
         let state = match (is_let_in, waits) {
             (false, _) => State::InLobby { until: now.after(self.config.lobby_timeout) },
             (true, true) => State::Waiting,
             (true, false) => State::In,
         };
-        let role = match &self.kind {
-            Kind::Group { .. } => None,
-            Kind::Meeting(meeting) => Some(meeting.role_of_others(!joining.is_guest)),
-        };
-        let member = self.member(Side::App(app), info, state);
+        let member = self.member(Side::App(app), info, state, standing);
         let is_in_default_group = joining.is_in_default_group;
-        let member = Member { role, is_hidden: joining.is_hidden, is_in_default_group, ..member };
+        let member = Member { is_hidden: joining.is_hidden, is_in_default_group, ..member };
         if let Kind::Group { initiator: initiator @ None } = &mut self.kind {
             *initiator = Some(call);
         }
@@ -338,7 +349,8 @@ impl Conference {
 
     /// Takes in a person whose leg is up already.
     fn adopt(&mut self, participant: ParticipantId, info: Participant, is_held: bool, now: Timestamp) {
-        let member = self.member(Side::Person, info, State::In);
+        // Only calls between two are taken in, and they become group calls, which have no roles.
+        let member = self.member(Side::Person, info, State::In, Standing::Guest);
         self.add(participant, Member { is_held, ..member }, now);
         self.connect(participant);
     }
@@ -355,13 +367,13 @@ impl Conference {
     }
 
     /// Whether someone comes straight in.
-    fn lets_in(&self, is_guest: bool) -> bool {
+    fn lets_in(&self, standing: &Standing) -> bool {
         let Kind::Meeting(meeting) = &self.kind else { return true };
         match meeting.lobby_bypass.scope {
             LobbyBypassScope::Everyone => true,
             LobbyBypassScope::Organization
             | LobbyBypassScope::OrganizationAndFederated
-            | LobbyBypassScope::OrganizationExcludingGuests => !is_guest,
+            | LobbyBypassScope::OrganizationExcludingGuests => !matches!(standing, Standing::Guest),
             LobbyBypassScope::Invited | LobbyBypassScope::Organizer => false,
         }
     }
@@ -383,14 +395,9 @@ impl Conference {
             until: now.after(self.config.ringing_timeout),
             replaces: target.replaces_call_id.clone(),
         };
-        let role = match &self.kind {
-            Kind::Group { .. } => None,
-            Kind::Meeting(meeting) => Some(meeting.role_of(Some(&invitee.callee))),
-        };
-        let side = Side::Person;
-        let member = self.member(side, info, State::Invited(invitation));
+        let standing = Standing::User(invitee.callee.clone());
+        let member = self.member(Side::Person, info, State::Invited(invitation), standing);
         let member = Member {
-            role,
             is_hidden: target.hidden.unwrap_or(false),
             is_in_default_group: !target.remove_from_default_audio_routing_group.unwrap_or(false),
             ..member
@@ -474,10 +481,10 @@ impl Conference {
     fn sound_started(&mut self, participant: ParticipantId, result: Result<(), Outcome>, now: Timestamp) {
         match result {
             Ok(()) => {
-                if let Some(hold) = self.hold.as_mut().filter(|hold| hold.participant == participant)
-                    && let Some((call, operation)) = hold.starting.take()
-                {
-                    self.tell(call, ConferenceEvent::OperationEnded { operation, result: JobResult::Done });
+                if let Some(hold) = &mut self.hold {
+                    let started = *hold;
+                    hold.is_starting = false;
+                    self.hold_started(started, JobResult::Done);
                 }
             }
             Err(outcome) => self.take_back(participant, JobResult::Failed(outcome), now),
@@ -498,19 +505,53 @@ impl Conference {
     }
 
     fn end_hold(&mut self, participant: ParticipantId, result: JobResult) {
-        let Some(hold) = self.hold.take_if(|hold| hold.participant == participant) else { return };
-        if let Some((call, operation)) = hold.starting {
-            self.tell(call, ConferenceEvent::OperationEnded { operation, result });
+        if let Some(hold) = self.hold.take_if(|hold| hold.participant == participant) {
+            self.hold_started(hold, result);
+        }
+    }
+
+    /// Tells how the beginning of a hold went, once.
+    fn hold_started(&mut self, hold: Hold, result: JobResult) {
+        if hold.is_starting {
+            self.tell(hold.by, ConferenceEvent::OperationEnded { operation: hold.operation, result });
         }
     }
 
     fn meeting_changed(&mut self, meeting: Box<OnlineMeeting>, now: Timestamp) {
         let Kind::Meeting(known) = &mut self.kind else { return };
-        *known = meeting;
-        let is_everyone = self.lets_in(true);
-        if is_everyone {
-            self.admit_all(now);
+        if meeting.revision < known.revision {
+            return;
         }
+        *known = meeting;
+        let ids: Vec<ParticipantId> = self.members.keys().copied().collect();
+        for id in ids {
+            let Some(member) = self.members.get(&id) else { continue };
+            let role = self.role_of(&member.standing);
+            let waits = matches!(member.state, State::InLobby { .. });
+            let is_let_in = waits && self.lets_in(&member.standing);
+            self.set_role(id, role, now);
+            if is_let_in {
+                self.let_in(id, now);
+            }
+        }
+    }
+
+    fn set_role(&mut self, id: ParticipantId, role: Option<MeetingRole>, now: Timestamp) {
+        if let Some(member) = self.members.get_mut(&id).filter(|member| member.role != role) {
+            member.role = role;
+            self.touch(id, now);
+        }
+    }
+
+    /// What someone is in the meeting; nothing in a group call, and pictures are nothing.
+    fn role_of(&self, standing: &Standing) -> Option<MeetingRole> {
+        let Kind::Meeting(meeting) = &self.kind else { return None };
+        Some(match standing {
+            Standing::Application => meeting.role_of_others(true),
+            Standing::Guest => meeting.role_of_others(false),
+            Standing::Picture => return None,
+            Standing::User(user) => meeting.role_of(Some(user)),
+        })
     }
 
     /// Who alone hears each source, and who is in the default group.

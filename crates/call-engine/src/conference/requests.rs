@@ -4,7 +4,7 @@ use model::{
     Timestamp,
 };
 
-use super::member::{Member, Side, State};
+use super::member::{Member, Side, Standing, State};
 use super::{
     Conference, ConferenceAnswer, ConferenceEffect, ConferenceEvent, ConferenceRequest, Hold, Inviting, Kind,
     Sound,
@@ -74,8 +74,10 @@ impl Conference {
             ConferenceRequest::ChangeScreenSharingRole(role) => {
                 self.change(member, now, |member| member.is_sharing = role == ScreenSharingRole::Sharer)
             }
-            ConferenceRequest::CreateGroup(group) => self.create_group(group, ids),
+            ConferenceRequest::CreateGroup(group) => self.create_group(asking, group, ids),
             ConferenceRequest::DeleteGroup(id) => {
+                let sources = self.groups.get(&id).map(|group| group.sources.clone());
+                self.ensure_may_route(member, &sources.unwrap_or_default())?;
                 self.change_groups(|groups, _| groups.delete(&id))?;
                 SETTLED
             }
@@ -92,6 +94,7 @@ impl Conference {
                 self.take_aside(asking, participant, prompt, now)
             }
             ConferenceRequest::StopHoldMusic(participant) => {
+                self.ensure_presenter(member)?;
                 let held = self.members.get(&participant).ok_or(Rejection::ParticipantNotFound)?;
                 if !matches!(held.state, State::OnHold) {
                     return Err(Rejection::NotOnHold);
@@ -101,6 +104,9 @@ impl Conference {
             }
             ConferenceRequest::UnmuteSelf => self.mute_itself(member, false, now),
             ConferenceRequest::UpdateGroup(group) => {
+                let known = self.groups.get(&group.id).ok_or(Rejection::GroupNotFound)?;
+                let sources = [known.sources.as_slice(), &group.sources].concat();
+                self.ensure_may_route(member, &sources)?;
                 let kept = group.clone();
                 self.change_groups(|groups, is_member| groups.update(group, is_member))?;
                 Ok((ConferenceAnswer::Group(kept), Progress::Settled))
@@ -129,6 +135,11 @@ impl Conference {
         if self.may_present(asking) { Ok(()) } else { Err(Rejection::NotPresenter) }
     }
 
+    /// Whoever presents decides who hears whom; others decide by whom they themselves are heard.
+    fn ensure_may_route(&self, asking: ParticipantId, sources: &[ParticipantId]) -> Result<(), Rejection> {
+        if sources.iter().all(|source| *source == asking) { Ok(()) } else { self.ensure_presenter(asking) }
+    }
+
     fn add_gallery(&mut self, now: Timestamp, ids: &mut dyn IdSource) -> Answered {
         let ends = Ok((ConferenceAnswer::Done, Progress::Ends));
         if self.members.values().any(|member| matches!(member.state, State::Shown)) {
@@ -140,7 +151,7 @@ impl Conference {
             ..Identity::of(id.to_string()).named("Large gallery")
         };
         let info = Participant { identity: IdentitySet::application(application), ..Participant::default() };
-        let member = self.member(Side::Gallery, info, State::Shown);
+        let member = self.member(Side::Gallery, info, State::Shown, Standing::Picture);
         self.add(id, member, now);
         ends
     }
@@ -176,7 +187,7 @@ impl Conference {
         }
     }
 
-    fn let_in(&mut self, id: ParticipantId, now: Timestamp) {
+    pub(super) fn let_in(&mut self, id: ParticipantId, now: Timestamp) {
         let Some(member) = self.members.get_mut(&id) else { return };
         member.state = State::In;
         let call = member.app().map(|app| app.call);
@@ -188,12 +199,18 @@ impl Conference {
         self.touch(id, now);
     }
 
-    fn create_group(&mut self, mut group: AudioRoutingGroup, ids: &mut dyn IdSource) -> Answered {
+    fn create_group(
+        &mut self,
+        Asking { call, member, .. }: Asking,
+        mut group: AudioRoutingGroup,
+        ids: &mut dyn IdSource,
+    ) -> Answered {
+        self.ensure_may_route(member, &group.sources)?;
         if group.id.is_empty() {
             group.id = ids.next_guid().to_string();
         }
         let (kept, most) = (group.clone(), self.config.max_groups);
-        self.change_groups(|groups, is_member| groups.create(group, is_member, most))?;
+        self.change_groups(|groups, is_member| groups.create(group, call, is_member, most))?;
         Ok((ConferenceAnswer::Group(kept), Progress::Settled))
     }
 
@@ -263,7 +280,7 @@ impl Conference {
         SETTLED
     }
 
-    fn set_muted(&mut self, id: ParticipantId, now: Timestamp, change: impl FnOnce(&mut Member)) {
+    pub(super) fn set_muted(&mut self, id: ParticipantId, now: Timestamp, change: impl FnOnce(&mut Member)) {
         let Some(member) = self.members.get_mut(&id) else { return };
         let before = (member.is_muted_by_itself, member.is_muted_by_server);
         let was_muted = member.is_muted();
@@ -302,12 +319,13 @@ impl Conference {
         if self.hold.is_some() {
             return Err(Rejection::HoldBusy);
         }
-        self.hold = Some(Hold { participant, starting: Some((call, operation)) });
+        self.hold = Some(Hold { participant, by: call, operation, is_starting: true });
         if let Some(member) = self.members.get_mut(&participant) {
             member.state = State::OnHold;
         }
         self.act(ConferenceEffect::Disconnect(participant));
-        self.act(ConferenceEffect::StartSound { participant, sound: Sound::Hold(prompt) });
+        let sound = Sound::Hold { by: call, operation, prompt };
+        self.act(ConferenceEffect::StartSound { participant, sound });
         self.touch(participant, now);
         Ok((ConferenceAnswer::Done, Progress::Runs))
     }

@@ -189,10 +189,13 @@ fn one_at_a_time_is_taken_aside_to_music_and_taken_back() {
     let start = |participant| ConferenceRequest::StartHoldMusic { participant, prompt: None };
     let operation = harness.granted(1, start(john));
     assert_eq!(harness.connected, [member(1), user1].into());
-    let music = ConferenceEffect::StartSound { participant: john, sound: Sound::Hold(None) };
+    let music = ConferenceEffect::StartSound {
+        participant: john,
+        sound: Sound::Hold { by: call(1), operation, prompt: None },
+    };
     assert!(harness.effects.contains(&music));
     assert_eq!(harness.results(operation), []);
-    harness.input(ConferenceInput::SoundStarted { participant: john, result: Ok(()) });
+    harness.input(ConferenceInput::SoundStarted { participant: john, operation, result: Ok(()) });
     assert_eq!(harness.results(operation), [JobResult::Done]);
     assert_eq!(harness.refused(1, start(user1)), Rejection::HoldBusy);
     let direction = harness.roster(1).participants[1].media_streams[0].direction;
@@ -210,9 +213,54 @@ fn music_that_cannot_be_played_fails_and_its_participant_is_back() {
     let john = harness.person(0);
     let operation = harness.granted(1, ConferenceRequest::StartHoldMusic { participant: john, prompt: None });
     let result = Err(Outcome::PromptDownloadFailed);
-    harness.input(ConferenceInput::SoundStarted { participant: john, result });
+    harness.input(ConferenceInput::SoundStarted { participant: john, operation, result });
     assert_eq!(harness.results(operation), [JobResult::Failed(Outcome::PromptDownloadFailed)]);
     assert!(harness.connected.contains(&john));
+}
+
+#[test]
+fn music_that_comes_late_says_nothing_about_the_next_hold() {
+    let mut harness = Harness::group_with(&["john", "user1"], 2);
+    let john = harness.person(0);
+    let start = || ConferenceRequest::StartHoldMusic { participant: john, prompt: None };
+    let first = harness.granted(1, start());
+    harness.granted(1, ConferenceRequest::StopHoldMusic(john));
+    assert!(!harness.conference.is_on_hold(john, first));
+    let second = harness.granted(1, start());
+    let late = Err(Outcome::PromptDownloadFailed);
+    harness.input(ConferenceInput::SoundStarted { participant: john, operation: first, result: late });
+    assert!(!harness.connected.contains(&john), "the second hold goes on");
+    assert!(harness.conference.is_on_hold(john, second));
+    harness.input(ConferenceInput::SoundStarted { participant: john, operation: second, result: Ok(()) });
+    assert_eq!(harness.results(second), [JobResult::Done]);
+}
+
+#[test]
+fn an_application_that_leaves_takes_back_what_it_did_to_others() {
+    let mut harness = Harness::group_with(&["john", "user1"], 2);
+    harness.join(2);
+    let (john, user1) = (harness.person(0), harness.person(1));
+    let operation = harness.granted(1, ConferenceRequest::StartHoldMusic { participant: john, prompt: None });
+    harness
+        .granted(1, ConferenceRequest::CreateGroup(group("g", RoutingMode::OneToOne, user1, &[member(2)])));
+    harness.granted(2, ConferenceRequest::Mute(user1));
+    harness.input(ConferenceInput::Leave { call: call(1) });
+    assert!(harness.connected.contains(&john), "nobody else knows that it is on hold");
+    assert_eq!(harness.results(operation), [], "what has ended is told nothing more");
+    assert_eq!(harness.conference.groups_for(call(2)).count(), 0);
+    assert_eq!(harness.routes()[&user1], (true, None));
+
+    let unmuted = ConferenceEffect::SetMuted { participant: user1, is_muted: false };
+    assert!(!harness.effects.contains(&unmuted), "another application can still do so");
+    harness.input(ConferenceInput::Leave { call: call(2) });
+    assert!(harness.effects.contains(&unmuted), "nobody could do so any more");
+}
+
+#[test]
+fn a_conference_that_was_opened_for_a_call_that_never_came_is_over() {
+    let mut harness = Harness::group();
+    harness.input(ConferenceInput::Leave { call: call(1) });
+    assert!(harness.is_over());
 }
 
 fn group(
@@ -244,7 +292,7 @@ fn the_source_of_a_private_route_is_heard_by_its_receivers_only() {
     assert_eq!(harness.routes()[&john], (true, Some(vec![user1])));
     harness.hang_up(1);
     assert_eq!(harness.routes()[&john], (true, None), "a route without a receiver is none");
-    assert_eq!(harness.conference.groups().count(), 0);
+    assert_eq!(harness.conference.groups_for(call(1)).count(), 0);
 }
 
 #[test]
@@ -378,7 +426,7 @@ fn the_dominant_speaker_is_known_until_it_leaves() {
     let mut harness = Harness::group_with(&["john", "user1"], 2);
     let john = harness.person(0);
     harness.input(ConferenceInput::Dominant(Some(john)));
-    assert_eq!(harness.conference.dominant().map(|(id, _)| id), Some(john));
+    assert_eq!(harness.conference.dominant_for(call(1)).map(|(id, _)| id), Some(john));
     harness.hang_up(0);
-    assert_eq!(harness.conference.dominant(), None);
+    assert_eq!(harness.conference.dominant_for(call(1)), None);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use call_engine::{
     CommandId, Conference, ConferenceAnswer, ConferenceConfig, ConferenceEffect, ConferenceEvent,
-    ConferenceInput, ConferenceRequest, EndCause, JobResult, Joining, LegEvent, Rejection,
+    ConferenceInput, ConferenceRequest, EndCause, JobResult, Joining, LegEvent, Rejection, Sound,
 };
 use model::{
     AllowedPresenters, CallId, IdSource, Identity, IdentitySet, InvitationParticipant, Invitee, LobbyBypass,
@@ -165,6 +165,18 @@ impl Harness {
                 _ => None,
             })
             .collect()
+    }
+
+    /// The operation that took someone aside last.
+    pub(crate) fn hold_of(&self, person: ParticipantId) -> Option<OperationId> {
+        self.effects.iter().rev().find_map(|effect| match effect {
+            ConferenceEffect::StartSound { participant, sound: Sound::Hold { operation, .. } }
+                if *participant == person =>
+            {
+                Some(*operation)
+            }
+            _ => None,
+        })
     }
 
     pub(crate) fn rosters(&self, number: u128) -> Vec<Roster> {

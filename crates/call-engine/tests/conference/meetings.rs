@@ -3,7 +3,10 @@
 use call_engine::{
     ConferenceConfig, ConferenceEffect, ConferenceInput, ConferenceRequest, LegEvent, Rejection, Sound,
 };
-use model::{AllowedPresenters, LobbyBypassScope, MeetingRole, OnlineMeeting, Outcome};
+use model::{
+    AllowedPresenters, AudioRoutingGroup, LobbyBypassScope, MeetingRole, OnlineMeeting, Outcome,
+    ParticipantId, RoutingMode,
+};
 
 use crate::harness::{Harness, call, guest, invitee, joining, meeting, member};
 
@@ -89,10 +92,68 @@ fn an_attendee_admits_mutes_and_removes_nobody() {
         ConferenceRequest::MuteAll(Vec::new()),
         ConferenceRequest::Remove(member(2)),
         ConferenceRequest::RemoveFromLobby(member(3)),
+        ConferenceRequest::CreateGroup(route(member(2), member(1))),
+        ConferenceRequest::StopHoldMusic(member(2)),
     ] {
         assert_eq!(harness.refused(1, request.clone()), Rejection::NotPresenter, "{request:?}");
     }
     assert_eq!(harness.roster(1).participants[0].role, Some(MeetingRole::Attendee));
+
+    harness.granted(1, ConferenceRequest::CreateGroup(route(member(1), member(2))));
+    let taken_over = ConferenceRequest::UpdateGroup(route(member(2), member(1)));
+    assert_eq!(harness.refused(2, taken_over), Rejection::NotPresenter);
+    let deleted = ConferenceRequest::DeleteGroup("whisper".to_owned());
+    assert_eq!(harness.refused(2, deleted.clone()), Rejection::NotPresenter);
+    harness.granted(1, deleted);
+}
+
+fn route(source: ParticipantId, receiver: ParticipantId) -> AudioRoutingGroup {
+    AudioRoutingGroup {
+        id: "whisper".to_owned(),
+        mode: RoutingMode::OneToOne,
+        sources: vec![source],
+        receivers: vec![receiver],
+    }
+}
+
+#[test]
+fn changed_settings_change_roles_and_admit_and_what_comes_late_changes_nothing() {
+    let settings = |revision, scope, allowed_presenters| {
+        let meeting = OnlineMeeting { revision, allowed_presenters, ..meeting(scope) };
+        ConferenceInput::MeetingChanged(Box::new(meeting))
+    };
+    let (organizer, all) = (AllowedPresenters::Organizer, AllowedPresenters::Everyone);
+    let mut harness = Harness::meeting(LobbyBypassScope::Organizer);
+    harness.join(1);
+    harness.input(ConferenceInput::Join(Box::new(guest(2))));
+
+    harness.input(settings(2, LobbyBypassScope::Organization, organizer));
+    assert_eq!((harness.has_joined(1), harness.has_joined(2)), (true, false));
+    let roles = |harness: &mut Harness| -> Vec<_> {
+        harness.roster(1).participants.iter().map(|participant| participant.role).collect()
+    };
+    assert_eq!(roles(&mut harness), [Some(MeetingRole::Attendee); 2]);
+
+    harness.input(settings(1, LobbyBypassScope::Everyone, all));
+    assert!(!harness.has_joined(2), "the first change comes after the second");
+    harness.input(settings(3, LobbyBypassScope::Everyone, all));
+    assert!(harness.has_joined(2));
+    assert_eq!(roles(&mut harness), [Some(MeetingRole::Presenter); 2]);
+}
+
+#[test]
+fn whoever_waits_learns_nothing_of_what_goes_on_inside() {
+    let mut harness = Harness::meeting(LobbyBypassScope::Organization);
+    harness.join(1);
+    harness.join(2);
+    harness.input(ConferenceInput::Join(Box::new(guest(3))));
+    harness.granted(1, ConferenceRequest::CreateGroup(route(member(1), member(2))));
+    harness.input(ConferenceInput::Dominant(Some(member(1))));
+    let seen = |harness: &Harness, number| {
+        let groups = harness.conference.groups_for(call(number)).count();
+        (groups, harness.conference.dominant_for(call(number)).is_some())
+    };
+    assert_eq!((seen(&harness, 1), seen(&harness, 3)), ((1, true), (0, false)));
 }
 
 #[test]

@@ -102,7 +102,8 @@ impl World {
             Step::SoundStarted(place, is_ok) => {
                 let Some(participant) = self.person(*place) else { return };
                 let result = if *is_ok { Ok(()) } else { Err(Outcome::PromptInvalid) };
-                self.harness.input(ConferenceInput::SoundStarted { participant, result });
+                let Some(operation) = self.harness.hold_of(participant) else { return };
+                self.harness.input(ConferenceInput::SoundStarted { participant, operation, result });
             }
         }
         self.obey();
