@@ -340,7 +340,7 @@ impl World {
                 self.ask(ConferenceRequest::CreateGroup(AudioRoutingGroup { id, mode, sources, receivers }));
             }
             6 => {
-                let group = self.conference.groups().next().map(|group| group.id.clone());
+                let group = self.conference.groups_for(bot()).next().map(|group| group.id.clone());
                 if let Some(id) = group {
                     self.ask(ConferenceRequest::DeleteGroup(id));
                 }
@@ -358,7 +358,8 @@ impl World {
             })
         };
         let is_muted = shown(speaker).is_none_or(|participant| participant.is_muted);
-        let mut routes = self.conference.groups().filter(|group| group.sources.contains(&speaker)).peekable();
+        let mut routes =
+            self.conference.groups_for(bot()).filter(|group| group.sources.contains(&speaker)).peekable();
         let is_reached = routes.peek().is_none() || routes.any(|group| group.receivers.contains(&listener));
         listener != speaker && talks(listener) && talks(speaker) && !is_muted && is_reached
     }

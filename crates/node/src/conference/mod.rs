@@ -39,13 +39,13 @@ pub(crate) enum ConferenceTaskInput {
     /// The server shuts down.
     Close,
     /// Show who speaks most.
-    ShowDominant(oneshot::Sender<Option<(ParticipantId, u32)>>),
+    ShowDominant { call: CallId, reply: oneshot::Sender<Option<(ParticipantId, u32)>> },
     /// The mixer says who speaks most.
     Dominant(Option<media_plane::LegId>),
     /// A person's far end reports.
     FarEnd { participant: ParticipantId, event: FarEndEvent },
     /// Show the private routes.
-    Groups(oneshot::Sender<Vec<AudioRoutingGroup>>),
+    Groups { call: CallId, reply: oneshot::Sender<Vec<AudioRoutingGroup>> },
     /// A call joins.
     Join { joining: Box<Joining>, side: Box<CallSide> },
     /// A call leaves.
@@ -57,7 +57,11 @@ pub(crate) enum ConferenceTaskInput {
     /// Show who is there.
     Participants { call: CallId, reply: oneshot::Sender<Vec<RosterParticipant>> },
     /// The music for someone on hold is there.
-    HoldMusic { participant: ParticipantId, prompt: Result<Arc<PromptAudio>, Outcome> },
+    HoldMusic {
+        participant: ParticipantId,
+        operation: OperationId,
+        prompt: Result<Arc<PromptAudio>, Outcome>,
+    },
 }
 
 impl std::fmt::Debug for ConferenceTaskInput {
@@ -147,12 +151,16 @@ impl ConferenceTask {
             ConferenceTaskInput::MeetingChanged(meeting) => {
                 self.feed(ConferenceInput::MeetingChanged(meeting));
             }
-            ConferenceTaskInput::HoldMusic { participant, prompt } => {
-                self.play_hold_music(participant, prompt)
+            ConferenceTaskInput::HoldMusic { participant, operation, prompt } => {
+                self.play_hold_music(participant, operation, prompt);
             }
             // Whoever asked may have gone away.
-            ConferenceTaskInput::ShowDominant(reply) => drop(reply.send(self.engine.dominant())),
-            ConferenceTaskInput::Groups(reply) => drop(reply.send(self.engine.groups().cloned().collect())),
+            ConferenceTaskInput::ShowDominant { call, reply } => {
+                let _ = reply.send(self.engine.dominant_for(call));
+            }
+            ConferenceTaskInput::Groups { call, reply } => {
+                drop(reply.send(self.engine.groups_for(call).cloned().collect()));
+            }
             ConferenceTaskInput::Participants { call, reply } => {
                 drop(reply.send(self.engine.roster_for(call).unwrap_or_default()));
             }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use call_engine::{ConferenceEffect, ConferenceEvent, ConferenceInput, EndCause, LegEvent, Sound};
 use media_engine::{PromptAudio, SampleRate};
 use media_plane::Route;
-use model::{CallId, Invitee, MediaPrompt, Outcome, ParticipantId};
+use model::{AppId, CallId, Invitee, MediaPrompt, OperationId, Outcome, ParticipantId};
 
 use super::{ConferenceTask, ConferenceTaskInput};
 use crate::far_end::FarEndEvents;
@@ -77,8 +77,11 @@ impl ConferenceTask {
         let is_last = matches!(event, ConferenceEvent::Ended(_));
         let side = if is_last { self.calls.remove(&call) } else { None };
         if let Some(side) = side.as_ref().or_else(|| self.calls.get(&call)) {
-            // A call whose task is over has left, or is about to.
-            let _ = side.inputs.end(CallInput::Conference(event));
+            let is_droppable = matches!(event, ConferenceEvent::Tone(_));
+            let input = CallInput::Conference(event);
+            // A call whose task is over has left, or is about to; keys are dropped where one is held up.
+            let _ =
+                if is_droppable { side.inputs.tell(input).is_ok() } else { side.inputs.end(input).is_ok() };
         }
     }
 
@@ -113,8 +116,8 @@ impl ConferenceTask {
     /// in the conference.
     fn start_sound(&mut self, participant: ParticipantId, sound: Sound) {
         let Some(leg) = self.legs.get(&participant) else {
-            if matches!(sound, Sound::Hold(_)) {
-                self.feed(ConferenceInput::SoundStarted { participant, result: Ok(()) });
+            if let Sound::Hold { operation, .. } = sound {
+                self.feed(ConferenceInput::SoundStarted { participant, operation, result: Ok(()) });
             }
             return;
         };
@@ -124,23 +127,34 @@ impl ConferenceTask {
                     tracing::warn!(%error, "failed to play the sound of waiting");
                 }
             }
-            Sound::Hold(None) => {
+            Sound::Hold { operation, prompt: None, .. } => {
                 let prompt = self.context.sounds.hold_music();
-                self.play_hold_music(participant, Ok(prompt));
+                self.play_hold_music(participant, operation, Ok(prompt));
             }
-            Sound::Hold(Some(prompt)) => self.fetch_hold_music(participant, leg.media.rate(), prompt),
+            Sound::Hold { by, operation, prompt: Some(prompt) } => {
+                let rate = leg.media.rate();
+                // A call that has left takes its holds along.
+                if let Some(app) = self.calls.get(&by).map(|side| side.app.clone()) {
+                    self.fetch_hold_music((participant, operation), rate, app, prompt);
+                }
+            }
         }
     }
 
-    fn fetch_hold_music(&self, participant: ParticipantId, rate: SampleRate, prompt: MediaPrompt) {
-        let Some(app) = self.calls.values().next().map(|side| side.app.clone()) else { return };
+    fn fetch_hold_music(
+        &self,
+        (participant, operation): (ParticipantId, OperationId),
+        rate: SampleRate,
+        app: AppId,
+        prompt: MediaPrompt,
+    ) {
         let (prompts, own) = (self.context.prompts.clone(), self.own.downgrade());
         tokio::spawn(async move {
             let fetched = prompts.load_all(&app, &[prompt], rate, false).await;
             let prompt = fetched.and_then(|mut all| all.pop().ok_or(Outcome::PromptInvalid));
             if let Some(own) = own.upgrade() {
                 // A conference that is over plays nothing.
-                let _ = own.end(ConferenceTaskInput::HoldMusic { participant, prompt });
+                let _ = own.end(ConferenceTaskInput::HoldMusic { participant, operation, prompt });
             }
         });
     }
@@ -148,8 +162,13 @@ impl ConferenceTask {
     pub(super) fn play_hold_music(
         &mut self,
         participant: ParticipantId,
+        operation: OperationId,
         prompt: Result<Arc<PromptAudio>, Outcome>,
     ) {
+        // Whoever was taken back meanwhile hears the others.
+        if !self.engine.is_on_hold(participant, operation) {
+            return;
+        }
         let Some(leg) = self.legs.get(&participant) else { return };
         let result = prompt.and_then(|prompt| {
             leg.media.play_looped(SOUND, prompt).map_err(|error| {
@@ -157,6 +176,6 @@ impl ConferenceTask {
                 Outcome::InternalError
             })
         });
-        self.feed(ConferenceInput::SoundStarted { participant, result });
+        self.feed(ConferenceInput::SoundStarted { participant, operation, result });
     }
 }

@@ -70,6 +70,8 @@ impl Conferences {
         let key = key_of(meeting);
         let mut live = self.lock();
         if let Some(door) = live.meetings.get(&key) {
+            // Whoever joins brings the settings that it was let in with: another server may have changed them.
+            let _ = door.inputs.end(ConferenceTaskInput::MeetingChanged(Box::new(meeting.clone())));
             return Ok(door.clone());
         }
         let engine = Conference::meeting(context.config.conference.clone(), meeting.clone());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use call_engine::{
     CommandId, ConferenceAnswer, ConferenceEvent, ConferenceRequest, Input, Joining, Rejection,
 };
+use media_plane::PlaneError;
 use model::{
     AudioRoutingGroup, CallId, CallState, Destination, IdentitySet, MediaConfig, MediaDirection, MediaState,
     MediaStream, Modality, OperationId, Outcome, Participant, ParticipantId, RosterParticipant,
@@ -96,11 +97,17 @@ impl CallTask {
     /// Joins the conference that the call leads into.
     pub(super) fn join(&mut self, destination: Box<Destination>) {
         let joining = Box::new(self.joining(&destination));
-        let is_joined = (0..JOIN_TRIES).any(|_| self.try_join(&joining, &destination));
-        if !is_joined {
-            tracing::error!(call.id = %self.engine.record().id, "failed to join a conference");
-            self.feed(Input::Conference(ConferenceEvent::Ended(Outcome::InternalError)));
+        for _ in 0..JOIN_TRIES {
+            match self.try_join(&joining, &destination) {
+                Ok(true) => return,
+                Ok(false) => {}
+                Err(error) => {
+                    tracing::error!(call.id = %joining.call, %error, "failed to join a conference");
+                    break;
+                }
+            }
         }
+        self.feed(Input::Conference(ConferenceEvent::Ended(Outcome::InternalError)));
     }
 
     /// The same once more, as the conference was over before it heard of this call.
@@ -115,20 +122,19 @@ impl CallTask {
         }
     }
 
-    fn try_join(&mut self, joining: &Joining, destination: &Destination) -> bool {
+    /// Joins; `false` where the conference ended in that moment.
+    fn try_join(&mut self, joining: &Joining, destination: &Destination) -> Result<bool, PlaneError> {
         let context = &self.context;
         let door = match destination {
             Destination::Meeting(join) => context.conferences.meeting(context, &join.meeting),
             Destination::Group(_) | Destination::Person(_) => context.conferences.group(context, None),
         };
-        let Ok(door) = door.inspect_err(|error| tracing::warn!(%error, "failed to open a conference")) else {
-            return false;
-        };
-        let Ok(media) = context.media.open_for_member(door.mixer, self.own.clone()) else { return false };
+        let door = door?;
+        let media = self.open_for_member(&door)?;
         let side = Box::new(self.side(&media));
         let input = ConferenceTaskInput::Join { joining: Box::new(joining.clone()), side };
         if door.inputs.end(input).is_err() {
-            return false;
+            return Ok(false);
         }
         self.link = Link::Member(Membership {
             call: joining.call,
@@ -137,7 +143,15 @@ impl CallTask {
             destination: Some(Box::new(destination.clone())),
             adopted: None,
         });
-        true
+        Ok(true)
+    }
+
+    /// Media for a place in a conference. Without it nobody comes: a conference that was opened for this call is over.
+    fn open_for_member(&self, door: &ConferenceDoor) -> Result<MediaPort, PlaneError> {
+        self.context.media.open_for_member(door.mixer, self.own.clone()).inspect_err(|_error| {
+            // One that is over needs no telling.
+            let _ = door.inputs.end(ConferenceTaskInput::Leave { call: self.engine.record().id });
+        })
     }
 
     /// How a conference reaches this call.
@@ -209,7 +223,7 @@ impl CallTask {
         let Link::Leg(leg) = std::mem::take(&mut self.link) else { return };
         let context = &self.context;
         let opened = context.conferences.group(context, Some(leg.media.leg())).and_then(|door| {
-            let media = context.media.open_for_member(door.mixer, self.own.clone())?;
+            let media = self.open_for_member(&door)?;
             Ok((door, media))
         });
         let (door, media) = match opened {
@@ -268,14 +282,20 @@ impl CallTask {
 
     pub(super) fn show_groups(&self, reply: oneshot::Sender<Vec<AudioRoutingGroup>>) {
         match &self.link {
-            Link::Member(member) => drop(member.door.inputs.end(ConferenceTaskInput::Groups(reply))),
+            Link::Member(member) => {
+                let call = member.call;
+                drop(member.door.inputs.end(ConferenceTaskInput::Groups { call, reply }));
+            }
             Link::Leg(_) | Link::None => drop(reply.send(Vec::new())),
         }
     }
 
     pub(super) fn show_dominant(&self, reply: oneshot::Sender<Option<(ParticipantId, u32)>>) {
         match &self.link {
-            Link::Member(member) => drop(member.door.inputs.end(ConferenceTaskInput::ShowDominant(reply))),
+            Link::Member(member) => {
+                let call = member.call;
+                drop(member.door.inputs.end(ConferenceTaskInput::ShowDominant { call, reply }));
+            }
             Link::Leg(_) | Link::None => drop(reply.send(None)),
         }
     }
