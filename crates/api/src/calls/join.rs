@@ -22,6 +22,9 @@ pub(crate) async fn find(
     request: &CreateCall,
 ) -> Result<Option<JoinedMeeting>, ApiError> {
     let Intent::Join { meeting: asked, chat } = &request.intent else { return Ok(None) };
+    if !caller.has_any(request.intent.permissions()) && !has_consents(state, caller).await? {
+        return Err(GraphError::insufficient_permissions().into());
+    }
     let found = resolve(state, caller, asked, chat.as_ref()).await.map_err(ApiError::from);
     if found.is_err() {
         caller.require_any(request.intent.permissions())?;
@@ -32,6 +35,14 @@ pub(crate) async fn find(
         return Err(GraphError::meeting_locked().into());
     }
     Ok(Some(JoinedMeeting { meeting, guest }))
+}
+
+/// Whether any chat of the tenant consents to the application; only those of a directory file do. Who has neither this
+/// nor a permission has nothing looked up, so that its guesses are neither answered nor counted.
+async fn has_consents(state: &Shared, caller: &Caller) -> Result<bool, ApiError> {
+    let meetings = state.api.store.meetings_from_file().await?;
+    let mut of_tenant = meetings.iter().filter(|meeting| meeting.tenant == caller.principal.tenant);
+    Ok(of_tenant.any(|meeting| meeting.consents.contains_key(caller.app())))
 }
 
 /// Looks whether the application may join this meeting, and as which guest if as one.

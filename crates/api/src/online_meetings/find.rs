@@ -62,10 +62,11 @@ async fn by_number(
     key: MeetingKey,
 ) -> Result<Option<OnlineMeeting>, ApiError> {
     let guess = Guess { tenant: &caller.principal.tenant, app: caller.app(), number };
-    state.guesses.admit(&guess, state.api.clock.elapsed()).map_err(GraphError::too_many_requests)?;
-    let found = state.api.store.meeting(caller.principal.tenant.clone(), key).await?;
-    if found.is_none() {
-        state.guesses.record(&guess, state.api.clock.elapsed());
+    let reserved = state.guesses.reserve(&guess, state.api.clock.elapsed());
+    let reserved = reserved.map_err(GraphError::too_many_requests)?;
+    let found = state.api.store.meeting(caller.principal.tenant.clone(), key).await;
+    if !matches!(found, Ok(None)) {
+        reserved.give_back();
     }
-    Ok(found)
+    Ok(found?)
 }

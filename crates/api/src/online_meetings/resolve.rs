@@ -106,22 +106,26 @@ async fn by_number(
 ) -> Result<OnlineMeeting, ResolveError> {
     let number: String = number.split_whitespace().collect();
     let guess = Guess { tenant: &caller.principal.tenant, app: caller.app(), number: &number };
-    state.guesses.admit(&guess, state.api.clock.elapsed()).map_err(ResolveError::TooManyGuesses)?;
+    let reserved = state.guesses.reserve(&guess, state.api.clock.elapsed());
+    let reserved = reserved.map_err(ResolveError::TooManyGuesses)?;
     let key = MeetingKey::JoinMeetingId(number.clone());
-    let Some(meeting) = state.api.store.meeting(caller.principal.tenant.clone(), key).await? else {
-        state.guesses.record(&guess, state.api.clock.elapsed());
-        return Err(ResolveError::UnknownNumber);
+    let meeting = match state.api.store.meeting(caller.principal.tenant.clone(), key).await {
+        Ok(Some(meeting)) => meeting,
+        Ok(None) => return Err(ResolveError::UnknownNumber),
+        Err(error) => {
+            reserved.give_back();
+            return Err(error.into());
+        }
     };
-    match (&meeting.passcode, passcode) {
+    let found = match (&meeting.passcode, passcode) {
         (None, _) => Ok(meeting),
         (Some(own), Some(said)) if identity::is_same_secret(own, said) => Ok(meeting),
-        (Some(_), Some(_)) => {
-            state.guesses.record(&guess, state.api.clock.elapsed());
-            Err(ResolveError::WrongPasscode)
-        }
+        (Some(_), Some(_)) => return Err(ResolveError::WrongPasscode),
         // Nothing was guessed.
         (Some(_), None) => Err(ResolveError::WrongPasscode),
-    }
+    };
+    reserved.give_back();
+    found
 }
 
 async fn by_thread(state: &Shared, caller: &Caller, thread: &str) -> Result<OnlineMeeting, ResolveError> {

@@ -1,4 +1,5 @@
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use model::{
     AppId, Call, CallId, MeetingId, Notification, OnlineMeeting, Operation, OperationId, RecordingId,
@@ -21,6 +22,10 @@ pub(crate) struct FakeStore {
     pub(crate) taken_ids: Mutex<u32>,
     /// How many of the next changes to a meeting come too late: somebody else has renamed it.
     pub(crate) late_changes: Mutex<u32>,
+    /// How often a meeting was looked up.
+    pub(crate) meeting_reads: AtomicUsize,
+    /// Whether others come to their turn while a meeting is looked up.
+    pub(crate) slow_reads: AtomicBool,
 }
 
 fn refuse<'a, T: 'a>() -> Reply<'a, T> {
@@ -163,10 +168,19 @@ impl MeetingStore for FakeStore {
             MeetingKey::Thread(thread) => there.thread_id == *thread,
             MeetingKey::VideoTeleconferenceId(id) => there.video_teleconference_id.as_ref() == Some(id),
         };
-        give(meetings.iter().filter(|there| there.tenant == tenant).find(is_meant).cloned())
+        let found = meetings.iter().filter(|there| there.tenant == tenant).find(is_meant).cloned();
+        self.meeting_reads.fetch_add(1, Ordering::Relaxed);
+        if self.slow_reads.load(Ordering::Relaxed) {
+            return Box::pin(async {
+                tokio::task::yield_now().await;
+                Ok(found)
+            });
+        }
+        give(found)
     }
     fn meetings_from_file(&self) -> Reply<'_, Vec<OnlineMeeting>> {
-        refuse()
+        let meetings = self.meetings.lock().unwrap();
+        give(meetings.iter().filter(|there| there.is_from_file).cloned().collect())
     }
     fn purge_meetings(&self, _before: Timestamp, _month: Month) -> Reply<'_, usize> {
         refuse()

@@ -210,7 +210,7 @@ async fn whoever_may_not_join_learns_nothing_of_the_meeting() {
 async fn the_consent_of_the_chat_lets_an_application_join_it_and_nothing_else() {
     let consent: PermissionSet = [Permission::from(Permission::JOIN_CALLS_OF_CHAT)].into_iter().collect();
     let consents = BTreeMap::from([(AppId::from(BOT), consent)]);
-    let app = app_with(OnlineMeeting { consents, ..meeting(None) });
+    let app = app_with(OnlineMeeting { consents, is_from_file: true, ..meeting(None) });
     assert_eq!(send(&app, &[], BY_COORDINATES).await.status, 201);
     assert_eq!(guest_of(&app), None);
     let other = OnlineMeeting {

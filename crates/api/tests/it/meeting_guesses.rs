@@ -1,10 +1,13 @@
 //! What it takes to join a meeting: its passcode, and not too many guesses; or a token.
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use identity::MeetingToken;
 use model::{AppId, OnlineMeeting, Permission, TenantId};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::app::{Answer, App, BOB, BOT, CALLS, CONTOSO, FABRIKAM, OTHER_BOT, peer_to_peer, refused};
 use crate::online_meetings::{bob_makes, meetings_of};
@@ -96,6 +99,39 @@ async fn whoever_guesses_numbers_waits_wherever_they_are_asked_for() {
     let token = app.token_of(BOT, CONTOSO, &[Permission::READ_MEETINGS]);
     let answer = app.get_as(&token, &format!("/v1.0/communications/onlineMeetings?{filter}")).await;
     assert_eq!(answer.error(), refused(429, "TooManyRequests"));
+}
+
+#[tokio::test]
+async fn hundreds_of_guesses_at_once_are_no_more_than_a_few() {
+    let app = Arc::new(App::new());
+    let meeting = with_passcode(&app).await;
+    // Each waits in the store until all others have come.
+    app.store.slow_reads.store(true, Ordering::Relaxed);
+    let mut guesses = JoinSet::new();
+    for _ in 0..300 {
+        let (app, number) = (Arc::clone(&app), meeting.join_meeting_id.clone());
+        guesses.spawn(async move { join(&app, &number, Some("wrong")).await.status.as_u16() });
+    }
+    let answers = guesses.join_all().await;
+    let count = |status| answers.iter().filter(|answer| **answer == status).count();
+    assert_eq!((count(403), count(429)), (5, 295));
+    assert_eq!(join(&app, &meeting.join_meeting_id, meeting.passcode.as_deref()).await.status, 429);
+}
+
+#[tokio::test]
+async fn whoever_may_join_nothing_guesses_nothing() {
+    let app = App::new();
+    let meeting = with_passcode(&app).await;
+    let mut body = peer_to_peer();
+    body["targets"] = json!([]);
+    body["meetingInfo"] = json!({"joinMeetingId": meeting.join_meeting_id, "passcode": "wrong"});
+    let token = app.token_of(BOT, CONTOSO, &[Permission::INITIATE]);
+    app.store.meeting_reads.store(0, Ordering::Relaxed);
+    for _ in 0..20 {
+        assert_eq!(app.post_as(&token, CALLS, &body).await.error(), refused(403, "7504"));
+    }
+    assert_eq!(app.store.meeting_reads.load(Ordering::Relaxed), 0);
+    assert_eq!(join(&app, &meeting.join_meeting_id, meeting.passcode.as_deref()).await.status, 201);
 }
 
 #[tokio::test]
