@@ -10,7 +10,7 @@ use media_engine::{AudioSender, Frame, MAX_PAYLOAD_BYTES, SenderConfig};
 use rtc_proto::Codec;
 use rtc_proto::rtp::{FIXED_HEADER_LEN, Header};
 
-use super::{Arrivals, OPUS_PAYLOAD_TYPE, WARM_UP, enter, resident, sinks, terms};
+use super::{Arrivals, OPUS_PAYLOAD_TYPE, WARM_UP, enter, sinks, terms};
 use crate::clock::{self, ROUND};
 use crate::socket::{Receiver, Socket};
 use crate::{Config, LegId, MediaPlane, MemberConfig, MixerConfig, PlaneError, PlaneStats};
@@ -50,17 +50,10 @@ pub struct ConferenceLoadReport {
     pub lost: u64,
     /// Share of the packets that hold sound.
     pub audible: f64,
-    /// How long after its due time a packet arrived: half of all at most this long. The due times of a leg are the grid
-    /// of 20 ms through its earliest packet.
-    pub arrival_p50: Duration,
-    /// The same for 99 of 100.
-    pub arrival_p99: Duration,
     /// What the plane itself counted while measuring, from due time to the return of the sending call.
     pub plane: PlaneStats,
     /// Share of a core that the process used, without the phones.
     pub media_cpu_share: f64,
-    /// Resident memory that each leg added, in octets.
-    pub memory_per_leg: u64,
 }
 
 /// A phone that sends: what it says, and when.
@@ -89,9 +82,7 @@ pub fn measure_conference(load: ConferenceLoad) -> Result<ConferenceLoadReport, 
     };
     let (sinks, addresses) = sinks(config.bind_ip)?;
     let (plane, mut events) = MediaPlane::start(config)?;
-    let before = resident();
     let speakers = fill(&plane, load, &addresses)?;
-    let memory_per_leg = resident().saturating_sub(before) / legs.max(1) as u64;
     let stop = Arc::new(AtomicBool::new(false));
     let (phones, stopped) = (Phones { sinks, speakers, load }, Arc::clone(&stop));
     let start = clock::monotonic() + WARM_UP;
@@ -116,11 +107,8 @@ pub fn measure_conference(load: ConferenceLoad) -> Result<ConferenceLoadReport, 
         packets: report.packets,
         lost: report.lost,
         audible,
-        arrival_p50: report.arrival_p50,
-        arrival_p99: report.arrival_p99,
         plane: report.plane,
         media_cpu_share: report.media_cpu_share,
-        memory_per_leg,
     })
 }
 

@@ -49,12 +49,10 @@ fn phase(name: &str, measured: &ConferenceLoadReport) -> Vec<Figure> {
         Figure::new(named("packets with sound"), measured.audible * 100.0, "%"),
         Figure::millis(named("sent after due, p50"), sent.quantile(0.5)),
         Figure::millis(named("sent after due, p99"), sent.quantile(0.99)).of(Target::Below(2.0)),
-        Figure::millis(named("received after due, p50"), measured.arrival_p50),
-        Figure::millis(named("received after due, p99"), measured.arrival_p99),
+        Figure::millis(named("sent after due, p99.9"), sent.quantile(0.999)),
         Figure::new(named("packets refused"), plane.send_errors as f64, ""),
         Figure::new(named("rounds skipped"), plane.skipped_rounds as f64, "").of(Target::Exactly(0.0)),
         Figure::new(named("core in use"), measured.media_cpu_share * 100.0, "%"),
-        Figure::new(named("memory of a leg"), measured.memory_per_leg as f64 / 1024.0, "KiB"),
     ]
 }
 
