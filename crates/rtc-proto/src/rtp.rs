@@ -2,8 +2,14 @@
 
 use thiserror::Error;
 
+/// Identifiers that elements of a header extension may have (RFC 8285, 4.2).
+pub(crate) const ELEMENT_IDS: std::ops::RangeInclusive<u8> = 1..=14;
+
 /// Octets of a header without contributing sources and extension.
 pub const FIXED_HEADER_LEN: usize = 12;
+
+/// Marks a header extension with elements of one-octet headers (RFC 8285, 4.2).
+const ONE_BYTE_PROFILE: u16 = 0xbede;
 
 /// Why a datagram is not an RTP packet.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -50,10 +56,34 @@ impl Header {
 /// A header extension: the profile's identifier and the octets behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Extension<'a> {
-    /// "Defined by profile": 0xBEDE for one-byte extensions (RFC 8285).
+    /// "Defined by profile": 0xBEDE for elements with headers of one octet (RFC 8285).
     pub profile: u16,
     /// A multiple of four octets.
     pub octets: &'a [u8],
+}
+
+impl<'a> Extension<'a> {
+    /// The first element with this identifier, 1 to 14, where elements have headers of one octet (RFC 8285, 4.2).
+    fn element(&self, id: u8) -> Option<&'a [u8]> {
+        let mut rest = if self.profile == ONE_BYTE_PROFILE { self.octets } else { &[] };
+        while let Some((head, tail)) = rest.split_first() {
+            if *head == 0 {
+                rest = tail;
+                continue;
+            }
+            let (found, length) = (head >> 4, usize::from(head & 0x0f) + 1);
+            // 15 ends the list, and so does padding with a length.
+            if !ELEMENT_IDS.contains(&found) {
+                return None;
+            }
+            let (octets, behind) = tail.split_at_checked(length)?;
+            if found == id {
+                return Some(octets);
+            }
+            rest = behind;
+        }
+        None
+    }
 }
 
 /// A received packet; every slice points into the datagram.
@@ -88,6 +118,17 @@ impl<'a> Packet<'a> {
         let body = &datagram[start..];
         let payload = if datagram[0] & 0x20 == 0 { body } else { without_padding(body)? };
         Ok(Self { header, csrcs: &datagram[FIXED_HEADER_LEN..csrc_end], extension, payload })
+    }
+
+    /// The level of the sound as its sender measured it, 0 (loudest) to 127, where an element with this identifier says
+    /// so (RFC 6464, 3).
+    ///
+    /// The mark for voice beside it is passed over, for not all who send levels look for voice.
+    pub fn audio_level(&self, id: u8) -> Option<u8> {
+        match self.extension?.element(id)? {
+            [octet] => Some(octet & 0x7f),
+            _ => None,
+        }
     }
 }
 
@@ -203,6 +244,44 @@ mod tests {
         assert_eq!(Packet::parse(&no_padding), Err(RtpError::Padding));
     }
 
+    /// A packet with a header extension of this profile; padded to whole words.
+    fn extended(profile: u16, elements: &[u8]) -> Vec<u8> {
+        let mut datagram = vec![0u8; FIXED_HEADER_LEN];
+        HEADER.write(&mut datagram).unwrap();
+        datagram[0] |= 0x10;
+        let words = elements.len().div_ceil(4);
+        datagram.extend(profile.to_be_bytes());
+        datagram.extend((words as u16).to_be_bytes());
+        datagram.extend(elements);
+        datagram.resize(FIXED_HEADER_LEN + 4 + 4 * words, 0);
+        datagram.extend([7; 20]);
+        datagram
+    }
+
+    #[test]
+    fn levels_are_found_among_other_elements_and_nowhere_else() {
+        let cases: [(u16, &[u8], Option<u8>); 12] = [
+            (0xbede, &[0x30, 0x85], Some(5)),
+            (0xbede, &[0x30, 0x7f], Some(127)),
+            (0xbede, &[0x12, 1, 2, 3, 0, 0, 0x30, 9], Some(9)),
+            (0xbede, &[0x30, 9, 0x30, 8], Some(9)),
+            (0xbede, &[0x40, 9], None),
+            (0xbede, &[0x31, 9, 9], None),
+            (0xbede, &[0x1f, 0x30, 9, 0], None),
+            (0xbede, &[0xf0, 0, 0x30, 9], None),
+            (0xbede, &[0x01, 0, 0x30, 9], None),
+            (0xbede, &[0, 0, 0, 0x30], None),
+            (0xbede, &[], None),
+            (0x1000, &[3, 1, 9, 0], None),
+        ];
+        for (profile, elements, level) in cases {
+            let datagram = extended(profile, elements);
+            let packet = Packet::parse(&datagram).unwrap();
+            assert_eq!(packet.audio_level(3), level, "{profile:x} {elements:x?}");
+            assert_eq!(packet.payload, [7; 20]);
+        }
+    }
+
     #[test]
     fn rtcp_is_told_from_rtp_by_its_packet_type() {
         assert!(is_rtcp(&[0x81, 200, 0, 6]) && is_rtcp(&[0x81, 203]));
@@ -210,6 +289,34 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whatever_stands_before_an_element_is_skipped(
+            others in proptest::collection::vec(
+                (1u8..=14, proptest::collection::vec(any::<u8>(), 1..=16), 0usize..4), 0..10
+            ),
+            id in 1u8..=14,
+            octet in any::<u8>(),
+        ) {
+            let mut elements = Vec::new();
+            for (other, octets, padding) in others.iter().filter(|(other, ..)| *other != id) {
+                elements.push(other << 4 | (octets.len() - 1) as u8);
+                elements.extend(octets);
+                elements.resize(elements.len() + padding, 0);
+            }
+            elements.extend([id << 4, octet]);
+            let datagram = extended(0xbede, &elements);
+            prop_assert_eq!(Packet::parse(&datagram).unwrap().audio_level(id), Some(octet & 0x7f));
+        }
+
+        #[test]
+        fn no_extension_makes_the_reader_panic(
+            elements in proptest::collection::vec(any::<u8>(), 0..64), id in any::<u8>()
+        ) {
+            let datagram = extended(0xbede, &elements);
+            let level = Packet::parse(&datagram).unwrap().audio_level(id);
+            prop_assert!(level.is_none_or(|level| level < 128 && ELEMENT_IDS.contains(&id)));
+        }
+
         #[test]
         fn no_datagram_makes_the_reader_panic(datagram in proptest::collection::vec(any::<u8>(), 0..128)) {
             if let Ok(packet) = Packet::parse(&datagram) {

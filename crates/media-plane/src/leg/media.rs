@@ -178,6 +178,7 @@ mod tests {
             srtp: Some(srtp),
             ptime_ms: 20,
             opus: OpusFormat::default(),
+            audio_level: None,
         }
     }
 

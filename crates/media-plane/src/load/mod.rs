@@ -137,6 +137,7 @@ fn terms(codec: Codec, address: SocketAddr) -> Negotiated {
         srtp: None,
         ptime_ms: 20,
         opus: OpusFormat::default(),
+        audio_level: None,
     }
 }
 

@@ -188,6 +188,7 @@ pub(crate) fn terms_to(
         srtp,
         ptime_ms: 20,
         opus: OpusFormat::default(),
+        audio_level: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use sdp_types::{Connection, Media, MediaType, Origin, Session, Time, TransportProto};
 
 use super::crypto::CryptoLine;
-use super::{DEFAULT_PTIME_MS, Direction, LocalMedia};
+use super::{AUDIO_LEVEL, DEFAULT_PTIME_MS, Direction, LocalMedia};
 use crate::Codec;
 
 /// A format of ours with its number.
@@ -33,10 +33,18 @@ pub(super) enum Place {
 pub(super) struct Description<'a> {
     pub(super) local: &'a LocalMedia,
     pub(super) places: &'a [Place],
+    pub(super) stream: Stream<'a>,
+}
+
+/// What a description says of the audio stream.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stream<'a> {
     pub(super) formats: &'a [Format],
     pub(super) direction: Direction,
     pub(super) crypto: &'a [CryptoLine],
     pub(super) has_rtcp_mux: bool,
+    /// Under what number we take levels.
+    pub(super) audio_level: Option<u8>,
 }
 
 impl Description<'_> {
@@ -57,18 +65,18 @@ impl Description<'_> {
 
     fn audio(&self, profile: &str) -> Media {
         let numbers: Vec<String> =
-            self.formats.iter().map(|format| format.payload_type().to_string()).collect();
+            self.stream.formats.iter().map(|format| format.payload_type().to_string()).collect();
         let mut media =
             Media::new(MediaType::Audio, self.local.rtp.port(), TransportProto::RtpAvp, numbers.join(" "));
         media.proto = profile.to_owned();
-        for format in self.formats {
+        for format in self.stream.formats {
             describe_format(&mut media, *format);
         }
-        for line in self.crypto {
+        for line in self.stream.crypto {
             media.add_attribute_with_value("crypto", CryptoLine::describe(line.tag, &line.key));
         }
         let rtp = self.local.rtp;
-        if self.has_rtcp_mux {
+        if self.stream.has_rtcp_mux {
             media.add_attribute_with_value("rtcp", rtp.port());
             media.add_attribute_from_str("rtcp-mux");
         } else if rtp.port().checked_add(1) != Some(self.local.rtcp.port())
@@ -78,8 +86,11 @@ impl Description<'_> {
             let value = format!("{} IN IP{version} {}", self.local.rtcp.port(), self.local.rtcp.ip());
             media.add_attribute_with_value("rtcp", value);
         }
+        if let Some(id) = self.stream.audio_level {
+            media.add_attribute_with_value("extmap", format!("{id}/recvonly {AUDIO_LEVEL}"));
+        }
         media.add_attribute_with_value("ptime", DEFAULT_PTIME_MS);
-        media.add_attribute_from_str(self.direction.attribute());
+        media.add_attribute_from_str(self.stream.direction.attribute());
         media
     }
 }

@@ -3,7 +3,7 @@
 //! A [`Negotiator`] lives as long as the leg. It makes offers, completes them with answers, and answers
 //! offers of the far end, each time telling the media side what holds from then on ([`Negotiated`]). It
 //! accepts RTP/AVP, AVPF, SAVP and SAVPF, takes one audio stream, and refuses every other stream with port 0
-//! in its place.
+//! in its place. Of header extensions it takes the level of the far end's sound (RFC 6464).
 
 mod crypto;
 mod describe;
@@ -33,6 +33,9 @@ pub const MAX_FORMATS: usize = 128;
 
 /// Packet duration assumed where the far end names none (RFC 3551, 4.2), and the one that we send.
 pub const DEFAULT_PTIME_MS: u16 = 20;
+
+/// What `a=extmap` calls the level of the sender's sound (RFC 6464, 4).
+const AUDIO_LEVEL: &str = "urn:ietf:params:rtp-hdrext:ssrc-audio-level";
 
 /// Who may send, from our point of view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,6 +196,8 @@ pub struct Negotiated {
     pub ptime_ms: u16,
     /// What the far end wants of Opus; defaults with other codecs.
     pub opus: OpusFormat,
+    /// The header extension element, 1 to 14, in which the far end may say how loud a packet is (RFC 6464).
+    pub audio_level: Option<u8>,
 }
 
 /// Why there is no agreement.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::crypto::CryptoLine;
-use super::describe::{Description, Format, Place};
+use super::describe::{Description, Format, Place, Stream};
 use super::remote::{FormatKind, RemoteAudio, RemoteDescription, RemoteFormat, RemoteStream};
 use super::{
     Direction, LocalKeys, LocalMedia, Negotiated, NegotiationError, OpusFormat, SrtpKeys, SrtpPolicy,
@@ -16,6 +16,9 @@ use crate::srtp::Suite;
 const OPUS_PAYLOAD_TYPE: u8 = 111;
 const EVENT_8K_PAYLOAD_TYPE: u8 = 101;
 const EVENT_48K_PAYLOAD_TYPE: u8 = 110;
+
+/// The number of levels in a first offer; arbitrary, but what browsers use.
+const AUDIO_LEVEL_ID: u8 = 1;
 
 /// Negotiates the audio stream of one leg, from its first description to its last.
 ///
@@ -33,12 +36,13 @@ pub struct Negotiator {
     has_offered: bool,
 }
 
-/// Which number each dynamic format has on this leg.
+/// Which number each dynamic format, and the level of a packet, has on this leg.
 #[derive(Clone, Copy, Debug)]
 struct Numbers {
     opus: u8,
     event_8k: u8,
     event_48k: u8,
+    audio_level: u8,
 }
 
 /// The far end's offer measured against what we have.
@@ -58,6 +62,7 @@ impl Negotiator {
             opus: OPUS_PAYLOAD_TYPE,
             event_8k: EVENT_8K_PAYLOAD_TYPE,
             event_48k: EVENT_48K_PAYLOAD_TYPE,
+            audio_level: AUDIO_LEVEL_ID,
         };
         let profile = if local.srtp == SrtpPolicy::Required { "RTP/SAVP" } else { "RTP/AVP" };
         let places = vec![Place::Audio { profile: profile.to_owned() }];
@@ -82,7 +87,13 @@ impl Negotiator {
             SrtpPolicy::Optional | SrtpPolicy::Required => self.crypto_lines(),
         };
         self.has_offered = true;
-        self.seal(&formats, self.local.direction, &crypto, false)
+        self.seal(Stream {
+            formats: &formats,
+            direction: self.local.direction,
+            crypto: &crypto,
+            has_rtcp_mux: false,
+            audio_level: self.offered_level(),
+        })
     }
 
     /// Reads the answer to the latest offer.
@@ -110,6 +121,8 @@ impl Negotiator {
         negotiated.receive_payload_type = self.number_of(codec);
         // An answer cannot add multiplexing that was not offered (RFC 5761, 5.1.1).
         negotiated.has_rtcp_mux = false;
+        // Nor can it add levels, or give them another number (RFC 8285, 7).
+        negotiated.audio_level = audio.audio_level.filter(|id| Some(*id) == self.offered_level());
         if let Some(event) = &mut negotiated.telephone_event {
             event.receive_payload_type = self.event_number(event.clock);
         }
@@ -136,7 +149,14 @@ impl Negotiator {
             (Some(line), Some(keys)) => vec![CryptoLine { tag: line.tag, key: keys.local }],
             (_, _) => Vec::new(),
         };
-        let text = self.seal(&formats, negotiated.direction, &crypto, negotiated.has_rtcp_mux);
+        self.numbers.audio_level = negotiated.audio_level.unwrap_or(self.numbers.audio_level);
+        let text = self.seal(Stream {
+            formats: &formats,
+            direction: negotiated.direction,
+            crypto: &crypto,
+            has_rtcp_mux: negotiated.has_rtcp_mux,
+            audio_level: negotiated.audio_level,
+        });
         Ok((negotiated, text))
     }
 
@@ -249,6 +269,7 @@ impl Negotiator {
             srtp,
             ptime_ms: audio.ptime_ms,
             opus: found.opus,
+            audio_level: audio.audio_level,
         })
     }
 
@@ -290,16 +311,14 @@ impl Negotiator {
         if clock == 48_000 { self.numbers.event_48k } else { self.numbers.event_8k }
     }
 
-    fn seal(
-        &mut self,
-        formats: &[Format],
-        direction: Direction,
-        crypto: &[CryptoLine],
-        has_rtcp_mux: bool,
-    ) -> String {
-        let places = &self.places;
-        let description =
-            Description { local: &self.local, places, formats, direction, crypto, has_rtcp_mux };
+    /// Levels are asked for unless sound must be protected: SRTP leaves them in the clear (RFC 6464, Security Considerations). Whoever offers
+    /// them has chosen that itself.
+    fn offered_level(&self) -> Option<u8> {
+        (self.local.srtp != SrtpPolicy::Required).then_some(self.numbers.audio_level)
+    }
+
+    fn seal(&mut self, stream: Stream<'_>) -> String {
+        let description = Description { local: &self.local, places: &self.places, stream };
         let same = description.write(self.version);
         if self.last_sent.as_ref() == Some(&same) {
             return same;

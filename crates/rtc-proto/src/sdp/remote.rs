@@ -6,10 +6,11 @@ use sdp_types::{Attribute, Connection, Media, Session};
 
 use super::crypto::CryptoLine;
 use super::{
-    DEFAULT_PTIME_MS, Direction, MAX_FORMATS, MAX_LINES, MAX_SDP_LEN, MAX_STREAMS, NegotiationError,
-    OpusFormat,
+    AUDIO_LEVEL, DEFAULT_PTIME_MS, Direction, MAX_FORMATS, MAX_LINES, MAX_SDP_LEN, MAX_STREAMS,
+    NegotiationError, OpusFormat,
 };
 use crate::Codec;
+use crate::rtp::ELEMENT_IDS;
 
 /// Crypto lines looked at per stream; phones send one to eight.
 const MAX_CRYPTO_LINES: usize = 16;
@@ -58,6 +59,8 @@ pub(super) struct RemoteAudio {
     /// There is an `a=crypto` line, usable or not.
     pub(super) has_crypto: bool,
     pub(super) ptime_ms: u16,
+    /// The identifier under which the far end sends levels, where it has one that fits a header of one octet.
+    pub(super) audio_level: Option<u8>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +138,7 @@ fn read_audio(session: &Session, media: &Media, is_secure: bool) -> RemoteAudio 
         crypto: crypto_values.filter_map(CryptoLine::parse).collect(),
         has_crypto: values(&media.attributes, "crypto").next().is_some(),
         ptime_ms: ptime_ms(session, media),
+        audio_level: audio_level(session, media),
     }
 }
 
@@ -228,6 +232,19 @@ fn ptime_ms(session: &Session, media: &Media) -> u16 {
     };
     let wish = number("ptime").filter(|ms| PTIME_RANGE_MS.contains(ms)).unwrap_or(DEFAULT_PTIME_MS);
     wish.min(number("maxptime").filter(|ms| PTIME_RANGE_MS.contains(ms)).unwrap_or(u16::MAX))
+}
+
+/// `a=extmap:3/sendonly urn:... vad=on` (RFC 8285, 5), in the stream or for all of them.
+fn audio_level(session: &Session, media: &Media) -> Option<u8> {
+    let mut lines = values(&media.attributes, "extmap").chain(values(&session.attributes, "extmap"));
+    lines.find_map(|value| {
+        let mut words = value.split_ascii_whitespace();
+        let (number, name) = (words.next()?, words.next()?);
+        let (id, direction) = number.split_once('/').unwrap_or((number, "sendrecv"));
+        let is_sent = ["sendonly", "sendrecv"].iter().any(|sends| direction.eq_ignore_ascii_case(sends));
+        let id = id.parse().ok().filter(|id| ELEMENT_IDS.contains(id))?;
+        (is_sent && name.eq_ignore_ascii_case(AUDIO_LEVEL)).then_some(id)
+    })
 }
 
 /// The text behind the payload type in the first `rtpmap` or `fmtp` for it.
