@@ -12,6 +12,7 @@ use media_plane::{
     RecordParams, RecordingEnd, Route, STREAM_FRAME_SAMPLES, ToneSound,
 };
 use rtc_proto::Codec;
+use rtc_proto::sdp::Negotiated;
 use support::{Rig, config, path, read, socket, terms_to};
 
 const MS: Duration = Duration::from_millis(1);
@@ -436,4 +437,48 @@ fn wait_readable(port: &media_plane::StreamPort) {
     use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
     let mut waiting = [PollFd::new(port.as_fd(), PollFlags::POLLIN)];
     assert_eq!(poll(&mut waiting, PollTimeout::from(5_000_u16)).expect("poll"), 1, "nothing is heard");
+}
+
+/// Whether a far end that shouts is heard beside others although its packets say, in this element of a header extension,
+/// that they are this loud; `agreed` is the element that was agreed on.
+fn is_heard(agreed: Option<u8>, sent: u8, level: u8) -> bool {
+    let mut meeting = Meeting::of(&[Codec::Pcmu; 5]);
+    let (far, address) = socket("127.0.0.1");
+    let plane = meeting.rig.plane.clone();
+    let loud = plane.open_leg().expect("leg");
+    let terms = Negotiated { audio_level: agreed, ..terms_to(Codec::Pcmu, address, address, None) };
+    plane.configure(loud.leg, &terms).expect("configure");
+    plane.join(loud.leg, meeting.mixer, MemberConfig::default()).expect("join");
+    // More send than are heard at once, so that only those are decoded of whom it is not known that they are silent;
+    // and some say nothing any more, so that there is a place.
+    meeting.pass(400 * MS);
+    for phone in [3, 4] {
+        plane.stop(meeting.phones[phone].far.leg, TONE).expect("stop");
+    }
+    meeting.pass(600 * MS);
+    meeting.rig.capture(meeting.phones[0].far.leg, CAPTURE, &format!("level-{}", loud.rtp.port()));
+    for number in 0..40_u32 {
+        let mut packet =
+            vec![0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0xBE, 0xDE, 0, 1, sent << 4, level, 0, 0];
+        packet[2..4].copy_from_slice(&(number as u16).to_be_bytes());
+        packet[4..8].copy_from_slice(&(number * 160).to_be_bytes());
+        // 2 kHz, at -12 dB.
+        packet.extend([0xA0, 0xA0, 0x20, 0x20].repeat(40));
+        far.send_to(&packet, loud.rtp).expect("send");
+        meeting.pass(20 * MS);
+    }
+    let heard = meeting.rig.captured(meeting.phones[0].far.leg, CAPTURE);
+    amplitude_at(&heard[heard.len() - 4_800..], 2_000.0, 16_000) > HEARD
+}
+
+#[test]
+fn one_whose_packets_say_that_nobody_speaks_is_not_decoded() {
+    assert!(!is_heard(Some(3), 3, 127));
+    assert!(is_heard(Some(3), 3, 12));
+}
+
+#[test]
+fn levels_that_were_not_agreed_on_are_passed_over() {
+    assert!(is_heard(None, 3, 127));
+    assert!(is_heard(Some(4), 3, 127));
 }

@@ -224,7 +224,7 @@ impl Leg {
         self.stats.received_octets += packet.payload.len() as u64;
         (link.heard_at, link.alive_at, link.is_lost) = (now, now, false);
         if link.media.negotiated.direction.receives() {
-            link.media.receiver.handle_rtp(engine_packet(&packet), now);
+            link.media.receiver.handle_rtp(engine_packet(&packet, link.media.negotiated.audio_level), now);
         }
         if !self.has_flowed {
             self.has_flowed = true;
@@ -489,14 +489,14 @@ fn is_expected(packet: Option<&Packet<'_>>, media: &Media) -> bool {
     packet.is_some_and(|packet| media.expects(packet.header.payload_type))
 }
 
-fn engine_packet<'a>(packet: &Packet<'a>) -> RtpPacketRef<'a> {
+fn engine_packet<'a>(packet: &Packet<'a>, level_element: Option<u8>) -> RtpPacketRef<'a> {
     RtpPacketRef {
         payload_type: packet.header.payload_type,
         sequence: packet.header.sequence,
         timestamp: packet.header.timestamp,
         ssrc: packet.header.ssrc,
         marker: packet.header.marker,
-        level: None,
+        level: level_element.and_then(|element| packet.audio_level(element)),
         payload: packet.payload,
     }
 }
