@@ -93,6 +93,16 @@ async fn an_assertion_signed_with_a_registered_key_gets_a_token() {
 }
 
 #[tokio::test]
+async fn guesses_of_others_at_the_same_address_do_not_hold_an_assertion_up() {
+    let endpoint = endpoint();
+    for _ in 0..10 {
+        assert_eq!(grant_raw(&endpoint, "guess").await.unwrap_err().status, 401);
+    }
+    assert_eq!(grant_raw(&endpoint, "guess").await.unwrap_err().status, 429);
+    assert!(grant(&endpoint, &EC, &claims()).await.is_ok());
+}
+
+#[tokio::test]
 async fn an_assertion_serves_once() {
     let endpoint = endpoint();
     assert!(grant(&endpoint, &EC, &claims()).await.is_ok());
