@@ -29,7 +29,7 @@ const MAX_STREAMS: u32 = 32;
 /// How often a silent HTTP/2 connection is asked whether it still lives, and how long its answer may take.
 const KEEP_ALIVE: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(10));
 
-/// One address has at most this share of the places: one in so many.
+/// One address, or one network of IPv6, has at most this share of the places: one in so many.
 const SHARE_OF_AN_ADDRESS: usize = 4;
 
 /// What clients may take.
@@ -95,6 +95,7 @@ struct Place {
 impl Peers {
     /// Takes a place; `None` where the address has as many as it may.
     fn enter(&self, ip: IpAddr, limit: usize, permit: OwnedSemaphorePermit) -> Option<Place> {
+        let ip = network(ip);
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = peers.entry(ip).or_default();
         if *count >= limit.max(1) {
@@ -103,6 +104,14 @@ impl Peers {
         *count += 1;
         drop(peers);
         Some(Place { peers: self.clone(), ip, _permit: permit })
+    }
+}
+
+/// One household or host has a /64 of IPv6, and counts as one.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => IpAddr::V4(v4),
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
     }
 }
 
@@ -229,4 +238,31 @@ fn builder(limits: Limits) -> auto::Builder<TokioExecutor> {
         .keep_alive_interval(interval)
         .keep_alive_timeout(timeout);
     builder
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn places(peers: &Peers, addresses: &[&str], limit: usize) -> Vec<Option<Place>> {
+        let permits = Arc::new(Semaphore::new(addresses.len()));
+        let enter = |address: &&str| {
+            let permit = Arc::clone(&permits).try_acquire_owned().unwrap();
+            peers.enter(address.parse().unwrap(), limit, permit)
+        };
+        addresses.iter().map(enter).collect()
+    }
+
+    #[test]
+    fn addresses_of_one_ipv6_network_share_its_places() {
+        let peers = Peers::default();
+        let addresses = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "2001:db8:0:1::1", "192.0.2.1"];
+        let taken = places(&peers, &addresses, 2);
+        let is_taken: Vec<_> = taken.iter().map(Option::is_some).collect();
+        assert_eq!(is_taken, [true, true, false, true, true]);
+        drop(taken);
+        assert!(peers.0.lock().unwrap().is_empty());
+        let mapped = places(&peers, &["::ffff:192.0.2.1", "192.0.2.1"], 1);
+        assert!(mapped[0].is_some() && mapped[1].is_none());
+    }
 }
