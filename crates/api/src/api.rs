@@ -9,7 +9,7 @@ use identity::{Issuer, NotificationSigner, TokenEndpoint, Verifier};
 use model::{IndexedDirectory, Timestamp};
 use store::Store;
 
-use crate::CallControl;
+use crate::{CallControl, Proxies};
 
 /// Everything that the endpoints need.
 pub struct Api {
@@ -107,6 +107,8 @@ pub struct Settings {
     pub max_body_bytes: usize,
     /// How long a body may take to arrive.
     pub body_timeout: Duration,
+    /// Proxies that may say whom a request is from.
+    pub proxies: Proxies,
 }
 
 impl Default for Settings {
@@ -120,6 +122,7 @@ impl Default for Settings {
             wire_limits: graph_wire::Limits { plain_http_hosts: BTreeSet::new(), ..Default::default() },
             max_body_bytes: MAX_BODY_BYTES,
             body_timeout: BODY_TIMEOUT,
+            proxies: Proxies::default(),
         }
     }
 }

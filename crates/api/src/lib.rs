@@ -22,6 +22,7 @@ mod calls;
 mod context;
 mod error;
 mod extract;
+mod forwarded;
 mod front;
 mod node_calls;
 mod notifications;
@@ -43,6 +44,7 @@ pub use api::{
     TokenService,
 };
 pub use call_control::{CallControl, CallFault, CallFuture};
+pub use forwarded::{AddressRange, ForwardedHeader, Proxies};
 pub use online_meetings::{join_meeting_id, meeting_id};
 pub use recordings::RECORDINGS_PATH;
 pub use router::router;

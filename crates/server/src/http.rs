@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::Connection;
+use api::{Connection, Proxies};
 use axum::Router;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -47,6 +47,8 @@ pub(crate) struct Limits {
 #[derive(Clone)]
 pub(crate) struct Listeners {
     limits: Limits,
+    /// Behind each of them are many clients.
+    proxies: Arc<Proxies>,
     draining: CancellationToken,
     tasks: TaskTracker,
 }
@@ -64,8 +66,15 @@ pub(crate) async fn bind(address: SocketAddr) -> io::Result<Bound> {
 }
 
 impl Listeners {
-    pub(crate) fn new(limits: Limits) -> Self {
-        Self { limits, draining: CancellationToken::new(), tasks: TaskTracker::new() }
+    pub(crate) fn new(limits: Limits, proxies: Proxies) -> Self {
+        let (draining, tasks) = (CancellationToken::new(), TaskTracker::new());
+        Self { limits, proxies: Arc::new(proxies), draining, tasks }
+    }
+
+    /// Connections that an address may have.
+    fn share(&self, ip: IpAddr) -> usize {
+        let all = self.limits.connections;
+        if self.proxies.contain(ip) { all } else { all / SHARE_OF_AN_ADDRESS }
     }
 
     /// Starts to serve a bound address.
@@ -145,7 +154,7 @@ async fn accept(listener: TcpListener, tls: Option<TlsAcceptor>, router: Router,
                 continue;
             }
         };
-        let Some(place) = peers.enter(peer.ip(), connections / SHARE_OF_AN_ADDRESS, permit) else {
+        let Some(place) = peers.enter(peer.ip(), listeners.share(peer.ip()), permit) else {
             tracing::debug!("an address has too many HTTP connections; one is closed");
             continue;
         };
@@ -264,5 +273,14 @@ mod tests {
         assert!(peers.0.lock().unwrap().is_empty());
         let mapped = places(&peers, &["::ffff:192.0.2.1", "192.0.2.1"], 1);
         assert!(mapped[0].is_some() && mapped[1].is_none());
+    }
+
+    #[test]
+    fn a_trusted_proxy_may_have_every_place() {
+        let limits = Limits { connections: 8, header_bytes: 0, request_timeout: Duration::ZERO };
+        let range = api::AddressRange { address: [10, 0, 0, 0].into(), prefix_length: 8 };
+        let listeners = Listeners::new(limits, Proxies { ranges: vec![range], ..Proxies::default() });
+        assert_eq!(listeners.share([10, 0, 0, 1].into()), 8);
+        assert_eq!(listeners.share([192, 0, 2, 1].into()), 2);
     }
 }

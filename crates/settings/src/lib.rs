@@ -24,4 +24,4 @@ pub use sections::{
     Calls, Http, Https, Identity, Lab, Limits, Log, Media, Meetings, Notifications, Outbound, Server,
     Settings, Sip, Store, keys,
 };
-pub use value::{BaseUrl, Bytes, LogFormat, PortRange, TrustedIssuer};
+pub use value::{AddressRange, BaseUrl, Bytes, ForwardedHeader, LogFormat, PortRange, TrustedIssuer};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::define::{Key, sections};
 use crate::load::Reader;
-use crate::value::{BaseUrl, Bytes, LogFormat, PortRange, TrustedIssuer};
+use crate::value::{AddressRange, BaseUrl, Bytes, ForwardedHeader, LogFormat, PortRange, TrustedIssuer};
 
 /// The table of all settings, in the order of the documentation.
 pub fn keys() -> &'static [Key] {
@@ -20,6 +20,12 @@ sections! {
         /// The base URL under which others reach this server; tokens and recordings name it. `dev` takes the address that it
         /// listens on where this is empty.
         external_url: Option<BaseUrl> = "";
+        /// Proxies in front of this server, as addresses or ranges such as `10.0.0.0/8`. What they say of a request's client
+        /// is believed, and they share no limit of connections; limits of one address are the client's.
+        trusted_proxies: Vec<AddressRange> = "";
+        /// The header that these proxies add the client's address to: `x-forwarded-for` or `forwarded`. Only this one is
+        /// read: another one that they pass on is for the client to choose.
+        proxy_header: ForwardedHeader = "x-forwarded-for";
         /// Threads that serve HTTP, SIP and calls; 0 for one a processor.
         threads: u32 = "0";
         /// How long calls and deliveries may go on after the server was told to stop.

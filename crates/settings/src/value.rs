@@ -115,6 +115,64 @@ impl Value for PortRange {
     }
 }
 
+/// Addresses that begin with the same bits, as `10.0.0.0/8`; an address alone is the range of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AddressRange {
+    /// One of them.
+    pub address: IpAddr,
+    /// How many bits are the same.
+    pub prefix_length: u8,
+}
+
+impl Value for AddressRange {
+    fn expected() -> String {
+        "an address or a range of addresses, such as \"10.0.0.0/8\"".to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let (address, prefix) =
+            text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().ok()?;
+        let longest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix_length = prefix.map_or(Some(longest), |prefix| prefix.parse().ok())?;
+        (prefix_length <= longest).then_some(Self { address, prefix_length })
+    }
+
+    fn to_toml(&self) -> String {
+        quoted(&format!("{}/{}", self.address, self.prefix_length))
+    }
+}
+
+/// The header in which proxies tell of the hops of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardedHeader {
+    /// `Forwarded` (RFC 7239).
+    Standard,
+    /// `X-Forwarded-For`.
+    XForwardedFor,
+}
+
+impl Value for ForwardedHeader {
+    fn expected() -> String {
+        "\"x-forwarded-for\" or \"forwarded\"".to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        match text {
+            "forwarded" => Some(Self::Standard),
+            "x-forwarded-for" => Some(Self::XForwardedFor),
+            _ => None,
+        }
+    }
+
+    fn to_toml(&self) -> String {
+        quoted(match self {
+            Self::Standard => "forwarded",
+            Self::XForwardedFor => "x-forwarded-for",
+        })
+    }
+}
+
 /// How logs are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LogFormat {
@@ -369,6 +427,7 @@ impl<T: Value> Value for Option<T> {
 trait Item: Value {}
 impl Item for String {}
 impl Item for Duration {}
+impl Item for AddressRange {}
 
 impl<T: Item> Value for Vec<T> {
     fn expected() -> String {

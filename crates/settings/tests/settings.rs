@@ -133,6 +133,7 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
         "server.external_url = \"https://user:secret@host\"",
         "outbound.hosts = { a = 1 }",
         "notifications.live_schedule = [1, 2]",
+        "server.trusted_proxies = [\"10.0.0.0/33\"]",
         "identity.trusted_issuers = [{ issuer = \"x\" }]",
         "identity.trusted_issuers = [{ issuer = \"i\", audience = \"a\", jwks_url = \"j\", application_claim = \"c\" }]",
         "server.data_dir = 2020-01-01",
@@ -209,6 +210,7 @@ fn lists_and_tables_can_be_written_in_a_variable() {
             ("HOOKSWITCH_OUTBOUND_ALLOWED_HOSTS", "a.example, 10.0.0.1:99"),
             ("HOOKSWITCH_OUTBOUND_HOSTS", "https://a=http://b, https://c=bundled:sounds"),
             ("HOOKSWITCH_NOTIFICATIONS_ENDED_SCHEDULE", "1s,2min"),
+            ("HOOKSWITCH_SERVER_TRUSTED_PROXIES", "10.0.0.0/8,2001:db8::1"),
             ("HOOKSWITCH_LAB_ENABLED", "false"),
             ("HOOKSWITCH_CONFIG", "not a setting, and known as such"),
             ("HOME", "not ours"),
@@ -220,6 +222,9 @@ fn lists_and_tables_can_be_written_in_a_variable() {
     assert_eq!(settings.outbound.hosts.len(), 2);
     assert_eq!(settings.notifications.ended_schedule, [1, 120].map(Duration::from_secs));
     assert!(!settings.lab.enabled);
+    let proxies = settings.server.trusted_proxies;
+    let lengths: Vec<_> = proxies.iter().map(|range| range.prefix_length).collect();
+    assert_eq!(lengths, [8, 128]);
 }
 
 #[test]

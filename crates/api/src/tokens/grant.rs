@@ -8,13 +8,13 @@ use http::header::{AUTHORIZATION, CACHE_CONTROL};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use identity::{EndpointVersion, TokenRequest};
 
-use crate::Connection;
 use crate::context::RequestContext;
 use crate::error::ApiError;
 use crate::extract::{Context, RawBody, TenantInPath};
 use crate::reply;
 use crate::state::{AppState, Shared};
 use crate::tokens::refuse;
+use crate::{Connection, Proxies};
 
 /// `POST /{tenant}/oauth2/token`
 pub(crate) async fn grant_v1(
@@ -24,7 +24,8 @@ pub(crate) async fn grant_v1(
     origin: Origin,
     RawBody(form): RawBody,
 ) -> Result<Response, ApiError> {
-    grant(&state, &context, &origin.request(&tenant, EndpointVersion::V1, &form)).await
+    let request = origin.request(&state.api.settings.proxies, &tenant, EndpointVersion::V1, &form);
+    grant(&state, &context, &request).await
 }
 
 /// `POST /{tenant}/oauth2/v2.0/token`
@@ -35,26 +36,40 @@ pub(crate) async fn grant_v2(
     origin: Origin,
     RawBody(form): RawBody,
 ) -> Result<Response, ApiError> {
-    grant(&state, &context, &origin.request(&tenant, EndpointVersion::V2, &form)).await
+    let request = origin.request(&state.api.settings.proxies, &tenant, EndpointVersion::V2, &form);
+    grant(&state, &context, &request).await
 }
 
 /// Where a request came from and with which credentials.
 pub(crate) type Origin = (Option<Extension<Connection>>, HeaderMap);
 
 trait AsRequest {
-    fn request<'a>(&'a self, tenant: &'a str, version: EndpointVersion, form: &'a [u8]) -> TokenRequest<'a>;
+    fn request<'a>(
+        &'a self,
+        proxies: &Proxies,
+        tenant: &'a str,
+        version: EndpointVersion,
+        form: &'a [u8],
+    ) -> TokenRequest<'a>;
 }
 
 impl AsRequest for Origin {
-    fn request<'a>(&'a self, tenant: &'a str, version: EndpointVersion, form: &'a [u8]) -> TokenRequest<'a> {
+    fn request<'a>(
+        &'a self,
+        proxies: &Proxies,
+        tenant: &'a str,
+        version: EndpointVersion,
+        form: &'a [u8],
+    ) -> TokenRequest<'a> {
         let (connection, headers) = self;
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        let peer = connection.as_ref().map_or(unknown, |Extension(connection)| connection.peer.ip());
         TokenRequest {
             tenant,
             version,
             form,
             authorization: headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok()),
-            address: connection.as_ref().map_or(unknown, |Extension(connection)| connection.peer.ip()),
+            address: proxies.client(peer, headers),
         }
     }
 }

@@ -1,18 +1,31 @@
 //! The token endpoint and what clients discover, over HTTP.
 
+use std::net::Ipv4Addr;
+
+use api::{AddressRange, Proxies, Settings};
 use axum::body::Body;
 use http::Request;
+use http::request::Builder;
 
-use crate::app::{Answer, App, BASE, BOT, CALLS, CONTOSO, peer_to_peer};
+use crate::app::{Answer, App, BASE, BOT, CALLS, CONTOSO, peer_to_peer, settings};
 
 async fn ask(app: &App, tenant: &str, secret: &str) -> Answer {
+    send(app, Request::builder().uri(format!("/{tenant}/oauth2/v2.0/token")), secret).await
+}
+
+/// Asks through a proxy that says where the request is from.
+async fn ask_from(app: &App, hops: &str, secret: &str) -> Answer {
+    let request = Request::builder().uri(format!("/{CONTOSO}/oauth2/v2.0/token"));
+    send(app, request.header("x-forwarded-for", hops), secret).await
+}
+
+async fn send(app: &App, request: Builder, secret: &str) -> Answer {
     let form = format!(
         "grant_type=client_credentials&client_id={BOT}&client_secret={secret}\
          &scope=https%3A%2F%2Fgraph.microsoft.com%2F.default"
     );
-    let request = Request::builder()
+    let request = request
         .method("POST")
-        .uri(format!("/{tenant}/oauth2/v2.0/token"))
         .header("content-type", "application/x-www-form-urlencoded")
         .header("client-request-id", "1f6b7f5e-3a1b-4a70-9a0e-000000000001");
     app.send(request.body(Body::from(form)).unwrap()).await
@@ -45,6 +58,19 @@ async fn guessing_secrets_is_slowed_down() {
     }
     let refused = ask(&app, CONTOSO, "guess").await;
     assert_eq!((refused.status.as_u16(), refused.header("retry-after")), (429, "60"));
+}
+
+#[tokio::test]
+async fn a_guesser_behind_a_proxy_slows_down_nobody_else_there() {
+    let ranges = vec![AddressRange { address: Ipv4Addr::LOCALHOST.into(), prefix_length: 32 }];
+    let proxies = Proxies { ranges, ..Proxies::default() };
+    let app = App::with(Settings { proxies, ..settings() });
+    for _ in 0..10 {
+        assert_eq!(ask_from(&app, "192.0.2.66", "guess").await.status, 401);
+    }
+    assert_eq!(ask_from(&app, "192.0.2.66", "guess").await.status, 429);
+    assert_eq!(ask_from(&app, "192.0.2.1, 192.0.2.66", "guess").await.status, 429);
+    assert_eq!(ask_from(&app, "192.0.2.66, 192.0.2.1", "dev-secret").await.status, 200);
 }
 
 #[tokio::test]

@@ -227,6 +227,21 @@ pub(super) fn api(settings: &Settings, profile: Profile, base_url: String) -> ap
         },
         max_body_bytes: usize::try_from(limits.body_size.0).unwrap_or(usize::MAX),
         body_timeout: limits.request_timeout,
+        proxies: proxies(settings),
+    }
+}
+
+pub(super) fn proxies(settings: &Settings) -> api::Proxies {
+    let range = |range: &settings::AddressRange| api::AddressRange {
+        address: range.address,
+        prefix_length: range.prefix_length,
+    };
+    api::Proxies {
+        ranges: settings.server.trusted_proxies.iter().map(range).collect(),
+        header: match settings.server.proxy_header {
+            settings::ForwardedHeader::Standard => api::ForwardedHeader::Standard,
+            settings::ForwardedHeader::XForwardedFor => api::ForwardedHeader::XForwardedFor,
+        },
     }
 }
 

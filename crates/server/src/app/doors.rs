@@ -6,7 +6,7 @@ use anyhow::{Result, anyhow, bail};
 use settings::{Profile, Settings};
 use tokio_rustls::TlsAcceptor;
 
-use crate::http::{self, Bound, Limits, Listeners};
+use crate::http::{self, Bound, Listeners};
 use crate::tls;
 
 /// Bound addresses. Until they are served, clients wait in the kernel's queue.
@@ -37,8 +37,7 @@ impl Doors {
         (self.http.as_ref().map(|bound| bound.address), https)
     }
 
-    pub(super) fn serve(self, limits: Limits, router: axum::Router) -> Listeners {
-        let listeners = Listeners::new(limits);
+    pub(super) fn serve(self, listeners: Listeners, router: axum::Router) -> Listeners {
         if let Some(bound) = self.http {
             listeners.serve(bound, None, router.clone());
         }

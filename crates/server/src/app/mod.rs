@@ -76,7 +76,8 @@ impl App {
         let is_ready = Arc::new(AtomicBool::new(true));
         let (http, https) = doors.addresses();
         let router = api::router(base.api(settings, profile, &node, &is_ready));
-        let listeners = doors.serve(config::http(settings), router);
+        let listeners = Listeners::new(config::http(settings), config::proxies(settings));
+        let listeners = doors.serve(listeners, router);
         base.start_chores(settings, node.calls());
 
         let sip = node.sip_addresses();

@@ -64,7 +64,7 @@ async fn listen(port: u16, keys: PublishedKeys, output: Output) -> Result<()> {
         format!("failed to listen on 127.0.0.1:{port}; is the port taken? Choose another with --port")
     })?;
     let address = bound.address;
-    let listeners = Listeners::new(LIMITS);
+    let listeners = Listeners::new(LIMITS, api::Proxies::default());
     listeners.serve(bound, None, router(Arc::clone(&receiver)));
     eprintln!("listening on http://{address} (any path), times are UTC, Ctrl-C ends it");
     if let Err(refused) = receiver.keys.refresh(Clock::start().now()).await {
@@ -196,7 +196,7 @@ mod tests {
             let signer = NotificationSigner::new(NotificationSignerSettings::default(), ring);
             let token = signer.bearer(&"app".into(), &"tenant".into(), now).unwrap();
 
-            let listeners = Listeners::new(LIMITS);
+            let listeners = Listeners::new(LIMITS, api::Proxies::default());
             let bound = bind(([127, 0, 0, 1], 0).into()).await.unwrap();
             let address = bound.address;
             let document = serde_json::json!({
