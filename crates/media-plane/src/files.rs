@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError};
@@ -257,7 +258,9 @@ impl OpenTape {
 }
 
 fn begin(partial: &Path) -> io::Result<BufWriter<File>> {
-    let mut file = BufWriter::new(File::create(partial)?);
+    // What people say is for nobody else on this machine.
+    let file = File::options().write(true).create(true).truncate(true).mode(0o600).open(partial)?;
+    let mut file = BufWriter::new(file);
     file.write_all(&wav_header(Recorder::RATE.hz(), 0))?;
     Ok(file)
 }
@@ -273,6 +276,7 @@ mod tests {
     use media_engine::{Frame, SampleRate};
     use nix::sys::eventfd::{EfdFlags, EventFd};
     use rtrb::{Producer, RingBuffer};
+    use std::os::unix::fs::PermissionsExt as _;
     use std::sync::mpsc::sync_channel;
 
     const RATE: SampleRate = SampleRate::Hz16000;
@@ -343,6 +347,8 @@ mod tests {
             let MediaEvent::JobDone { leg, outcome: JobOutcome::Recorded(recording), .. } = event else {
                 panic!("{event:?}")
             };
+            let mode = fs::metadata(&recording.path).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "it is for nobody else");
             fs::remove_file(&recording.path).unwrap();
             Some((leg.0, Some(recording)))
         }
