@@ -1,3 +1,7 @@
+use std::fs::Permissions;
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -51,7 +55,7 @@ pub enum StartError {
     Media(#[source] media_plane::PlaneError),
     /// A folder that must be there.
     #[error("failed to make the folder for recordings")]
-    Recordings(#[source] std::io::Error),
+    Recordings(#[source] io::Error),
     /// A SIP address.
     #[error(transparent)]
     Sip(#[from] transport::BindError),
@@ -65,9 +69,9 @@ impl Node {
     /// See [`StartError`]. Nothing keeps running then.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
         let Parts { config, sip, media, clock, store, owed, directory, prompts, observer } = parts;
-        tokio::fs::create_dir_all(&config.recordings_dir).await.map_err(StartError::Recordings)?;
+        make_private(&config.recordings_dir).await.map_err(StartError::Recordings)?;
         if let Some(dir) = &config.scripted_dir {
-            tokio::fs::create_dir_all(dir).await.map_err(StartError::Recordings)?;
+            make_private(dir).await.map_err(StartError::Recordings)?;
         }
         let media = Media::start(media).map_err(StartError::Media)?;
         let (sip, sip_addresses) = Sip::start(sip, Arc::clone(&directory), clock).await?;
@@ -123,5 +127,37 @@ impl Node {
         self.context.conferences.close();
         self.sip.drain().await;
         self.context.media.idle().await;
+    }
+}
+
+/// Makes a folder for what people said, and closes one that is there to everyone else on this machine.
+async fn make_private(dir: &Path) -> io::Result<()> {
+    tokio::fs::DirBuilder::new().recursive(true).mode(0o700).create(dir).await?;
+    if tokio::fs::metadata(dir).await?.permissions().mode() & 0o077 == 0 {
+        return Ok(());
+    }
+    let closed = tokio::fs::set_permissions(dir, Permissions::from_mode(0o700)).await;
+    // Not every file system has modes, and somebody else may have made the folder.
+    if let Err(error) = closed {
+        tracing::warn!(dir = %dir.display(), %error, "a folder with recordings is open to other users of this machine");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_folder_of_recordings_is_closed_to_others_also_where_it_was_open() {
+        let top = std::env::temp_dir().join(format!("hookswitch-private-{}", std::process::id()));
+        let dir = top.join("recordings");
+        let mode = || std::fs::metadata(&dir).unwrap().permissions().mode() & 0o777;
+        make_private(&dir).await.unwrap();
+        assert_eq!(mode(), 0o700);
+        std::fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
+        make_private(&dir).await.unwrap();
+        assert_eq!(mode(), 0o700);
+        std::fs::remove_dir_all(top).unwrap();
     }
 }
