@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use media_engine::analysis::{amplitude_at, largest_step, rms, sine};
@@ -20,6 +21,9 @@ const TONE: JobId = JobId(1);
 const CAPTURE: JobId = JobId(2);
 const LAP: JobId = JobId(3);
 const JOB: JobId = JobId(4);
+
+/// Captures so far, for tests of one process may not write to one file.
+static CAPTURES: AtomicU32 = AtomicU32::new(0);
 
 /// How loud phones speak.
 const SPOKEN: i16 = 6_000;
@@ -39,7 +43,6 @@ struct Meeting {
     rig: Rig,
     mixer: MixerId,
     phones: Vec<Phone>,
-    captures: u32,
     /// Not a member.
     timer: LegId,
 }
@@ -50,7 +53,7 @@ impl Meeting {
         let rig = Rig::new();
         let mixer = rig.plane.open_mixer(MixerConfig::default(), None).expect("mixer");
         let (timer, _) = rig.pair(Codec::Pcmu, None);
-        let mut meeting = Self { rig, mixer, phones: Vec::new(), captures: 0, timer: timer.leg };
+        let mut meeting = Self { rig, mixer, phones: Vec::new(), timer: timer.leg };
         for codec in codecs {
             meeting.add(*codec);
             meeting.speak(meeting.phones.len() - 1);
@@ -82,9 +85,9 @@ impl Meeting {
     /// What phones hear from here on, for half a second.
     fn listen(&mut self, phones: &[usize]) -> Vec<Vec<i16>> {
         let legs: Vec<LegId> = phones.iter().map(|phone| self.phones[*phone].far.leg).collect();
-        self.captures += 1;
         for leg in &legs {
-            self.rig.capture(*leg, CAPTURE, &format!("{}-{}-{}", line!(), leg.as_u64(), self.captures));
+            let number = CAPTURES.fetch_add(1, Ordering::Relaxed);
+            self.rig.capture(*leg, CAPTURE, &format!("meeting-{number}"));
         }
         self.pass(500 * MS);
         legs.iter().map(|leg| self.rig.captured(*leg, CAPTURE)).collect()
