@@ -54,7 +54,7 @@ impl Trio {
         let operation = self.stage.bot.start(&self.call, "recordResponse", &body).await;
         let end = self.stage.webhook.expect_operation(&self.call, &operation).await;
         assert_eq!(end.result(), Some((200, 8515)), "{}", end.body);
-        recording(&self.stage, end.data()).await
+        self.stage.recording(end.data()).await
     }
 
     /// Hangs up on everyone, and reads what each phone but `other` heard in its last second.
@@ -98,13 +98,6 @@ async fn people_of(stage: &Stage, call: &str, count: usize) -> Vec<String> {
         roster.iter().find(is_it).and_then(|it| it["id"].as_str()).map(str::to_owned)
     };
     USERS.iter().filter_map(id_of).collect()
-}
-
-async fn recording(stage: &Stage, data: &Value) -> WavAudio {
-    let location = data["recordingLocation"].as_str().expect("a location");
-    let path = location.strip_prefix(&stage.server.base_url()).expect("on this server");
-    let token = data["recordingAccessToken"].as_str().expect("a token");
-    sound_of(&Bot::with_token(&stage.server, token).get(path).await.expect(200).body)
 }
 
 /// The last whole second of what a phone heard, without its very end, in which the call was taken down.

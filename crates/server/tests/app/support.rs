@@ -1,7 +1,8 @@
 //! What most of these tests begin with.
 
+use media_engine::WavAudio;
 use serde_json::{Value, json};
-use testkit::{Bot, CallRequest, Options, Server, User, Webhook};
+use testkit::{Bot, CallRequest, Options, Server, User, Webhook, sound_of};
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_hookswitch");
@@ -48,6 +49,14 @@ impl Stage {
         self.bot.hang_up(call).await.expect(204);
         let end = self.webhook.expect_end(call).await;
         assert_eq!(end.result(), Some((200, 7000)), "{}", end.body);
+    }
+
+    /// What an operation has recorded, of which its notification tells.
+    pub(crate) async fn recording(&self, data: &Value) -> WavAudio {
+        let location = data["recordingLocation"].as_str().expect("a location");
+        let path = location.strip_prefix(&self.server.base_url()).expect("on this server");
+        let token = data["recordingAccessToken"].as_str().expect("a token");
+        sound_of(&Bot::with_token(&self.server, token).get(path).await.expect(200).body)
     }
 
     /// Waits for the end of a call and returns its result.
