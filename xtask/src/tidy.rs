@@ -19,6 +19,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store-sqlite", &["store", "model"]),
     ("transport", &[]),
     ("media-plane", &["media-engine", "rtc-proto"]),
+    ("app-media", &["media-engine", "model"]),
     ("outbound", &[]),
     ("identity", &["store", "model"]),
     ("notifier", &["store", "outbound", "graph-wire", "model"]),
