@@ -199,7 +199,7 @@ fn second_of_g722(mut leg: Box<Leg>) -> Box<Leg> {
     leg
 }
 
-#[library_benchmark(config = budget(50_585))]
+#[library_benchmark(config = budget(54_696))]
 #[bench::twenty(Meeting::in_the_middle(&[Codec::Pcmu; 20]))]
 fn second_of_a_narrow_meeting(mut meeting: Box<Meeting>) -> Box<Meeting> {
     meeting.talk_a_second();
@@ -207,7 +207,7 @@ fn second_of_a_narrow_meeting(mut meeting: Box<Meeting>) -> Box<Meeting> {
 }
 
 // Half the talkers are converted for half the listeners.
-#[library_benchmark(config = budget(586_221))]
+#[library_benchmark(config = budget(590_872))]
 #[bench::twenty(Meeting::in_the_middle(&[[Codec::Pcmu, Codec::G722]; 10].concat()))]
 fn second_of_a_mixed_meeting(mut meeting: Box<Meeting>) -> Box<Meeting> {
     meeting.talk_a_second();
