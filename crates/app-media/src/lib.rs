@@ -1,8 +1,10 @@
 //! Audio of a call to and from an application's own program, over WebSocket.
 //!
-//! [`Engine`] decides all about one application's audio, without sockets and without a clock: messages go in and out, and
-//! frames of a media thread. Who may dial in is decided by [`Tickets`]; what a request's blob asks for is read by
-//! [`read_blob`].
+//! An application that hosts its media itself gets a [`Session`]: a task that carries audio between the sockets which are
+//! [attached](Handle::attach) to it, one after the other, and a media thread behind an [`AudioPort`]. All that it decides
+//! is in [`Engine`], which has neither sockets nor a clock. Who may dial in is decided by [`Tickets`]; what a request's
+//! blob asks for is read by [`read_blob`]. Nothing here opens a connection: whoever has one makes a [`Socket`] of it, as
+//! the server ([`accept`], [`Socket::accepted`]) or as the client ([`Socket::dialled`]).
 //!
 //! # Messages
 //!
@@ -68,6 +70,7 @@
 //!
 //! | of | bound | beyond it |
 //! |---|---|---|
+//! | a message | [`MAX_MESSAGE_OCTETS`] | 1009 |
 //! | audio that waits to be heard | two minutes ([`Limits::queued`]) | 1009 |
 //! | marks that wait to be heard | 256, names of 256 octets | 1008, 1007 |
 //! | messages | 40,000 at once, then 2,000 a second; a kibibyte more counts as one more | 1008 |
@@ -75,7 +78,7 @@
 //! | control messages that it does not read | 1,024, a mebibyte | 1008 |
 //! | how long it does not read, or is silent to pings | [`Limits::unread`], [`Limits::silent`] | 1008 |
 //!
-//! What is malformed closes the socket with 1007, what the dialect does not have with 1003,
+//! What is malformed closes the socket with 1007, what the dialect does not have with 1003, what is no WebSocket with 1002;
 //! the reason says what it was ([`Violation`]). The application may come back.
 
 mod base64;
@@ -85,10 +88,15 @@ mod convert;
 mod decode;
 mod encode;
 mod engine;
+mod farewell;
 mod format;
+mod handle;
+mod handshake;
+mod link;
 mod outbox;
 mod playout;
 mod port;
+mod session;
 mod throttle;
 mod tickets;
 mod violation;
@@ -97,6 +105,9 @@ pub use blob::{Blob, BlobError, MAX_BLOB_OCTETS, WebSocketBlob, accepted_blob, i
 pub use encode::{BINARY_HEADER_OCTETS, BINARY_VERSION, Outgoing, Person};
 pub use engine::{Counts, Engine, Event, Limits, Reaction};
 pub use format::{Channels, Dialect, Format, FormatError, Rate};
+pub use handle::{Cause, Config, Ended, Gone, Handle, Lost, State};
+pub use handshake::{DialError, MAX_MESSAGE_OCTETS, NotWebSocket, Socket, Transport, accept};
 pub use port::{AudioPort, Heard, Source};
+pub use session::Session;
 pub use tickets::{TICKET_OCTETS, Ticket, Tickets, TicketsFull};
 pub use violation::{Closing, Violation};

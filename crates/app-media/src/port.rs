@@ -7,7 +7,7 @@ use model::ParticipantId;
 
 /// Where a socket's audio comes from and goes to, in frames of 20 ms.
 ///
-/// An implementation moves frames between a task and a media thread, usually over two bounded
+/// An implementation moves frames between the task of a [`crate::Session`] and a media thread, usually over two bounded
 /// rings and one waker. Nothing here waits; what does not fit is the implementation's to drop. On each tick the mix is
 /// heard, silence too, and each participant who speaks, as far as [`crate::Channels`] asks for them. To add one: keep the
 /// waker of the last [`Self::poll_heard`] and wake it on each tick on which something was heard, [`Self::room`] grew or
