@@ -100,8 +100,8 @@ impl MediaPlane {
     ///
     /// As a member its prompts and tones are heard by the others, whoever talks; its recordings and captures are of
     /// what it hears, which is all but itself; keys that any other member presses end its recordings. Play, record,
-    /// capture, stop and close work as for other legs, at 16 kHz. Outside of a mixer its jobs end at once: those under
-    /// way cancelled, new ones failed. It cannot be configured and sends no keys.
+    /// capture, stop and close work as for other legs, at 16 kHz. Outside of a mixer its jobs end at once,
+    /// cancelled. It cannot be configured and sends no keys.
     ///
     /// # Errors
     ///
