@@ -31,7 +31,7 @@ const GUNGRAUN: &str = "0.20.0";
 
 /// The crates with a `benches/budget.rs`.
 const BUDGETED: &[&str] =
-    &["call-engine", "graph-wire", "media-engine", "rtc-proto", "sip-message", "sip-proto"];
+    &["app-media", "call-engine", "graph-wire", "media-engine", "rtc-proto", "sip-message", "sip-proto"];
 
 /// Pinned together: what the Graph SDK test was written against.
 const PYTHON_PACKAGES: &[&str] = &["msgraph-sdk==1.65.0", "azure-identity==1.27.0"];
