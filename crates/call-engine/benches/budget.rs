@@ -63,7 +63,7 @@ fn drain(call: &mut Call) -> usize {
     std::iter::from_fn(|| call.poll_effect()).map(std::hint::black_box::<Effect>).count()
 }
 
-#[library_benchmark(config = budget(41_802))]
+#[library_benchmark(config = budget(28_669))]
 #[bench::answered(new_call())]
 fn call_from_creation_to_end(new: NewCall) -> usize {
     let (now, mut ids) = (Timestamp::from_millis(1_000_000), CountedIds(0));

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::{
     CallDirection, CallId, CallKind, CallState, ChainId, ChangeType, Destination, IdSource, Identity,
@@ -231,7 +232,7 @@ impl Call {
         };
         if reply.is_ok() && matches!(self.record.kind, CallKind::PeerToPeer { .. }) {
             self.record.kind = CallKind::Group;
-            self.pending.persist(self.record.clone());
+            self.pending.persist(Arc::new(self.record.clone()));
         }
         self.pending.reply(command, reply);
     }
@@ -253,7 +254,7 @@ impl Call {
     fn show_roster(&mut self, roster: Roster, now: Timestamp, ids: &mut dyn IdSource) {
         let body = NotificationBody::Roster(Box::new(roster));
         let notification = self.notification(ChangeType::Updated, body, now, ids);
-        self.pending.persist(self.record.clone());
+        self.pending.persist(Arc::new(self.record.clone()));
         self.pending.notify(notification);
     }
 
@@ -397,7 +398,7 @@ impl Call {
         self.pending.persist_operation(completed.operation.clone());
         let body = NotificationBody::Operation(Box::new(completed.operation));
         let notification = self.notification(ChangeType::Deleted, body, now, ids);
-        self.pending.persist(self.record.clone());
+        self.pending.persist(Arc::new(self.record.clone()));
         self.pending.notify(notification);
         completed.was_running
     }
@@ -425,9 +426,10 @@ impl Call {
 
     fn show(&mut self, change: ChangeType, now: Timestamp, ids: &mut dyn IdSource) {
         self.record.notified += 1;
-        let body = NotificationBody::Call(Box::new(self.record.clone()));
+        let record = Arc::new(self.record.clone());
+        let body = NotificationBody::Call(Arc::clone(&record));
         let notification = draft(&self.record, change, body, now, ids);
-        self.pending.persist(self.record.clone());
+        self.pending.persist(record);
         self.pending.notify(notification);
     }
 

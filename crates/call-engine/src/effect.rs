@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use model::{
     AudioRoutingGroup, Destination, Invitee, LegId, MediaPrompt, Notification, Operation, OperationId,
     RecordParams, Tone,
@@ -13,7 +15,7 @@ use crate::{CommandId, Rejection};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Effect {
     /// Keep this state of the call.
-    Persist(Box<model::Call>),
+    Persist(Arc<model::Call>),
     /// Keep this state of an operation.
     PersistOperation(Box<Operation>),
     /// Tell the application.

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use model::{Notification, Operation};
 
@@ -9,15 +10,15 @@ use crate::{CommandId, Effect, Rejection, Reply};
 #[derive(Debug, Default)]
 pub(crate) struct Pending {
     /// The call's state after the input; however often it changed, it is kept once.
-    call: Option<Box<model::Call>>,
+    call: Option<Arc<model::Call>>,
     stored: VecDeque<Effect>,
     replies: VecDeque<Effect>,
     acts: VecDeque<Effect>,
 }
 
 impl Pending {
-    pub(crate) fn persist(&mut self, call: model::Call) {
-        self.call = Some(Box::new(call));
+    pub(crate) fn persist(&mut self, call: Arc<model::Call>) {
+        self.call = Some(call);
     }
 
     pub(crate) fn persist_operation(&mut self, operation: Operation) {

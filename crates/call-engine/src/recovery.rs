@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use model::{
     CallState, ChangeType, IdSource, NotificationBody, Operation, OperationKind, OperationStatus, Outcome,
 };
@@ -33,9 +35,10 @@ pub fn recover(
     record.outcome = Some(outcome);
     record.tone = None;
     record.notified += 1;
-    let body = NotificationBody::Call(Box::new(record.clone()));
+    let record = Arc::new(record);
+    let body = NotificationBody::Call(Arc::clone(&record));
     let last = draft(&record, ChangeType::Deleted, body, now, ids);
-    effects.push(Effect::Persist(Box::new(record)));
+    effects.push(Effect::Persist(record));
     effects.push(Effect::Notify(Box::new(last)));
     effects
 }

@@ -5,6 +5,8 @@
 #[path = "../tests/sample/mod.rs"]
 mod sample;
 
+use std::sync::Arc;
+
 use graph_wire::{CreateCall, Limits, created_call, notifications};
 use gungraun::{
     Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
@@ -22,7 +24,7 @@ fn budget(measured: u64) -> LibraryBenchmarkConfig {
 fn established() -> Notification {
     let call =
         Call { state: CallState::Established, media_state: Some(MediaState::Active), ..sample::call() };
-    sample::notification(ChangeType::Updated, NotificationBody::Call(Box::new(call)))
+    sample::notification(ChangeType::Updated, NotificationBody::Call(Arc::new(call)))
 }
 
 #[library_benchmark(config = budget(53_811))]

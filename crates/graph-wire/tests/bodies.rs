@@ -14,6 +14,7 @@ mod meeting_bodies;
 mod sample;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use graph_wire::{
     Contained, Limits, ReadOptions, created_call, dominant_speaker, links, notifications, operation_list,
@@ -77,7 +78,7 @@ fn notified(change: ChangeType, body: NotificationBody) -> Value {
 }
 
 fn call_notified(change: ChangeType, call: Call) -> Value {
-    notified(change, NotificationBody::Call(Box::new(call)))
+    notified(change, NotificationBody::Call(Arc::new(call)))
 }
 
 fn operation_notified(operation: Operation) -> Value {

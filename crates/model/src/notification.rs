@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{AppId, Call, CallId, NotificationId, Operation, Roster, ScenarioId, TenantId, Timestamp};
@@ -51,7 +53,7 @@ impl Notification {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum NotificationBody {
     /// The call itself.
-    Call(Box<Call>),
+    Call(Arc<Call>),
     /// An operation of the call.
     Operation(Box<Operation>),
     /// The participants of the call.

@@ -79,7 +79,7 @@ async fn one_call(store: &dyn Store, samples: &mut Samples, waits: &mut Vec<Dura
     for (sequence, state) in (1..).zip(states) {
         call.state = state;
         let transaction = Transaction {
-            call: Some(Box::new(call.clone())),
+            call: Some(Arc::new(call.clone())),
             notifications: vec![samples.notification(&call, sequence)],
             ..Transaction::at(Timestamp::from_millis(1))
         };

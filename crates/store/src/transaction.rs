@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use model::{Call, CallId, Notification, Operation, Timestamp};
 
 use crate::{MAX_TRANSACTION_ROWS, Recording, StoreError};
@@ -10,7 +12,7 @@ pub struct Transaction {
     /// When the changes happened. A call's last one says how old it is when calls are purged.
     pub at: Timestamp,
     /// A call that is new or has changed. It is written before the rest, which may belong to it.
-    pub call: Option<Box<Call>>,
+    pub call: Option<Arc<Call>>,
     /// Operations that are new or have changed, each with its call.
     pub operations: Vec<(CallId, Operation)>,
     /// What is owed from here on. A call's sequence is used once.

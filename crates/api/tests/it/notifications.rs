@@ -1,5 +1,7 @@
 //! What became of a call's notifications.
 
+use std::sync::Arc;
+
 use axum::body::Body;
 use model::{
     Attempt, Call, CallId, ChangeType, Notification, NotificationBody, NotificationId, NotificationState,
@@ -22,7 +24,7 @@ fn delivery(call: &Call, sequence: u64, state: NotificationState) -> Delivery {
         callback_uri: call.callback_uri.clone(),
         created_at: NOW,
         change: ChangeType::Updated,
-        body: NotificationBody::Call(Box::new(call.clone())),
+        body: NotificationBody::Call(Arc::new(call.clone())),
     };
     Delivery { notification, state, attempts: vec![attempt] }
 }

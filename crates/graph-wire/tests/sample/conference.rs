@@ -1,5 +1,7 @@
 //! The bodies of group calls and meetings.
 
+use std::sync::Arc;
+
 use graph_wire::{
     Caller, CreateCall, JoinedMeeting, Limits, ReadOptions, created_call, notifications, participant_list,
     read_participant, read_routing_group, routing_group_list, started_operation,
@@ -119,7 +121,7 @@ pub(crate) fn bodies() -> Vec<(&'static str, &'static str, Value)> {
     let gone = RosterParticipant { removed: Some("Removed".to_owned()), ..both().remove(0) };
     let established =
         Call { state: CallState::Established, media_state: Some(MediaState::Active), ..joining() };
-    let call_notified = |call| notified(ChangeType::Updated, NotificationBody::Call(Box::new(call)));
+    let call_notified = |call| notified(ChangeType::Updated, NotificationBody::Call(Arc::new(call)));
     let by_number = |request| created_call(BASE, &made(request, NUMBERED_THREAD));
     let invited = NotificationBody::Operation(Box::new(operation(invitation(), false)));
     let mut bodies = vec![

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use model::{
     AllowedPresenters, AppId, Application, ApplicationInstance, Attempt, Call, CallDirection, CallId,
@@ -87,7 +88,7 @@ impl Samples {
             callback_uri: call.callback_uri.clone(),
             created_at: Timestamp::from_millis(2_000),
             change: ChangeType::Updated,
-            body: NotificationBody::Call(Box::new(call.clone())),
+            body: NotificationBody::Call(Arc::new(call.clone())),
         }
     }
 
@@ -109,7 +110,7 @@ impl Samples {
         let call = self.call(10);
         let owed = (1..=notifications).map(|sequence| self.notification(&call, sequence)).collect();
         let transaction = Transaction {
-            call: Some(Box::new(call.clone())),
+            call: Some(Arc::new(call.clone())),
             notifications: owed,
             ..Transaction::at(Timestamp::from_millis(1_000))
         };
@@ -126,7 +127,7 @@ impl IdSource for Samples {
 
 /// A transaction that only writes `call`.
 pub(super) fn only_call(call: &Call, at: i64) -> Transaction {
-    Transaction { call: Some(Box::new(call.clone())), ..Transaction::at(Timestamp::from_millis(at)) }
+    Transaction { call: Some(Arc::new(call.clone())), ..Transaction::at(Timestamp::from_millis(at)) }
 }
 
 /// The same call, over.

@@ -268,6 +268,8 @@ fn clock_time(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use model::{
         AppId, Call, CallDirection, CallId, CallKind, CallState, ChainId, ChangeType, Identity, IdentitySet,
         MediaConfig, MediaState, Notification, NotificationBody, NotificationId, Operation, OperationId,
@@ -340,7 +342,7 @@ mod tests {
     }
 
     fn of_call(change: ChangeType, call: Call) -> Value {
-        posted(change, NotificationBody::Call(Box::new(call)))
+        posted(change, NotificationBody::Call(Arc::new(call)))
     }
 
     fn of_operation(kind: OperationKind, outcome: Outcome) -> Value {
