@@ -39,6 +39,8 @@ pub(crate) struct Dialling<'a> {
     pub(crate) tenant: &'a TenantId,
     /// Who is called.
     pub(crate) callee: &'a UserId,
+    /// What the call is about.
+    pub(crate) subject: Option<&'a str>,
     /// What a scripted endpoint names the file of what it hears after.
     pub(crate) label: String,
 }
@@ -172,13 +174,23 @@ fn heard_name(user: &UserId, label: &str) -> String {
     format!("{}-{label}.wav", safe(user.as_str()))
 }
 
+/// Characters of a subject that phones are shown: an INVITE has to fit into a datagram. Arbitrary.
+const MAX_SHOWN_SUBJECT: usize = 128;
+
+/// What phones show beside the caller (RFC 3261, section 20.36).
+fn subject_header(subject: &str) -> (String, String) {
+    let shown = subject.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SHOWN_SUBJECT);
+    ("Subject".to_owned(), shown.collect())
+}
+
 /// The request that reaches the callee's phones: From is the bot, so that a phone can show its name.
 fn dialled(dialling: &Dialling<'_>, user: &User, media: &MediaPort, offer: Bytes) -> Dialled {
     let here = Host::from(media.rtp().ip());
     let (callee, domain) = user.address.split_once('@').unwrap_or((&user.address, ""));
     let to = Uri::sip(callee, domain.parse().unwrap_or_else(|_| here.clone()));
     let from = NameAddr::new(Uri::sip(dialling.app.as_str(), here));
-    Dialled { aor: user.address.to_lowercase(), from, to: NameAddr::new(to), offer }
+    let headers = dialling.subject.map(subject_header).into_iter().collect();
+    Dialled { aor: user.address.to_lowercase(), from, to: NameAddr::new(to), headers, offer }
 }
 
 /// Where media of a phone is expected and sent: where its signalling comes from, at the port that it describes until its

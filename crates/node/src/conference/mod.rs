@@ -75,6 +75,8 @@ pub(crate) struct CallSide {
     pub(crate) inputs: Inputs<CallInput>,
     pub(crate) app: AppId,
     pub(crate) tenant: TenantId,
+    /// What its call is about.
+    pub(crate) subject: Option<String>,
     pub(crate) participant: ParticipantId,
     /// What it plays into the conference and hears of it.
     pub(crate) leg: media_plane::LegId,

@@ -95,6 +95,7 @@ impl ConferenceTask {
                     app: &side.app,
                     tenant: &side.tenant,
                     callee: &invitee.callee,
+                    subject: side.subject.as_deref(),
                     label: participant.to_string(),
                 };
                 let events = FarEndEvents::to_conference(own, participant);

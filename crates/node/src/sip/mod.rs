@@ -61,6 +61,7 @@ struct Outgoing {
     aor: String,
     from: NameAddr,
     to: NameAddr,
+    headers: Vec<(String, String)>,
     offer: Bytes,
     events: FarEndEvents,
     commands: mpsc::UnboundedReceiver<FarEndCommand>,
@@ -73,6 +74,8 @@ pub(crate) struct Dialled {
     pub(crate) aor: String,
     pub(crate) from: NameAddr,
     pub(crate) to: NameAddr,
+    /// More headers of the INVITE.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) offer: Bytes,
 }
 
@@ -112,8 +115,8 @@ impl Sip {
     pub(crate) async fn call(&self, dialled: Dialled, events: FarEndEvents) -> Option<FarEnd> {
         let (far_end, commands) = FarEnd::new();
         let (found, is_found) = oneshot::channel();
-        let Dialled { aor, from, to, offer } = dialled;
-        let outgoing = Outgoing { aor, from, to, offer, events, commands, found };
+        let Dialled { aor, from, to, headers, offer } = dialled;
+        let outgoing = Outgoing { aor, from, to, headers, offer, events, commands, found };
         self.requests.send(Request::Call(Box::new(outgoing))).await.ok()?;
         is_found.await.ok()?.then_some(far_end)
     }

@@ -167,7 +167,7 @@ impl Shell {
             offer: outgoing.offer,
             session_timer: None,
             credentials: None,
-            headers: Vec::new(),
+            headers: outgoing.headers,
         };
         match self.endpoint.call(call, now) {
             Ok(handle) => {

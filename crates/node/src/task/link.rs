@@ -161,6 +161,7 @@ impl CallTask {
             inputs: self.own.clone(),
             app: record.app.clone(),
             tenant: record.tenant.clone(),
+            subject: record.subject.clone(),
             participant: record.my_participant,
             leg: media.leg(),
         }

@@ -150,6 +150,7 @@ impl CallTask {
             app: &record.app,
             tenant: &record.tenant,
             callee: &invitee.callee,
+            subject: record.subject.as_deref(),
             label: record.id.to_string(),
         };
         let started = match self.context.media.open_for_call(self.own.clone()) {

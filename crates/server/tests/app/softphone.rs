@@ -230,18 +230,20 @@ async fn expect_audio(stage: &Stage, call: &str, audio: &str, count: usize) {
 }
 
 #[tokio::test]
-async fn a_phone_shows_the_name_that_the_directory_has_for_the_bot() {
+async fn a_phone_shows_the_name_that_the_directory_has_for_the_bot_and_what_the_call_is_about() {
     let stage = Stage::new().await;
     let mut phone = SipSocket::bind(stage.server.peer_address(0), stage.server.sip()).await;
     assert_eq!(phone.register(Registration::of(User::JOHN)).await, 200);
     let identity = json!({"application": {"id": App::CALLING_BOT.id, "displayName": "Your Bank"}});
 
     let asked = stage.request(User::JOHN).with("source", json!({"identity": identity}));
+    let asked = asked.with("subject", json!("Your order\r\nTo: nobody"));
     let created = stage.bot.create(&asked).await.expect(201).json();
 
     let Message::Request(invite) = phone.receive().await else { panic!("the call is an INVITE") };
     let from = invite.headers.from().expect("an INVITE has a From");
     assert_eq!(from.display.as_deref(), Some(App::CALLING_BOT.name));
+    assert_eq!(invite.headers.get("Subject"), Some("Your order  To: nobody"));
     assert_eq!(created["source"]["identity"]["application"]["displayName"], "Your Bank");
 }
 

@@ -127,20 +127,17 @@ impl Generator {
         }
     }
 
-    /// The documented request. The number comes back in the callback's path and in the name that the phone shows.
+    /// The documented request. The number comes back in the callback's path and in the subject that the phone shows.
     fn request(&self, number: usize) -> Value {
         json!({
             "@odata.type": "#microsoft.graph.call",
             "callbackUri": format!("http://{}/{number}", self.callback),
+            "subject": format!("call {number}"),
             "source": {
                 "@odata.type": "#microsoft.graph.participantInfo",
                 "identity": {
                     "@odata.type": "#microsoft.graph.identitySet",
-                    "application": {
-                        "@odata.type": "#microsoft.graph.identity",
-                        "displayName": format!("call {number}"),
-                        "id": CALLING_BOT,
-                    },
+                    "application": {"@odata.type": "#microsoft.graph.identity", "id": CALLING_BOT},
                 },
             },
             "targets": [{

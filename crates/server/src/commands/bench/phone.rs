@@ -73,8 +73,7 @@ impl Phone {
 
     /// The number of a call, its answer, and the request that ends it.
     fn answer(&self, request: &Request) -> Option<(usize, Bytes, Bytes)> {
-        let caller = request.headers.from().ok()?;
-        let number = caller.display.as_deref()?.strip_prefix("call ")?.parse().ok()?;
+        let number = request.headers.get("Subject")?.strip_prefix("call ")?.parse().ok()?;
         let mut response: Response = request.response(StatusCode::OK);
         response.headers.set_to_tag("phone").ok()?;
         let (address, sound) = (self.socket.local_addr().ok()?, self.sound.local_addr().ok()?.port());
