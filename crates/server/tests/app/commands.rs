@@ -193,3 +193,20 @@ fn a_directory_applied_twice_changes_nothing_the_second_time() {
     assert_eq!(second.status.code(), Some(0), "{}", said(&second));
     assert!(!String::from_utf8_lossy(&second.stdout).contains("+ "), "{}", said(&second));
 }
+
+#[test]
+fn the_bench_makes_calls_that_are_whole() {
+    let dir = TempDir::new("bench");
+
+    let arguments = ["bench", "setup", "--rate", "20", "--seconds", "1", "--legs", "5", "--json"];
+    let output = run(&dir, &arguments);
+
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    let figures = report["figures"].as_array().expect("figures");
+    let value =
+        |name: &str| figures.iter().find(|figure| figure["name"] == name).map(|found| &found["value"]);
+    assert_eq!(value("calls held, established"), Some(&Value::from(5.0)), "{report}");
+    assert_eq!(value("at 20/s: calls that failed or are not whole"), Some(&Value::from(0.0)), "{report}");
+    assert_eq!(value("at 20/s: notifications delivered"), Some(&Value::from(60.0)), "{report}");
+}
