@@ -28,7 +28,30 @@ struct Trio {
 }
 
 impl Trio {
+    /// In a group call.
     async fn new(codecs: [PhoneCodec; 3]) -> Self {
+        let (stage, phones) = Self::registered(codecs).await;
+        let call = stage.bot.call(&group_request(&stage, &USERS)).await;
+        Self::answered(stage, phones, call).await
+    }
+
+    /// In a meeting of the dev tenant, which the bot joins by its number and invites the others to.
+    async fn in_meeting() -> Self {
+        let (stage, phones) = Self::registered([PhoneCodec::Pcmu; 3]).await;
+        let info = json!({
+            "@odata.type": "#microsoft.graph.joinMeetingIdMeetingInfo",
+            "joinMeetingId": "1234567",
+            "passcode": "psw123",
+        });
+        let request = stage.request(USERS[0]).with("targets", Value::Null).with("meetingInfo", info);
+        let call = stage.bot.call(&request.with("tenantId", json!(App::CONTOSO))).await;
+        stage.webhook.expect_state(&call, "established").await;
+        let invited = json!({"participants": USERS.map(|user| target(&user)), "clientContext": "all"});
+        stage.bot.start(&call, "participants/invite", &invited).await;
+        Self::answered(stage, phones, call).await
+    }
+
+    async fn registered(codecs: [PhoneCodec; 3]) -> (Stage, Vec<Baresip>) {
         let stage = Stage::new().await;
         let mut phones = Vec::new();
         for (place, (user, codec)) in USERS.into_iter().zip(codecs).enumerate() {
@@ -36,7 +59,10 @@ impl Trio {
             let address = stage.server.peer_address(3 * place as u16);
             phones.push(Baresip::register(&stage.server, user, address, phone).await);
         }
-        let call = stage.bot.call(&group_request(&stage, &USERS)).await;
+        (stage, phones)
+    }
+
+    async fn answered(stage: Stage, mut phones: Vec<Baresip>, call: String) -> Self {
         for phone in &mut phones {
             phone.expect("CALL_ESTABLISHED").await;
         }
@@ -78,13 +104,14 @@ impl Trio {
     }
 }
 
+fn target(user: &User) -> Value {
+    json!({
+        "@odata.type": "#microsoft.graph.invitationParticipantInfo",
+        "identity": {"@odata.type": "#microsoft.graph.identitySet", "user": {"id": user.id, "displayName": user.name}},
+    })
+}
+
 fn group_request(stage: &Stage, users: &[User]) -> testkit::CallRequest {
-    let target = |user: &User| {
-        json!({
-            "@odata.type": "#microsoft.graph.invitationParticipantInfo",
-            "identity": {"@odata.type": "#microsoft.graph.identitySet", "user": {"id": user.id, "displayName": user.name}},
-        })
-    };
     let targets: Vec<Value> = users.iter().map(target).collect();
     stage.request(users[0]).with("targets", json!(targets))
 }
@@ -142,6 +169,25 @@ async fn three_phones_hear_each_other_and_not_themselves_and_the_bot_records_all
     assert_hears("the bot", &recorded, [true; 3]);
     let heard = trio.finish().await;
     assert_trio(&heard, [[false, true, true], [true, false, true], [true, true, false]]);
+}
+
+#[tokio::test]
+async fn three_phones_in_a_meeting_hear_each_other_and_not_whoever_is_muted() {
+    let mut trio = Trio::in_meeting().await;
+    assert_hears("the bot", &trio.record().await, [true; 3]);
+    let mute = format!("{}/mute", trio.participant(0));
+    trio.stage.bot.act(&trio.call, &mute, &json!({"clientContext": "quiet"})).await.expect(200);
+    assert_hears("the bot", &trio.record().await, [false, true, true]);
+
+    for place in 0..3 {
+        let path = format!("/v1.0/communications/calls/{}/{}", trio.call, trio.participant(place));
+        trio.stage.bot.delete(&path).await.expect(204);
+    }
+    let expected = [[false, true, true], [false, false, true], [false, true, false]];
+    for (place, phone) in trio.phones.iter_mut().enumerate() {
+        assert_hears(USERS[place].name, &last_second(phone).await, expected[place]);
+    }
+    trio.stage.end(&trio.call).await;
 }
 
 #[tokio::test]
