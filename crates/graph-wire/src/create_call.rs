@@ -140,9 +140,6 @@ pub struct Caller {
 /// A valid request for what this server does not do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotServed {
-    /// Media that the application hosts.
-    #[error("calls with application-hosted media are not served")]
-    AppHostedMedia,
     /// Joining a meeting.
     #[error("joining meetings is not served")]
     Meeting,
@@ -191,12 +188,13 @@ impl CreateCall {
     ///
     /// # Errors
     ///
-    /// [`NotServed`] where the phone network or the application's own media is asked for, or a meeting is to be joined
-    /// that is not given.
+    /// [`NotServed`] where the phone network is asked for, or a meeting is to be joined that is not given.
     pub fn into_new_call(self, caller: Caller, joined: Option<JoinedMeeting>) -> Result<NewCall, NotServed> {
         let destination = self.intent.into_destination(joined)?;
         let media_config = match self.media_config {
-            MediaConfig::AppHosted { .. } => return Err(NotServed::AppHostedMedia),
+            MediaConfig::AppHosted { blob, remove_from_default_audio_group } => {
+                model::MediaConfig::AppHosted { blob, remove_from_default_audio_group }
+            }
             MediaConfig::ServiceHosted { pre_fetch_media, remove_from_default_audio_group } => {
                 model::MediaConfig::ServiceHosted { pre_fetch_media, remove_from_default_audio_group }
             }

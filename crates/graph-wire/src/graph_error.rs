@@ -44,9 +44,9 @@ impl GraphError {
         Self::new(400, "8523", message)
     }
 
-    /// 400, code 8500: the action belongs to media that the application hosts.
-    pub fn wrong_media_mode() -> Self {
-        Self::new(400, "8500", "The action is for calls whose media the application hosts.")
+    /// 400, code 8500: the action belongs to media that the other side hosts.
+    pub fn wrong_media_mode(message: impl Into<String>) -> Self {
+        Self::new(400, "8500", message)
     }
 
     /// 400, code 8526: the token of a meeting is not one of this server's, or not for the application.

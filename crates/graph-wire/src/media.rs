@@ -145,12 +145,21 @@ impl Wire for model::MediaConfig {
     }
 
     fn write(&self, nulls: Nulls) -> Value {
-        let Self::ServiceHosted { pre_fetch_media, remove_from_default_audio_group } = self;
-        let mut body = Body::of(SERVICE_HOSTED, nulls);
-        if !pre_fetch_media.is_empty() {
-            body.required("preFetchMedia", pre_fetch_media);
-        }
-        body.optional("removeFromDefaultAudioGroup", remove_from_default_audio_group);
+        let (mut body, removed) = match self {
+            Self::AppHosted { blob, remove_from_default_audio_group } => {
+                let mut body = Body::of(APP_HOSTED, nulls);
+                body.optional("blob", blob);
+                (body, remove_from_default_audio_group)
+            }
+            Self::ServiceHosted { pre_fetch_media, remove_from_default_audio_group } => {
+                let mut body = Body::of(SERVICE_HOSTED, nulls);
+                if !pre_fetch_media.is_empty() {
+                    body.required("preFetchMedia", pre_fetch_media);
+                }
+                (body, remove_from_default_audio_group)
+            }
+        };
+        body.optional("removeFromDefaultAudioGroup", removed);
         body.into()
     }
 }

@@ -15,8 +15,11 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const PEER_TO_PEER: &str = include_str!("requests/01-peer-to-peer.json");
+const PEER_TO_PEER_APP_HOSTED: &str = include_str!("requests/02-peer-to-peer-app-hosted.json");
 const GROUP: &str = include_str!("requests/03-group.json");
+const GROUP_APP_HOSTED: &str = include_str!("requests/04-group-app-hosted.json");
 const BY_COORDINATES: &str = include_str!("requests/05-join-by-coordinates.json");
+const BY_COORDINATES_APP_HOSTED: &str = include_str!("requests/06-join-by-coordinates-app-hosted.json");
 const BY_NUMBER_AND_PASSCODE: &str = include_str!("requests/07-join-by-id-with-passcode.json");
 const BY_NUMBER: &str = include_str!("requests/08-join-by-id.json");
 
@@ -81,13 +84,13 @@ fn each_documented_body_is_told_by_its_intent() {
     let initiate: &[&str] = &[Permission::INITIATE];
     let group: &[&str] = &[Permission::INITIATE_GROUP_CALL];
     let join: &[&str] = &[Permission::JOIN_GROUP_CALL, Permission::JOIN_GROUP_CALL_AS_GUEST];
-    let (app_hosted, phone) = (Some(NotServed::AppHostedMedia), Some(NotServed::PhoneNumber));
+    let phone = Some(NotServed::PhoneNumber);
     let expected = [
-        (include_str!("requests/02-peer-to-peer-app-hosted.json"), app_hosted, initiate, true),
+        (PEER_TO_PEER_APP_HOSTED, None, initiate, true),
         (GROUP, None, group, false),
-        (include_str!("requests/04-group-app-hosted.json"), app_hosted, group, true),
+        (GROUP_APP_HOSTED, None, group, true),
         (BY_COORDINATES, None, join, false),
-        (include_str!("requests/06-join-by-coordinates-app-hosted.json"), app_hosted, join, true),
+        (BY_COORDINATES_APP_HOSTED, None, join, true),
         (BY_NUMBER_AND_PASSCODE, None, join, false),
         (BY_NUMBER, None, join, false),
         (include_str!("requests/09-phone-number.json"), phone, initiate, false),
@@ -106,11 +109,31 @@ fn the_documented_group_call_calls_everyone_and_names_the_tenant() {
     let call = decode(GROUP).into_new_call(caller(), None).unwrap();
     assert!(call.is_tenant_shown);
     assert_eq!(call.subject.as_deref(), Some("Create a group call with service hosted media"));
-    let model::MediaConfig::ServiceHosted { remove_from_default_audio_group, .. } = call.media_config;
-    assert_eq!(remove_from_default_audio_group, Some(false));
+    let shown = model::MediaConfig::ServiceHosted {
+        pre_fetch_media: Vec::new(),
+        remove_from_default_audio_group: Some(false),
+    };
+    assert_eq!(call.media_config, shown);
     let Destination::Group(invitees) = call.destination else { panic!("it calls otherwise") };
     let callees: Vec<_> = invitees.iter().map(|invitee| invitee.callee.as_str()).collect();
     assert_eq!(callees, ["98da8a1a-1b87-452c-a713-65d3f10b5555", "bf5aae9a-d11d-47a8-93b1-782504c95555"]);
+}
+
+#[test]
+fn what_the_application_tells_to_host_its_media_is_kept_as_it_is() {
+    let media = |body: &str| decode(body).into_new_call(caller(), joined(THREAD)).unwrap().media_config;
+    let rows = [
+        (PEER_TO_PEER_APP_HOSTED, Some("<Media Session Configuration>"), None),
+        (GROUP_APP_HOSTED, None, Some(false)),
+        (BY_COORDINATES_APP_HOSTED, None, None),
+    ];
+    for (body, blob, remove_from_default_audio_group) in rows {
+        let blob = blob.map(str::to_owned);
+        let kept = model::MediaConfig::AppHosted { blob, remove_from_default_audio_group };
+        assert_eq!(media(body), kept, "{body}");
+        assert!(kept.is_app_hosted() && !kept.is_outside_default_audio_group());
+    }
+    assert!(!media(PEER_TO_PEER).is_app_hosted());
 }
 
 #[test]
@@ -130,14 +153,18 @@ fn one_target_in_a_list_is_a_call_to_one_person() {
 
 #[test]
 fn whoever_starts_outside_of_the_common_sound_may_be_told_in_either_spelling() {
-    for spelling in ["removeFromDefaultAudioGroup", "removeFromDefaultAudioRoutingGroup"] {
-        let mut body: Value = graph_wire::json::parse(GROUP.as_bytes()).unwrap();
+    for (request, spelling) in [
+        (GROUP, "removeFromDefaultAudioGroup"),
+        (GROUP, "removeFromDefaultAudioRoutingGroup"),
+        (GROUP_APP_HOSTED, "removeFromDefaultAudioGroup"),
+        (GROUP_APP_HOSTED, "removeFromDefaultAudioRoutingGroup"),
+    ] {
+        let mut body: Value = graph_wire::json::parse(request.as_bytes()).unwrap();
         body["mediaConfig"].as_object_mut().unwrap().remove("removeFromDefaultAudioGroup");
         body["mediaConfig"][spelling] = json!(true);
         body["targets"][1][spelling] = json!(true);
         let call = decode(&body.to_string()).into_new_call(caller(), None).unwrap();
-        let model::MediaConfig::ServiceHosted { remove_from_default_audio_group, .. } = call.media_config;
-        assert_eq!(remove_from_default_audio_group, Some(true), "{spelling}");
+        assert!(call.media_config.is_outside_default_audio_group(), "{spelling}");
         let Destination::Group(invitees) = call.destination else { panic!("it calls otherwise") };
         let removed = |at: usize| invitees[at].target.remove_from_default_audio_routing_group;
         assert_eq!((removed(0), removed(1)), (None, Some(true)), "{spelling}");

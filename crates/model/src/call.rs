@@ -187,6 +187,13 @@ pub enum Modality {
 /// Who hosts the media (`mediaConfig`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MediaConfig {
+    /// The application's own program hears and speaks.
+    AppHosted {
+        /// What the application's program is told or has told to be connected; in a call that is made, what it is told.
+        blob: Option<String>,
+        /// Echoed where the client sent it.
+        remove_from_default_audio_group: Option<bool>,
+    },
     /// The server plays and records.
     ServiceHosted {
         /// Prompts to fetch ahead of time.
@@ -194,6 +201,20 @@ pub enum MediaConfig {
         /// Echoed where the client sent it.
         remove_from_default_audio_group: Option<bool>,
     },
+}
+
+impl MediaConfig {
+    /// Whether the application's own program hears and speaks.
+    pub const fn is_app_hosted(&self) -> bool {
+        matches!(self, Self::AppHosted { .. })
+    }
+
+    /// Whether the application is to hear and be heard by those only whom an audio routing group connects it with.
+    pub const fn is_outside_default_audio_group(&self) -> bool {
+        let (Self::AppHosted { remove_from_default_audio_group: removed, .. }
+        | Self::ServiceHosted { remove_from_default_audio_group: removed, .. }) = self;
+        matches!(removed, Some(true))
+    }
 }
 
 /// Options of an outgoing call (`outgoingCallOptions`); `None` where the client said nothing.
