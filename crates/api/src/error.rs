@@ -67,7 +67,12 @@ fn refused(rejection: Rejection) -> GraphError {
         ),
         Rejection::GroupNotFound => GraphError::item_not_found("The call has no such audio routing group."),
         Rejection::HoldBusy => GraphError::conflict("Another participant is on hold; one can be at a time."),
-        Rejection::MediaMode => GraphError::wrong_media_mode(),
+        Rejection::NeedsAppHostedMedia => {
+            GraphError::wrong_media_mode("The action is for calls whose media the application hosts.")
+        }
+        Rejection::NeedsServiceHostedMedia => {
+            GraphError::wrong_media_mode("The action is for calls whose media the service hosts.")
+        }
         Rejection::NotEstablished => GraphError::invalid_state("The call is not established."),
         Rejection::NotGroupCall => GraphError::not_a_group_call(),
         Rejection::NotOnHold => GraphError::invalid_state("The participant is not on hold."),

@@ -7,7 +7,7 @@ use gungraun::{
     Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
 };
 use model::{
-    Destination, IdSource, Identity, IdentitySet, InvitationParticipant, Invitee, LegId, MediaConfig,
+    CallId, Destination, IdSource, Identity, IdentitySet, InvitationParticipant, Invitee, LegId, MediaConfig,
     Modality, NewCall, Timestamp,
 };
 use uuid::Uuid;
@@ -67,7 +67,8 @@ fn drain(call: &mut Call) -> usize {
 #[bench::answered(new_call())]
 fn call_from_creation_to_end(new: NewCall) -> usize {
     let (now, mut ids) = (Timestamp::from_millis(1_000_000), CountedIds(0));
-    let mut call = Call::create(new, LegId(1), Config::default(), now, &mut ids);
+    let id = CallId::next(&mut ids);
+    let mut call = Call::create((id, new), LegId(1), Config::default(), now, &mut ids);
     let mut effects = drain(&mut call);
     for event in [LegEvent::Ringing, LegEvent::Answered, LegEvent::Ended(EndCause::HungUp)] {
         call.handle(Input::Leg(event), now, &mut ids);

@@ -3,9 +3,9 @@ use std::sync::Arc;
 
 use model::{
     CallDirection, CallId, CallKind, CallState, ChainId, ChangeType, Destination, IdSource, Identity,
-    IdentitySet, LegId, MediaConfig, MediaState, NewCall, Notification, NotificationBody, NotificationId,
-    Operation, OperationId, OperationKind, OperationStatus, Outcome, Participant, ParticipantId, Roster,
-    ScenarioId, Timestamp, Tone, ToneInfo,
+    IdentitySet, LegId, MediaState, NewCall, Notification, NotificationBody, NotificationId, Operation,
+    OperationId, OperationKind, OperationStatus, Outcome, Participant, ParticipantId, Roster, ScenarioId,
+    Timestamp, Tone, ToneInfo,
 };
 
 use crate::asked::Asked;
@@ -34,8 +34,14 @@ pub struct Call {
 }
 
 impl Call {
-    /// Makes a call and asks for its leg, or for its place in a conference.
-    pub fn create(new: NewCall, leg: LegId, config: Config, now: Timestamp, ids: &mut dyn IdSource) -> Self {
+    /// Makes a call of that id and asks for its leg, or for its place in a conference.
+    pub fn create(
+        (id, new): (CallId, NewCall),
+        leg: LegId,
+        config: Config,
+        now: Timestamp,
+        ids: &mut dyn IdSource,
+    ) -> Self {
         let destination = new.destination.clone();
         let deadline = match &destination {
             Destination::Person(_) => Deadline::Ringing(now.after(config.ringing_timeout)),
@@ -47,7 +53,7 @@ impl Call {
         let mut call = Self {
             deadline: Some(deadline),
             config,
-            record: record_of(new, now, ids),
+            record: record_of(id, new, now, ids),
             leg,
             operations: Operations::default(),
             is_subscribed_to_tones: false,
@@ -85,11 +91,16 @@ impl Call {
     pub fn handle(&mut self, input: Input, now: Timestamp, ids: &mut dyn IdSource) {
         match input {
             Input::Command { id, command } => self.command(id, command, now, ids),
-            Input::Conference(_) | Input::Leg(_) | Input::JobEnded { .. } | Input::Replaced
+            Input::ApplicationMediaLost
+            | Input::Conference(_)
+            | Input::Leg(_)
+            | Input::JobEnded { .. }
+            | Input::Replaced
                 if self.is_over() => {}
+            Input::ApplicationMediaLost | Input::Replaced if self.record.state == CallState::Terminating => {}
+            Input::ApplicationMediaLost => self.terminate(Outcome::MediaLost, now, ids),
             Input::Conference(event) => self.conference_event(event, now, ids),
             Input::Leg(event) => self.leg_event(event, now, ids),
-            Input::Replaced if self.record.state == CallState::Terminating => {}
             Input::Replaced => self.terminate(Outcome::Replaced, now, ids),
             Input::JobEnded { operation, result } => {
                 self.complete(operation, result, now, ids);
@@ -155,6 +166,9 @@ impl Call {
         now: Timestamp,
         ids: &mut dyn IdSource,
     ) -> Result<Reply, Rejection> {
+        if self.record.media_config.is_app_hosted() && is_for_service_hosted(&command) {
+            return Err(Rejection::NeedsServiceHostedMedia);
+        }
         match command {
             Command::PlayPrompt { prompts, client_context } => {
                 self.enqueue(operations::play(prompts), client_context, ids)
@@ -193,9 +207,9 @@ impl Call {
         if is_between_two && !matches!(request, ConferenceRequest::Invite(_)) {
             return self.pending.reply(command, Err(Rejection::NotGroupCall));
         }
-        let is_service_hosted = matches!(self.record.media_config, MediaConfig::ServiceHosted { .. });
-        if is_service_hosted && matches!(request, ConferenceRequest::ChangeScreenSharingRole(_)) {
-            return self.pending.reply(command, Err(Rejection::MediaMode));
+        let is_app_hosted = self.record.media_config.is_app_hosted();
+        if !is_app_hosted && matches!(request, ConferenceRequest::ChangeScreenSharingRole(_)) {
+            return self.pending.reply(command, Err(Rejection::NeedsAppHostedMedia));
         }
         if self.asked.len() >= self.config.max_waiting_operations {
             return self.pending.reply(command, Err(Rejection::TooManyOperations));
@@ -445,6 +459,20 @@ impl Call {
     }
 }
 
+/// Whether a command is about what the server plays, records and tells of, which it does not where the application's own
+/// program hears and speaks.
+const fn is_for_service_hosted(command: &Command) -> bool {
+    match command {
+        Command::CancelMediaProcessing { .. }
+        | Command::PlayPrompt { .. }
+        | Command::RecordResponse { .. }
+        | Command::SubscribeToTone { .. } => true,
+        Command::Conference { .. } | Command::HangUp | Command::KeepAlive | Command::SendDtmfTones { .. } => {
+            false
+        }
+    }
+}
+
 /// Writes a notification with the record's latest sequence number.
 pub(crate) fn draft(
     record: &model::Call,
@@ -467,7 +495,7 @@ pub(crate) fn draft(
     }
 }
 
-fn record_of(new: NewCall, now: Timestamp, ids: &mut dyn IdSource) -> model::Call {
+fn record_of(id: CallId, new: NewCall, now: Timestamp, ids: &mut dyn IdSource) -> model::Call {
     let application = Identity::of(new.app.as_str()).named(new.app_name);
     let source = new.source.unwrap_or_else(|| Participant {
         identity: IdentitySet::application(application),
@@ -483,7 +511,7 @@ fn record_of(new: NewCall, now: Timestamp, ids: &mut dyn IdSource) -> model::Cal
     };
     let (chat, meeting) = place.unzip();
     model::Call {
-        id: CallId::next(ids),
+        id,
         app: new.app,
         tenant: new.tenant,
         is_tenant_shown: new.is_tenant_shown,

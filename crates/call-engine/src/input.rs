@@ -15,6 +15,8 @@ pub enum Input {
     },
     /// The conference that the call is in reports.
     Conference(ConferenceEvent),
+    /// The application's own program, which hosts the media, is gone and has not come back in time.
+    ApplicationMediaLost,
     /// Another call has taken the place of this one.
     Replaced,
     /// The leg to the callee reports.
@@ -138,7 +140,10 @@ pub enum Rejection {
     HoldBusy,
     /// The action belongs to media that the application hosts (platform code 8500).
     #[error("the action belongs to calls whose media the application hosts")]
-    MediaMode,
+    NeedsAppHostedMedia,
+    /// The action belongs to media that the server plays and records (platform code 8500).
+    #[error("the action belongs to calls whose media the service hosts")]
+    NeedsServiceHostedMedia,
     /// The call is not established (platform code 8501).
     #[error("the call is not established")]
     NotEstablished,

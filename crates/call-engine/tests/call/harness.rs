@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use call_engine::{Call, Command, CommandId, Config, Effect, Input, Job, LegEvent, Rejection, Reply};
 use model::{
-    ChangeType, Destination, IdSource, Identity, IdentitySet, InvitationParticipant, Invitee, LegId,
+    CallId, ChangeType, Destination, IdSource, Identity, IdentitySet, InvitationParticipant, Invitee, LegId,
     MediaConfig, MediaInfo, MediaPrompt, Modality, NewCall, Notification, NotificationBody, Operation,
     OperationId, RecordParams, Timestamp,
 };
@@ -35,7 +35,8 @@ pub(crate) struct Harness {
 impl Harness {
     pub(crate) fn new(config: Config) -> Self {
         let (now, mut ids) = (Timestamp::from_millis(1_000_000), CountedIds::default());
-        let call = Call::create(new_call(), LegId(1), config, now, &mut ids);
+        let id = CallId::next(&mut ids);
+        let call = Call::create((id, new_call()), LegId(1), config, now, &mut ids);
         let mut harness = Self { call, now, ids, effects: Vec::new(), commands: 0 };
         harness.drain();
         harness

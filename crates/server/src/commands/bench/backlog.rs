@@ -78,7 +78,8 @@ fn ended_call(receiver: SocketAddr, clock: Clock) -> Result<Transaction> {
     };
     let new = request.into_new_call(caller, None)?;
     let (now, config, mut ids) = (clock.now(), call_engine::Config::default(), RandomIds);
-    let mut call = call_engine::Call::create(new, LegId(1), config, now, &mut ids);
+    let id = model::CallId::next(&mut ids);
+    let mut call = call_engine::Call::create((id, new), LegId(1), config, now, &mut ids);
     call.handle(Input::Leg(LegEvent::Answered), now, &mut ids);
     call.handle(Input::Leg(LegEvent::Ended(EndCause::HungUp)), now, &mut ids);
     let mut transaction = Transaction::at(now);
