@@ -3,7 +3,7 @@
 use media_engine::{Audience, DEFAULT_TALKERS, MAX_TALKERS, SampleRate, Seat};
 
 use crate::command::Command;
-use crate::leg::Leg;
+use crate::leg::{Leg, Transport};
 use crate::mixer::Mixer;
 use crate::{LegId, LegPort, MediaPlane, MixerId, PlaneError, clock};
 
@@ -109,7 +109,8 @@ impl MediaPlane {
     pub fn open_virtual_leg(&self, mixer: MixerId) -> Result<LegId, PlaneError> {
         let leg = self.registry().reserve_at(mixer)?;
         let made = self.registry().virtual_leg(leg);
-        let opened = made.and_then(|()| self.push(leg.thread(), Command::Open(Box::new(Leg::hosted(leg)))));
+        let hosted = || Command::Open(Box::new(Leg::new(leg, Transport::Hosted)));
+        let opened = made.and_then(|()| self.push(leg.thread(), hosted()));
         if opened.is_err() {
             self.registry().release(leg, None, clock::monotonic());
         }

@@ -269,7 +269,7 @@ fn begin(partial: &Path) -> io::Result<BufWriter<File>> {
 mod tests {
     use super::*;
     use crate::event::{MediaEvents, Recording};
-    use crate::leg::Sockets;
+    use crate::leg::{Sockets, Transport};
     use crate::ports::PortPool;
     use crate::socket::Socket;
     use crate::tape::RING_SAMPLES;
@@ -332,7 +332,8 @@ mod tests {
 
         fn close(&mut self, leg: u64) {
             let bind = || Socket::bind([127, 0, 0, 1].into(), 0).unwrap();
-            let leg = Box::new(Leg::new(LegId(leg), Sockets { port: 20_000, rtp: bind(), rtcp: bind() }));
+            let sockets = Sockets { port: 20_000, rtp: bind(), rtcp: bind() };
+            let leg = Box::new(Leg::new(LegId(leg), Transport::Sockets(sockets)));
             assert!(self.disposals.push(Disposal::Leg(leg)).is_ok());
             self.thread.round();
         }

@@ -5,6 +5,9 @@
 //! ([`MediaPlane::open_leg`] binds its sockets), configured once both ends have agreed, given jobs, and
 //! closed. Everything that happens to it arrives through [`MediaEvents`].
 //!
+//! A leg whose packets travel through another task ([`MediaPlane::open_piped_leg`]) has rings where others have sockets,
+//! and one of a bot ([`MediaPlane::open_virtual_leg`]) has no packets at all.
+//!
 //! A mixer ([`MediaPlane::open_mixer`]) lets legs of one thread hear each other: every member hears all others.
 //!
 //! What a media thread does on its clock, in order: receive (batched, bounded), open SRTP, jitter buffer,
@@ -12,6 +15,7 @@
 //! touches files: all that a leg needs is built by the caller and travels in boxes, and what is done with
 //! travels on to the file thread, which frees it.
 
+mod bell;
 mod clock;
 mod command;
 mod conference;
@@ -21,6 +25,7 @@ mod files;
 mod leg;
 mod load;
 mod mixer;
+mod pipe;
 mod plane;
 mod ports;
 mod registry;
@@ -38,6 +43,7 @@ pub use event::{JobOutcome, LegStats, MediaEvent, MediaEvents, Recording, Record
 pub use load::{
     ConferenceLoad, ConferenceLoadReport, PromptLoad, PromptLoadReport, measure_conference, measure_prompts,
 };
+pub use pipe::{PIPE_DATAGRAM_OCTETS, PipePort};
 pub use plane::{MediaPlane, RecordParams, TapeParams, ToneSound};
 pub use stats::{Lateness, PlaneStats};
 pub use stream::{HeardFrame, STREAM_FRAME_SAMPLES, StreamPort};

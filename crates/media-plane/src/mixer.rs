@@ -40,8 +40,10 @@ pub(crate) struct Mixer {
     connected: u32,
     /// Legs that something has come from and that are not silent again; some of them may be gone.
     awake: Vec<u32>,
-    /// Members without sockets.
+    /// Members that are bots, without a far end.
     hosted: Vec<u32>,
+    /// Members whose packets come through another task, which wakes nobody.
+    piped: Vec<u32>,
     told_dominant: Option<u64>,
 }
 
@@ -55,6 +57,7 @@ impl Mixer {
             connected: 0,
             awake: Vec::with_capacity(config.max_members * 2),
             hosted: Vec::with_capacity(config.max_members),
+            piped: Vec::with_capacity(config.max_members),
             told_dominant: None,
         }
     }
@@ -74,6 +77,9 @@ impl Mixer {
         let member = self.engine.join(seat)?;
         leg.membership = Some(Membership { mixer: self.id, member, is_awake: false });
         self.members += 1;
+        if leg.is_piped() {
+            self.piped.push(leg.id.index() as u32);
+        }
         if leg.is_hosted() {
             self.hosted.push(leg.id.index() as u32);
         } else if leg.is_configured() {
@@ -107,7 +113,7 @@ impl Mixer {
         leg.membership = None;
         self.members = self.members.saturating_sub(1);
         self.connected = self.connected.saturating_sub(u32::from(leg.is_configured()));
-        for list in [&mut self.awake, &mut self.hosted] {
+        for list in [&mut self.awake, &mut self.hosted, &mut self.piped] {
             list.retain(|index| *index as usize != leg.id.index());
         }
     }
@@ -144,6 +150,7 @@ impl Mixer {
     ) {
         self.engine.begin_round();
         self.see_off(legs, bench);
+        self.drain(legs, bench, closing);
         self.listen(legs, now, bench, closing);
         for index in &self.hosted {
             if let Some((leg, membership)) = member(self.id, legs, *index)
@@ -163,6 +170,21 @@ impl Mixer {
             }
         }
         self.tell_dominant(bench);
+    }
+
+    /// Takes what has come through pipes.
+    fn drain(&mut self, legs: &mut Legs, bench: &mut Workbench, closing: &mut Vec<LegId>) {
+        for at in 0..self.piped.len() {
+            let index = self.piped.get(at).copied().unwrap_or_default();
+            let Some((leg, membership)) = member(self.id, legs, index) else { continue };
+            let mut has_come = false;
+            if !contained(leg.id, || has_come = leg.drain(bench)) {
+                closing.push(leg.id);
+            }
+            if has_come && !membership.is_awake {
+                self.wake(leg);
+            }
+        }
     }
 
     fn listen(&mut self, legs: &mut Legs, now: Duration, bench: &mut Workbench, closing: &mut Vec<LegId>) {

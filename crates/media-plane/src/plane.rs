@@ -24,7 +24,7 @@ use rtrb::{Producer, RingBuffer};
 use crate::command::{Command, Disposer, ToneJob};
 use crate::event::{EventSender, MediaEvents};
 use crate::files::{FileCommand, FileThread, NewTape};
-use crate::leg::{Leg, MAX_KEYS, Media, PlayJob, Sockets, Workbench};
+use crate::leg::{Leg, MAX_KEYS, Media, PlayJob, Sockets, Transport, Workbench};
 use crate::ports::{PortPool, RtpPort};
 use crate::registry::Registry;
 use crate::saves::{Order, SAVES, SaveThread};
@@ -200,7 +200,7 @@ impl MediaPlane {
     pub(crate) fn open(&self, leg: LegId) -> Result<LegPort, PlaneError> {
         let outcome = self.bind().and_then(|sockets| {
             let port = sockets.port;
-            let opened = Command::Open(Box::new(Leg::new(leg, sockets)));
+            let opened = Command::Open(Box::new(Leg::new(leg, Transport::Sockets(sockets))));
             self.push(leg.thread(), opened).map(|()| port).map_err(|error| (Some(port), error))
         });
         match outcome {

@@ -171,7 +171,7 @@ impl MediaThread {
     fn receive(&mut self, token: u64, receiver: &mut Receiver) {
         let (index, is_rtcp) = ((token >> 1) as usize, token & 1 == 1);
         let Some(Some(leg)) = self.legs.get_mut(index) else { return };
-        let Some(sockets) = &leg.sockets else { return };
+        let Some(sockets) = leg.sockets() else { return };
         let count = receiver.receive(if is_rtcp { &sockets.rtcp } else { &sockets.rtp });
         let now = clock::monotonic();
         let is_whole = contained(leg.id, || {
@@ -279,7 +279,8 @@ impl MediaThread {
         leg.configure(media, now, bench);
         self.convert_for_others(id, converters);
         let Some((leg, _)) = self.leg(id).filter(|_| is_first) else { return };
-        for sockets in leg.sockets.iter().cycle().take(STALE_BATCHES) {
+        leg.drop_waiting();
+        for sockets in leg.sockets().into_iter().cycle().take(STALE_BATCHES) {
             if receiver.receive(&sockets.rtp) + receiver.receive(&sockets.rtcp) == 0 {
                 break;
             }
@@ -294,7 +295,7 @@ impl MediaThread {
         let slot = self.rota.enter_leg(id.index() as u32, weight);
         let Some(Some(leg)) = self.legs.get_mut(id.index()) else { return };
         leg.slot = Some((slot, weight));
-        let Some(sockets) = &leg.sockets else { return };
+        let Some(sockets) = leg.sockets() else { return };
         let token = (id.index() as u64) << 1;
         let interest = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
         let rtp = self.epoll.add(&sockets.rtp, interest(token));
@@ -323,7 +324,7 @@ impl MediaThread {
             if let Some(slot) = leg.slot {
                 self.rota.leave_leg(id.index() as u32, slot);
             }
-            if let Some(sockets) = leg.sockets.as_ref().filter(|_| leg.slot.is_some()) {
+            if let Some(sockets) = leg.sockets().filter(|_| leg.slot.is_some()) {
                 let _ = self.epoll.delete(&sockets.rtp);
                 let _ = self.epoll.delete(&sockets.rtcp);
             }
@@ -352,7 +353,7 @@ fn listen(epoll: &Epoll, leg: &Leg) -> bool {
 }
 
 fn set_interest(epoll: &Epoll, leg: &Leg, flags: EpollFlags) -> bool {
-    let Some(sockets) = &leg.sockets else { return true };
+    let Some(sockets) = leg.sockets() else { return true };
     let token = (leg.id.index() as u64) << 1;
     let rtp = epoll.modify(&sockets.rtp, &mut EpollEvent::new(flags, token));
     let rtcp = epoll.modify(&sockets.rtcp, &mut EpollEvent::new(flags, token | 1));
@@ -365,7 +366,7 @@ mod tests {
     use crate::clock::ROUND;
     use crate::command::Disposer;
     use crate::event::EventSender;
-    use crate::leg::PlayJob;
+    use crate::leg::{PlayJob, Transport};
     use crate::{JobId, MixerConfig, MixerId};
     use media_engine::{Audience, Frame, SampleRate, Seat, ToneGenerator};
     use nix::sys::eventfd::EfdFlags;
@@ -402,7 +403,7 @@ mod tests {
         let seat = Seat::new(bot.as_u64(), Some(SampleRate::Hz16000), Audience::default(), false);
         for command in [
             Command::OpenMixer(Box::new(Mixer::new(mixer, config))),
-            Command::Open(Box::new(Leg::hosted(bot))),
+            Command::Open(Box::new(Leg::new(bot, Transport::Hosted))),
             Command::Join(bot, mixer, Box::new(seat)),
         ] {
             assert!(commands.push(command).is_ok());

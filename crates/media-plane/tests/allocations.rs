@@ -98,6 +98,9 @@ fn nothing_is_allocated_while_legs_talk() {
         rig.capture(b.leg, JobId(9), &format!("allocations-{number}"));
         rig.plane.play(a.leg, JobId(1), std::slice::from_ref(&prompt), true).unwrap();
     }
+    let (far, near) = rig.piped_pair(Codec::Opus, None);
+    rig.plane.echo(near, true).unwrap();
+    rig.plane.play(far, JobId(1), std::slice::from_ref(&prompt), true).unwrap();
     let (first, _) = pairs[0];
     let (meeting, bot) = meeting(&rig);
     let lap =

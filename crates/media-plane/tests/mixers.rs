@@ -3,109 +3,18 @@
 
 mod support;
 
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use media_engine::analysis::{amplitude_at, largest_step, rms, sine};
 use media_engine::{PromptAudio, RecordOutcome, Tone};
 use media_plane::{
-    Config, JobId, JobOutcome, LegId, LegPort, MediaEvent, MemberConfig, MixerConfig, MixerId, PlaneError,
-    RecordParams, RecordingEnd, Route, STREAM_FRAME_SAMPLES, ToneSound,
+    Config, JobId, JobOutcome, MediaEvent, MemberConfig, MixerConfig, PlaneError, RecordParams, RecordingEnd,
+    Route, STREAM_FRAME_SAMPLES, ToneSound,
 };
 use rtc_proto::Codec;
 use rtc_proto::sdp::Negotiated;
+use support::meeting::{CAPTURE, HEARD, JOB, LAP, MS, Meeting, Phone, SPOKEN, TONE};
 use support::{Rig, config, path, read, socket, terms_to};
-
-const MS: Duration = Duration::from_millis(1);
-const TONE: JobId = JobId(1);
-const CAPTURE: JobId = JobId(2);
-const LAP: JobId = JobId(3);
-const JOB: JobId = JobId(4);
-
-/// Captures so far, for tests of one process may not write to one file.
-static CAPTURES: AtomicU32 = AtomicU32::new(0);
-
-/// How loud phones speak.
-const SPOKEN: i16 = 6_000;
-/// What counts as heard.
-const HEARD: f64 = 4_000.0;
-
-/// A phone, and the leg that is a member.
-#[derive(Clone, Copy)]
-struct Phone {
-    far: LegPort,
-    leg: LegId,
-    pitch: f32,
-}
-
-/// A mixer with phones in it.
-struct Meeting {
-    rig: Rig,
-    mixer: MixerId,
-    phones: Vec<Phone>,
-    /// Not a member.
-    timer: LegId,
-}
-
-impl Meeting {
-    /// Phones that speak with tones of 400 Hz and every 300 Hz above.
-    fn of(codecs: &[Codec]) -> Self {
-        let rig = Rig::new();
-        let mixer = rig.plane.open_mixer(MixerConfig::default(), None).expect("mixer");
-        let (timer, _) = rig.pair(Codec::Pcmu, None);
-        let mut meeting = Self { rig, mixer, phones: Vec::new(), timer: timer.leg };
-        for codec in codecs {
-            meeting.add(*codec);
-            meeting.speak(meeting.phones.len() - 1);
-        }
-        meeting
-    }
-
-    /// Another phone, which says nothing.
-    fn add(&mut self, codec: Codec) {
-        let (far, near) = self.rig.pair(codec, None);
-        self.rig.plane.join(near.leg, self.mixer, MemberConfig::default()).expect("join");
-        let pitch = 400.0 + 300.0 * self.phones.len() as f32;
-        self.phones.push(Phone { far, leg: near.leg, pitch });
-    }
-
-    fn speak(&self, phone: usize) {
-        let phone = self.phones[phone];
-        let sound = ToneSound { frequency_hz: phone.pitch, amplitude: SPOKEN, duration: None };
-        self.rig.plane.play_tone(phone.far.leg, TONE, sound).expect("tone");
-    }
-
-    /// Lets time pass, measured by a tone of a leg that has nothing to do with all this.
-    fn pass(&mut self, duration: Duration) {
-        let lap = ToneSound { frequency_hz: 1.0, amplitude: 1, duration: Some(duration) };
-        self.rig.plane.play_tone(self.timer, LAP, lap).expect("lap");
-        self.rig.job_done(self.timer, LAP);
-    }
-
-    /// What phones hear from here on, for half a second.
-    fn listen(&mut self, phones: &[usize]) -> Vec<Vec<i16>> {
-        let legs: Vec<LegId> = phones.iter().map(|phone| self.phones[*phone].far.leg).collect();
-        for leg in &legs {
-            let number = CAPTURES.fetch_add(1, Ordering::Relaxed);
-            self.rig.capture(*leg, CAPTURE, &format!("meeting-{number}"));
-        }
-        self.pass(500 * MS);
-        legs.iter().map(|leg| self.rig.captured(*leg, CAPTURE)).collect()
-    }
-
-    /// Which phones are heard in the last fifth of a second of a capture.
-    fn talkers(&self, capture: &[i16]) -> Vec<usize> {
-        let tail = &capture[capture.len() - 3_200..];
-        let is_heard = |phone: &Phone| amplitude_at(tail, phone.pitch.into(), 16_000) > HEARD;
-        (0..self.phones.len()).filter(|phone| is_heard(&self.phones[*phone])).collect()
-    }
-
-    /// Which phones every one of these hears.
-    fn heard_by(&mut self, phones: &[usize]) -> Vec<Vec<usize>> {
-        let captures = self.listen(phones);
-        captures.iter().map(|capture| self.talkers(capture)).collect()
-    }
-}
 
 #[test]
 fn every_phone_hears_the_other_two_and_not_itself() {
@@ -132,7 +41,7 @@ fn a_leg_may_join_before_it_is_configured() {
     meeting.rig.plane.join(near.leg, meeting.mixer, MemberConfig::default()).unwrap();
     meeting.rig.plane.configure(near.leg, &support::terms(Codec::G722, far, None)).unwrap();
     meeting.rig.plane.configure(far.leg, &support::terms(Codec::G722, near, None)).unwrap();
-    meeting.phones.push(Phone { far, leg: near.leg, pitch: 1_000.0 });
+    meeting.phones.push(Phone { far: far.leg, leg: near.leg, pitch: 1_000.0 });
     meeting.speak(2);
     meeting.pass(400 * MS);
     assert_eq!(meeting.heard_by(&[0, 2]), [vec![1, 2], vec![0, 1]]);
@@ -206,7 +115,7 @@ fn a_key_of_any_member_ends_a_recording_of_the_bot() {
     plane.record(bot, JOB, params).unwrap();
     meeting.pass(600 * MS);
 
-    plane.send_tones(meeting.phones[1].far.leg, JobId(9), &[Tone::Pound], 40).unwrap();
+    plane.send_tones(meeting.phones[1].far, JobId(9), &[Tone::Pound], 40).unwrap();
 
     let recording = meeting.rig.recorded(bot, JOB);
     assert_eq!(recording.end, RecordingEnd::Recorder(RecordOutcome::StopTone(Tone::Pound)));
@@ -281,7 +190,7 @@ fn whoever_speaks_is_told_to_be_dominant() {
             MediaEvent::Dominant { mixer: at, leg } if *at == mixer && *leg == expected => Some(()),
             _ => None,
         });
-        meeting.rig.plane.stop(meeting.phones[phone].far.leg, TONE).unwrap();
+        meeting.rig.plane.stop(meeting.phones[phone].far, TONE).unwrap();
     }
     let leg = meeting.phones[0].leg;
     meeting.rig.plane.leave(leg).unwrap();
@@ -342,7 +251,7 @@ fn worst(misbehave: impl Fn(&mut Vec<u8>, u32) -> usize) {
     plane.configure(bad.leg, &terms_to(Codec::Pcmu, address, address, None)).expect("configure");
     plane.join(bad.leg, meeting.mixer, MemberConfig::default()).expect("join");
     meeting.pass(300 * MS);
-    meeting.rig.capture(meeting.phones[0].far.leg, CAPTURE, &format!("worst-{}", bad.rtp.port()));
+    meeting.rig.capture(meeting.phones[0].far, CAPTURE, &format!("worst-{}", bad.rtp.port()));
     for round in 0..30_u32 {
         for burst in 0..64 {
             let number = round * 64 + burst;
@@ -355,7 +264,7 @@ fn worst(misbehave: impl Fn(&mut Vec<u8>, u32) -> usize) {
         }
         meeting.pass(40 * MS);
     }
-    let heard = meeting.rig.captured(meeting.phones[0].far.leg, CAPTURE);
+    let heard = meeting.rig.captured(meeting.phones[0].far, CAPTURE);
     let steady = &heard[..heard.len() - 1_600];
     assert_eq!(meeting.talkers(steady), [1]);
     // Nothing but the tone: its steps, and its level.
@@ -399,7 +308,7 @@ fn an_application_hears_all_and_is_heard_through_its_stream() {
     let tone = sine(1_600.0, 16_000, f64::from(SPOKEN), 16_000);
     let mut frames = tone.chunks_exact(STREAM_FRAME_SAMPLES).map(|frame| frame.try_into().unwrap());
     let (mut heard, mut numbers) = (Vec::new(), Vec::new());
-    meeting.rig.capture(meeting.phones[0].far.leg, CAPTURE, "stream");
+    meeting.rig.capture(meeting.phones[0].far, CAPTURE, "stream");
     while heard.len() < 16_000 {
         wait_readable(&port);
         while let Some(frame) = port.next_heard() {
@@ -411,7 +320,7 @@ fn an_application_hears_all_and_is_heard_through_its_stream() {
             assert!(port.say(frame));
         }
     }
-    let captured = meeting.rig.captured(meeting.phones[0].far.leg, CAPTURE);
+    let captured = meeting.rig.captured(meeting.phones[0].far, CAPTURE);
     assert!(amplitude_at(&captured[6_400..9_600], 1_600.0, 16_000) > HEARD, "the application is heard");
     let tail = &heard[12_800..];
     for phone in &meeting.phones {
@@ -456,10 +365,10 @@ fn is_heard(agreed: Option<u8>, sent: u8, level: u8) -> bool {
     // and some say nothing any more, so that there is a place.
     meeting.pass(400 * MS);
     for phone in [3, 4] {
-        plane.stop(meeting.phones[phone].far.leg, TONE).expect("stop");
+        plane.stop(meeting.phones[phone].far, TONE).expect("stop");
     }
     meeting.pass(600 * MS);
-    meeting.rig.capture(meeting.phones[0].far.leg, CAPTURE, &format!("level-{}", loud.rtp.port()));
+    meeting.rig.capture(meeting.phones[0].far, CAPTURE, &format!("level-{}", loud.rtp.port()));
     for number in 0..40_u32 {
         let mut packet =
             vec![0x90, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0xBE, 0xDE, 0, 1, sent << 4, level, 0, 0];
@@ -470,7 +379,7 @@ fn is_heard(agreed: Option<u8>, sent: u8, level: u8) -> bool {
         far.send_to(&packet, loud.rtp).expect("send");
         meeting.pass(20 * MS);
     }
-    let heard = meeting.rig.captured(meeting.phones[0].far.leg, CAPTURE);
+    let heard = meeting.rig.captured(meeting.phones[0].far, CAPTURE);
     amplitude_at(&heard[heard.len() - 4_800..], 2_000.0, 16_000) > HEARD
 }
 

@@ -10,11 +10,6 @@ use crate::event::{JobOutcome, RecordingEnd};
 use crate::stream::Stream;
 
 impl Leg {
-    /// Whether it is a bot's, without a far end.
-    pub(crate) fn is_hosted(&self) -> bool {
-        self.sockets.is_none()
-    }
-
     /// Whether it plays, records or captures.
     pub(crate) fn has_jobs(&self) -> bool {
         self.jobs.play.is_some() || self.jobs.has_ears()

@@ -5,6 +5,7 @@ mod media;
 mod member;
 mod peer;
 mod report;
+mod transport;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -21,11 +22,11 @@ use self::jobs::{Jobs, Refused};
 pub(crate) use self::media::{Media, engine_codec};
 use self::peer::Peer;
 use self::report::Reports;
+pub(crate) use self::transport::{Sockets, Transport};
 use crate::command::{Disposal, Disposer, ToneJob};
 use crate::event::{EventSender, JobOutcome, MediaEvent, RecordingEnd};
 use crate::mixer::Membership;
-use crate::ports::RtpPort;
-use crate::socket::Socket;
+use crate::pipe::PIPED_PEER;
 use crate::stats::{ThreadStats, add};
 use crate::tape::Tape;
 use crate::{JobId, LegId, LegStats, clock};
@@ -69,20 +70,11 @@ pub(crate) enum Others<'a> {
     Silent,
 }
 
-/// A pair of sockets.
-#[derive(Debug)]
-pub(crate) struct Sockets {
-    pub(crate) port: RtpPort,
-    pub(crate) rtp: Socket,
-    pub(crate) rtcp: Socket,
-}
-
-/// Sockets, and since the leg is configured also media.
+/// A way for packets, and since the leg is configured also media.
 #[derive(Debug)]
 pub(crate) struct Leg {
     pub(crate) id: LegId,
-    /// None where the leg is a bot's whose media is hosted here.
-    pub(crate) sockets: Option<Sockets>,
+    pub(crate) transport: Transport,
     /// Place in the round and weight there, once configured.
     pub(crate) slot: Option<(usize, u32)>,
     pub(crate) jobs: Jobs,
@@ -132,15 +124,10 @@ impl Link {
 }
 
 impl Leg {
-    pub(crate) fn new(id: LegId, sockets: Sockets) -> Self {
-        Self { sockets: Some(sockets), ..Self::hosted(id) }
-    }
-
-    /// A leg without sockets.
-    pub(crate) fn hosted(id: LegId) -> Self {
+    pub(crate) fn new(id: LegId, transport: Transport) -> Self {
         Self {
             id,
-            sockets: None,
+            transport,
             slot: None,
             jobs: Jobs::default(),
             membership: None,
@@ -152,12 +139,11 @@ impl Leg {
         }
     }
 
-    pub(crate) fn port(&self) -> Option<RtpPort> {
-        self.sockets.as_ref().map(|sockets| sockets.port)
-    }
-
     /// Puts a negotiation into force, the first or a later one.
     pub(crate) fn configure(&mut self, mut media: Box<Media>, now: Duration, bench: &mut Workbench) {
+        if self.is_piped() {
+            media.negotiated.remote_rtp = PIPED_PEER;
+        }
         let Some(link) = &mut self.link else {
             self.link = Some(Link::new(media, now));
             return;
@@ -259,6 +245,7 @@ impl Leg {
 
     /// The leg's work of one round, due at `due`, where it is in no mixer.
     pub(crate) fn tick(&mut self, (due, now): (Duration, Duration), bench: &mut Workbench) {
+        self.drain(bench);
         self.listen(now, true, bench);
         self.tick_heard(Others::Absent, (due, now), bench);
     }
@@ -307,7 +294,9 @@ impl Leg {
     }
 
     fn tell_if_lost(&mut self, now: Duration, bench: &mut Workbench) {
-        let Some(link) = &mut self.link else { return };
+        // Whether the far end of a pipe is there, the other task knows.
+        let is_piped = self.is_piped();
+        let Some(link) = self.link.as_mut().filter(|_| !is_piped) else { return };
         if link.is_overdue(now, bench.lost_after) && !link.is_lost {
             link.is_lost = true;
             bench.events.send(MediaEvent::Lost { leg: self.id }, &bench.stats);
@@ -359,9 +348,13 @@ impl Leg {
         (to, due): (SocketAddr, Duration),
         bench: &mut Workbench,
     ) {
-        let Some(sockets) = &self.sockets else { return };
         let octets = bench.packet.get(..len).unwrap_or_default();
-        if sockets.rtp.send_to(octets, to).is_err() {
+        let is_sent = match &mut self.transport {
+            Transport::Hosted => return,
+            Transport::Pipe(pipe) => pipe.send(octets, due),
+            Transport::Sockets(sockets) => sockets.rtp.send_to(octets, to).is_ok(),
+        };
+        if !is_sent {
             add(&bench.stats.send_errors, 1);
             return;
         }
@@ -383,7 +376,7 @@ impl Leg {
     }
 
     fn report(&mut self, now: Duration, bench: &mut Workbench, is_bye: bool) {
-        let (Some(link), Some(sockets)) = (&mut self.link, &self.sockets) else { return };
+        let (Some(link), Transport::Sockets(sockets)) = (&mut self.link, &self.transport) else { return };
         let to = link.reports.to;
         if !(is_bye || link.reports.is_due(now)) || to.ip().is_unspecified() {
             return;

@@ -2,9 +2,12 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test waits for one event among many")]
 #![expect(dead_code, reason = "each test file uses its own part")]
 
+pub(crate) mod meeting;
+
 use std::net::SocketAddr;
 #[expect(clippy::disallowed_types, reason = "the far end of a test is a bare socket")]
 use std::net::UdpSocket;
+use std::os::fd::AsFd as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -12,9 +15,10 @@ use std::time::Duration;
 
 use media_engine::{PromptAudio, WavLimits, read_wav};
 use media_plane::{
-    Config, JobId, JobOutcome, LegId, LegPort, LegStats, MediaEvent, MediaEvents, MediaPlane, Recording,
-    TapeParams,
+    Config, JobId, JobOutcome, LegId, LegPort, LegStats, MediaEvent, MediaEvents, MediaPlane, MixerId,
+    PIPE_DATAGRAM_OCTETS, PipePort, Recording, TapeParams,
 };
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::time::{ClockId, clock_gettime};
 use rtc_proto::Codec;
@@ -129,6 +133,18 @@ impl Rig {
         (a, b)
     }
 
+    /// Opens two piped legs, the second on the thread of a mixer, and lets them talk to each other.
+    pub(crate) fn piped_pair(&self, codec: Codec, mixer: Option<MixerId>) -> (LegId, LegId) {
+        let [(a, a_port), (b, b_port)] =
+            [None, mixer].map(|mixer| self.plane.open_piped_leg(mixer).expect("leg"));
+        for leg in [a, b] {
+            let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+            self.plane.configure(leg, &terms_to(codec, nowhere, nowhere, None)).expect("configure");
+        }
+        std::thread::spawn(|| carry(a_port, b_port));
+        (a, b)
+    }
+
     /// Captures what a leg hears.
     pub(crate) fn capture(&self, leg: LegId, job: JobId, name: &str) {
         let params = TapeParams { path: path(name), max_duration: Duration::from_secs(60) };
@@ -189,6 +205,21 @@ pub(crate) fn terms_to(
         ptime_ms: 20,
         opus: OpusFormat::default(),
         audio_level: None,
+    }
+}
+
+/// Carries what two legs send to each other, until one is closed.
+pub(crate) fn carry(mut a: PipePort, mut b: PipePort) {
+    let mut datagram = [0; PIPE_DATAGRAM_OCTETS];
+    while !a.is_closed() && !b.is_closed() {
+        let mut waiting = [&a, &b].map(|port| PollFd::new(port.as_fd(), PollFlags::POLLIN));
+        poll(&mut waiting, PollTimeout::from(1_000_u16)).expect("poll");
+        while let Some(len) = a.next_sent(&mut datagram) {
+            b.deliver(&datagram[..len]);
+        }
+        while let Some(len) = b.next_sent(&mut datagram) {
+            a.deliver(&datagram[..len]);
+        }
     }
 }
 
