@@ -10,8 +10,9 @@ use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1::SendRequest;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
+use url::Url;
 
-use crate::connect::{Connector, Purpose};
+use crate::connect::{ByteStream, Connector, Purpose};
 use crate::pool::Pool;
 use crate::tls::Tls;
 use crate::{Forbidden, Origin, OutboundError, Policy, Resolve, Route, SetupError, SystemResolver, Target};
@@ -167,6 +168,31 @@ impl Outbound {
             self.shared.pool.put(origin.clone(), sender);
         }
         Ok(answer)
+    }
+
+    /// Opens a connection for a WebSocket (`wss`, `ws`) and says nothing on it; returns the address as it was asked for,
+    /// which the handshake names.
+    ///
+    /// It counts as a request only until it is open: what is long-lived must not use up the requests of others, and its
+    /// owner bounds it.
+    ///
+    /// # Errors
+    ///
+    /// See [`OutboundError`]; what the policy refuses is that of [`Policy::check_socket`].
+    pub async fn open(
+        &self,
+        url: &str,
+        limit: Duration,
+    ) -> Result<(Box<dyn ByteStream>, Url), OutboundError> {
+        let target = self.shared.policy.check_socket(url)?;
+        let Route::Network { origin, may_be_private } = &target.route else {
+            return Err(Forbidden::Bundled.into());
+        };
+        let _slot = self.shared.slots.try_acquire().map_err(|_| OutboundError::Busy)?;
+        let deadline = Instant::now() + limit;
+        let opening = self.shared.connector.connect_bare(self.purpose(origin, *may_be_private, deadline));
+        let stream = timeout_at(deadline, opening).await.map_err(|_| OutboundError::Timeout)??;
+        Ok((stream, target.asked))
     }
 
     /// Fetches a body by GET and follows redirects, each held to the policy.

@@ -9,9 +9,11 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
 
 use crate::tls::Tls;
 use crate::{Forbidden, Lookup, Origin, OutboundError, Resolve, is_public};
@@ -21,6 +23,11 @@ const MAX_HEAD_BYTES: usize = 64 * 1024;
 
 /// Addresses of a name that are tried.
 const MAX_ADDRESSES: usize = 4;
+
+/// A connected byte stream, with or without TLS.
+pub trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
 
 /// Makes connections to addresses that were looked at.
 pub(crate) struct Connector {
@@ -40,36 +47,55 @@ pub(crate) struct Purpose<'a> {
     pub(crate) deadline: Instant,
 }
 
+/// A connection that nothing was said on yet.
+enum Opened {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
 impl Connector {
+    /// Makes a connection for requests.
     pub(crate) async fn connect(
         &self,
         purpose: Purpose<'_>,
     ) -> Result<SendRequest<Full<Bytes>>, OutboundError> {
-        let lookup = self.begin_lookup(purpose).await?;
-        timeout(self.limit, self.connect_unlimited(purpose, lookup))
-            .await
-            .unwrap_or(Err(OutboundError::Timeout))
+        match self.open(purpose).await? {
+            Opened::Plain(stream) => start(TokioIo::new(stream)).await,
+            Opened::Tls(stream) => start(TokioIo::new(*stream)).await,
+        }
     }
 
-    async fn connect_unlimited(
+    /// Makes a connection for whatever the caller says on it.
+    pub(crate) async fn connect_bare(
         &self,
         purpose: Purpose<'_>,
-        lookup: Lookup,
-    ) -> Result<SendRequest<Full<Bytes>>, OutboundError> {
+    ) -> Result<Box<dyn ByteStream>, OutboundError> {
+        Ok(match self.open(purpose).await? {
+            Opened::Plain(stream) => Box::new(stream),
+            Opened::Tls(stream) => stream,
+        })
+    }
+
+    async fn open(&self, purpose: Purpose<'_>) -> Result<Opened, OutboundError> {
+        let lookup = self.begin_lookup(purpose).await?;
+        timeout(self.limit, self.open_unlimited(purpose, lookup)).await.unwrap_or(Err(OutboundError::Timeout))
+    }
+
+    async fn open_unlimited(&self, purpose: Purpose<'_>, lookup: Lookup) -> Result<Opened, OutboundError> {
         let origin = purpose.origin;
         let addresses = addresses(purpose, lookup).await?;
-        let stream = self.open(&addresses).await.map_err(OutboundError::Connect)?;
-        // Requests are small and complete; waiting to fill a packet only delays them.
+        let stream = self.connect_first(&addresses).await.map_err(OutboundError::Connect)?;
+        // Requests are small and complete, and so are pieces of sound; waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
         if !origin.is_https {
-            return start(TokioIo::new(stream)).await;
+            return Ok(Opened::Plain(stream));
         }
         let config =
             self.tls.config().await.map_err(|error| OutboundError::Connect(io::Error::other(error)))?;
         let name = ServerName::try_from(bare(origin).to_owned()).map_err(|_| Forbidden::Malformed)?;
         let stream =
             TlsConnector::from(config).connect(name, stream).await.map_err(OutboundError::Connect)?;
-        start(TokioIo::new(stream)).await
+        Ok(Opened::Tls(Box::new(stream)))
     }
 
     /// Begins to look the name up, for which there may be no room as long as the request lasts.
@@ -82,7 +108,7 @@ impl Connector {
         timeout_at(purpose.deadline, begun).await.map_err(|_| OutboundError::Busy)
     }
 
-    async fn open(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    async fn connect_first(&self, addresses: &[SocketAddr]) -> io::Result<TcpStream> {
         let share = self.limit / u32::try_from(addresses.len().max(1)).unwrap_or(1);
         let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
         for address in addresses {

@@ -57,6 +57,9 @@ pub enum Forbidden {
     /// It is not `https`, and the host is not one that may be plain.
     #[error("the URL is not https")]
     Scheme,
+    /// It is not `wss`, and the host is not one that may be plain.
+    #[error("the URL is not wss")]
+    SocketScheme,
     /// The URL is longer than any that is served.
     #[error("the URL is too long")]
     TooLong,

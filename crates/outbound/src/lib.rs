@@ -9,7 +9,10 @@
 //! - Hosts that the settings allow may be plain `http` and private.
 //! - An origin can be mapped to another one, or to bytes of the program itself.
 //!
-//! [`Outbound`] sends them: HTTP/1.1 on kept connections, no proxies, no cookies, no redirects followed unseen, and a limit
+//! [`Outbound::open`] opens connections for WebSockets by the same rules, and [`Policy::may_send_to`] says where datagrams
+//! may go.
+//!
+//! [`Outbound`] sends requests: HTTP/1.1 on kept connections, no proxies, no cookies, no redirects followed unseen, and a limit
 //! on every size and wait. It stands directly on hyper's connections: a POST costs half the processor time of one by
 //! way of reqwest, and the connector must be ours in any case.
 
@@ -24,6 +27,7 @@ mod tls;
 
 pub use address::is_public;
 pub use client::{Answer, Bundled, Config, FetchLimits, Outbound};
+pub use connect::ByteStream;
 pub use error::{Forbidden, OutboundError, PolicyError, SetupError};
 pub use policy::{Origin, Policy, Route, Target};
 pub use resolve::{BoxFuture, Lookup, Resolve, SystemResolver};

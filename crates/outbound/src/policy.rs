@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 
 use url::{Host, Url};
 
@@ -144,6 +145,36 @@ impl Policy {
         self.check(joined.as_str())
     }
 
+    /// Decides about the address of a WebSocket, without resolving names: `wss` is held to the rule of `https`, `ws` to
+    /// that of `http`, mapped origins included.
+    ///
+    /// # Errors
+    ///
+    /// Says what is wrong with it; [`Forbidden::SocketScheme`] where it has another scheme, or `ws` to a host that may
+    /// not be plain, and [`Forbidden::Bundled`] where it is mapped to bytes of the program.
+    pub fn check_socket(&self, url: &str) -> Result<Target, Forbidden> {
+        let as_http = as_http(url).ok_or(Forbidden::SocketScheme)?;
+        let as_socket = |why| if why == Forbidden::Scheme { Forbidden::SocketScheme } else { why };
+        let mut target = self.check(&as_http).map_err(as_socket)?;
+        if matches!(target.route, Route::Bundled(_)) {
+            return Err(Forbidden::Bundled);
+        }
+        let scheme = if target.asked.scheme() == "https" { "wss" } else { "ws" };
+        target.asked.set_scheme(scheme).map_err(|()| Forbidden::Malformed)?;
+        Ok(target)
+    }
+
+    /// Whether datagrams that others asked for may go to an address: to any public one, and to another one only where
+    /// the settings allow it as a host on any port, by itself or, for loopback, as `localhost`.
+    pub fn may_send_to(&self, address: IpAddr) -> bool {
+        let is_named = |host: String| self.allowed.contains(&(host, None));
+        let as_host = match address {
+            IpAddr::V4(v4) => v4.to_string(),
+            IpAddr::V6(v6) => format!("[{v6}]"),
+        };
+        is_public(address) || is_named(as_host) || (address.is_loopback() && is_named("localhost".to_owned()))
+    }
+
     fn route(&self, url: &Url) -> Result<Route, Forbidden> {
         let origin = Origin::of(url)?;
         if !url.username().is_empty() || url.password().is_some() {
@@ -174,6 +205,14 @@ impl Policy {
                 .into_iter()
                 .any(|port| self.allowed.contains(&(origin.host.clone(), port)))
     }
+}
+
+/// A WebSocket's URL with the scheme of the request that opens it; `None` for another one.
+fn as_http(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once(':')?;
+    let schemes = [("wss", "https"), ("ws", "http")];
+    let (_, http) = schemes.into_iter().find(|(socket, _)| scheme.eq_ignore_ascii_case(socket))?;
+    Some(format!("{http}:{rest}"))
 }
 
 fn check_public(url: &Url, origin: &Origin) -> Result<(), Forbidden> {
@@ -349,6 +388,61 @@ mod tests {
         assert_eq!(to("http://169.254.169.254/"), Err(Forbidden::Scheme));
         assert_eq!(to("https://10.0.0.1/"), Err(Forbidden::Address));
         assert_eq!(to("//me:pw@bot.example/"), Err(Forbidden::Credentials));
+    }
+
+    #[test]
+    fn a_websocket_is_held_to_the_rule_of_the_request_that_opens_it() {
+        let table = [
+            ("https://bot.example/", Forbidden::SocketScheme),
+            ("http://localhost/", Forbidden::SocketScheme),
+            ("ws://bot.example/", Forbidden::SocketScheme),
+            ("bot.example", Forbidden::SocketScheme),
+            ("", Forbidden::SocketScheme),
+            ("wss://10.0.0.1/", Forbidden::Address),
+            ("wss://me@bot.example/", Forbidden::Credentials),
+            ("wss://bot.example:22/", Forbidden::Port),
+            ("wss://cdn.contoso.com/beep.wav", Forbidden::Bundled),
+            ("wss:///", Forbidden::Malformed),
+            (" wss://bot.example/", Forbidden::SocketScheme),
+        ];
+        for (url, why) in table {
+            assert_eq!(policy().check_socket(url), Err(why), "{url}");
+        }
+        let table = [
+            ("WSS://Bot.example/a?b=c", "wss://bot.example/a?b=c", "bot.example", true, false),
+            ("ws://localhost:5000/a", "ws://localhost:5000/a", "localhost:5000", false, true),
+            ("wss://bot.contoso.com/a?b", "wss://bot.contoso.com/a?b", "127.0.0.1:9000", false, true),
+        ];
+        for (url, asked, authority, is_encrypted, is_private) in table {
+            let target = policy().check_socket(url).unwrap();
+            assert_eq!(target.asked.as_str(), asked);
+            let Route::Network { origin, may_be_private } = target.route else { panic!("{url}") };
+            let got = (origin.authority(), origin.is_https, may_be_private);
+            assert_eq!(got, (authority.to_owned(), is_encrypted, is_private), "{url}");
+        }
+    }
+
+    #[test]
+    fn datagrams_go_to_public_addresses_and_to_those_that_are_named() {
+        let may = |policy: &Policy, address: &str| policy.may_send_to(address.parse().unwrap());
+        let nobody = Policy::default();
+        for (address, is_public) in
+            [("8.8.8.8", true), ("2606:4700::1111", true), ("10.0.0.1", false), ("::ffff:10.0.0.1", false)]
+        {
+            assert_eq!(may(&nobody, address), is_public, "{address}");
+        }
+        let named = Policy::new(["10.0.0.1", "[fd00::1]", "10.0.0.2:9000"], []).unwrap();
+        for (address, is_named) in
+            [("10.0.0.1", true), ("fd00::1", true), ("10.0.0.2", false), ("10.0.0.3", false), ("::1", false)]
+        {
+            assert_eq!(may(&named, address), is_named, "{address}");
+        }
+        let local = Policy::new(["localhost"], []).unwrap();
+        for (address, is_local) in [("127.0.0.1", true), ("::1", true), ("192.168.0.1", false)] {
+            assert_eq!(may(&local, address), is_local, "{address}");
+        }
+        let mapped = Policy::new([], [("https://bot.contoso.com", "http://127.0.0.1:9000")]).unwrap();
+        assert!(!may(&mapped, "127.0.0.1"), "only that port is named");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use http::{HeaderMap, HeaderValue};
 use outbound::{BoxFuture, Config, FetchLimits, Forbidden, Lookup, Outbound, OutboundError, Policy, Resolve};
 use rustls::pki_types::PrivateKeyDer;
 use server::{Reply, Server, reply};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_rustls::TlsAcceptor;
 
 const LONG: Duration = Duration::from_secs(20);
@@ -174,6 +175,46 @@ async fn past_the_limit_of_requests_one_more_is_refused() {
     assert!(matches!(post(&outbound, "https://bot.example/").await, Err(OutboundError::Busy)));
 }
 
+#[tokio::test]
+async fn a_websockets_connection_goes_where_requests_go_and_counts_only_until_it_is_open() {
+    let server = Server::start(|_| reply("426 Upgrade Required", "", ""), None).await;
+    let mapped = format!("http://{}", server.address);
+    let policy = Policy::new([], [("https://bot.contoso.com", mapped.as_str())]).unwrap();
+    let outbound = Outbound::new(Config { policy, max_requests: 1, ..Config::default() }).unwrap();
+    let mut opened = Vec::new();
+    for _ in 0..3 {
+        let (mut stream, asked) = outbound.open("wss://bot.contoso.com/media?a=b", LONG).await.unwrap();
+        assert_eq!(asked.as_str(), "wss://bot.contoso.com/media?a=b");
+        stream.write_all(b"GET /media HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut answer = [0; 12];
+        stream.read_exact(&mut answer).await.unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 426");
+        opened.push(stream);
+    }
+    assert_eq!(server.connections.load(Ordering::SeqCst), 3);
+
+    let full = Outbound::new(Config { max_requests: 0, ..Config::default() }).unwrap();
+    assert!(matches!(full.open("wss://bot.example/", LONG).await, Err(OutboundError::Busy)));
+    let plain = full.open("ws://bot.example/", LONG).await;
+    assert!(matches!(plain, Err(OutboundError::Forbidden(Forbidden::SocketScheme))));
+}
+
+/// Begins lookups that do not end.
+struct Never;
+
+impl Resolve for Never {
+    fn resolve<'a>(&'a self, _: &'a str, _: &'a str) -> BoxFuture<'a, Lookup> {
+        Box::pin(async { Lookup::new(std::future::pending()) })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_websockets_connection_is_given_up_in_time() {
+    let outbound = Outbound::new(Config { resolver: Arc::new(Never), ..Config::default() }).unwrap();
+    let late = outbound.open("wss://bot.example/", Duration::from_millis(100)).await;
+    assert!(matches!(late, Err(OutboundError::Timeout)));
+}
+
 /// Says that every name is this host.
 struct Here;
 
@@ -206,6 +247,9 @@ async fn https_trusts_the_extra_ca_and_checks_the_name() {
 
     let trusting = outbound(Some(made.cert.pem().into_bytes()));
     assert_eq!(trusting.fetch(&format!("https://bot.test:{port}/"), LIMITS).await.unwrap(), "secret");
+    let (mut stream, _) = trusting.open(&format!("wss://bot.test:{port}/"), LONG).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    stream.read_exact(&mut [0; 8]).await.unwrap();
     let wrong_name = trusting.fetch(&format!("https://other.test:{port}/"), LIMITS).await;
     assert!(matches!(wrong_name, Err(OutboundError::Connect(_))), "{wrong_name:?}");
     let untrusted = outbound(None).fetch(&format!("https://bot.test:{port}/"), LIMITS).await;
@@ -217,6 +261,8 @@ async fn a_name_that_resolves_to_this_host_is_refused() {
     let outbound = Outbound::new(Config { resolver: Arc::new(Here), ..Config::default() }).unwrap();
     let refused = post(&outbound, "https://innocent.example/callback").await;
     assert!(matches!(refused, Err(OutboundError::Forbidden(Forbidden::Address))));
+    let socket = outbound.open("wss://innocent.example/media", LONG).await;
+    assert!(matches!(socket, Err(OutboundError::Forbidden(Forbidden::Address))));
 }
 
 #[test]
