@@ -21,7 +21,7 @@ pub use document::{reference, sample_file};
 pub use error::{Problem, SettingsError};
 pub use load::{Effective, Entry, Source, Sources, load};
 pub use sections::{
-    Calls, Http, Https, Identity, Lab, Limits, Log, Media, Meetings, Notifications, Outbound, Server,
-    Settings, Sip, Store, keys,
+    AppMedia, Calls, Http, Https, Identity, Lab, Limits, Log, Media, Meetings, Notifications, Outbound,
+    Server, Settings, Sip, Store, Webrtc, keys,
 };
 pub use value::{AddressRange, BaseUrl, Bytes, ForwardedHeader, LogFormat, PortRange, TrustedIssuer};

@@ -105,9 +105,35 @@ sections! {
         recording_lifetime: Duration = "24h";
     }
 
-    /// Requests that this server makes: notifications, prompts, keys of issuers.
+    /// Sound of calls whose application hosts its own media.
+    app_media: AppMedia {
+        /// How long an application may take to bring its media after its call was created; then the call is ended.
+        attach_timeout: Duration = "1min";
+        /// How long it may take to come back after it lost its socket.
+        reattach_timeout: Duration = "10s";
+        /// How long the one-time addresses that it is given are good.
+        ticket_lifetime: Duration = "2min";
+        /// The longest sound that may wait to be heard; an application that sends more loses its socket.
+        max_queued: Duration = "2min";
+        /// Whether what waits to be heard is kept while an application has lost its socket, and goes on with the next one.
+        keep_queue: bool = "true";
+    }
+
+    /// WebRTC, by which applications can host their media, too.
+    webrtc: Webrtc {
+        /// The UDP address that all of it is sent from and received on; empty for none.
+        udp: Option<SocketAddr> = "127.0.0.1:7882", serve "";
+        /// The address that applications on other machines reach it by, where it is not the one listened on;
+        /// `media.external_address` where this is empty.
+        external_address: Option<IpAddr> = "";
+        /// Sessions that may be open at once.
+        max_sessions: u32 = "2000";
+    }
+
+    /// Requests that this server makes: notifications, prompts, keys of issuers, WebSockets of applications.
     outbound: Outbound {
-        /// Hosts that may be plain HTTP or have a private address, as `host` or `host:port`.
+        /// Hosts that may be plain HTTP or have a private address, as `host` or `host:port`. An address here without a port,
+        /// or `localhost`, is also where an application that hosts its media may have RTP sent to.
         allowed_hosts: Vec<String> = "127.0.0.1,localhost", serve "";
         /// Where requests to a base URL really go: another base URL, or `bundled:sounds`.
         hosts: BTreeMap<String, String> =

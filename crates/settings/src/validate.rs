@@ -8,6 +8,7 @@ use crate::sections::Settings;
 pub(crate) fn validate(settings: &Settings, profile: Profile) -> Vec<Problem> {
     let rules = listening(settings, profile).into_iter().chain(times(settings)).chain(counts(settings));
     rules
+        .chain(app_media(settings))
         .filter(|(is_broken, ..)| *is_broken)
         .map(|(_, key, message)| Problem::Inconsistent { key, message: message.to_owned() })
         .collect()
@@ -135,5 +136,39 @@ fn counts(settings: &Settings) -> [Rule; 6] {
         (store.readers == 0, "store.readers", "has to be above 0"),
         // A mixer numbers its members with 16 bits.
         (!(2..=65_535).contains(&limits.participants), "limits.participants", "has to be 2 to 65535"),
+    ]
+}
+
+fn app_media(settings: &Settings) -> [Rule; 5] {
+    let Settings { app_media, media, webrtc, .. } = settings;
+    let on_all_addresses = webrtc.udp.is_some_and(|address| address.ip().is_unspecified());
+    // Arbitrary: samples that wait are memory, here some 60 MB for each call.
+    let most_queued = Duration::from_mins(10);
+    [
+        (
+            app_media.attach_timeout.is_zero() || app_media.reattach_timeout.is_zero(),
+            "app_media.attach_timeout",
+            "app_media.attach_timeout and app_media.reattach_timeout have to be above 0",
+        ),
+        (
+            app_media.ticket_lifetime < app_media.attach_timeout,
+            "app_media.ticket_lifetime",
+            "has to be at least app_media.attach_timeout, or addresses fail while their application may still come",
+        ),
+        (
+            app_media.max_queued < Duration::from_secs(1) || app_media.max_queued > most_queued,
+            "app_media.max_queued",
+            "has to be 1s to 10min",
+        ),
+        (
+            on_all_addresses && webrtc.external_address.is_none() && media.external_address.is_none(),
+            "webrtc.external_address",
+            "not set although WebRTC listens on all addresses: write the address that applications reach",
+        ),
+        (
+            webrtc.udp.is_some() && webrtc.max_sessions == 0,
+            "webrtc.max_sessions",
+            "has to be above 0; make webrtc.udp empty to have no WebRTC",
+        ),
     ]
 }

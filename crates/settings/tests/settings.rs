@@ -51,6 +51,7 @@ fn dev_needs_nothing_and_serves_the_documented_addresses() {
     assert_eq!(settings.http.listen.unwrap().to_string(), "127.0.0.1:8080");
     assert_eq!(settings.https.listen.unwrap().to_string(), "127.0.0.1:8443");
     assert_eq!(settings.sip.udp.unwrap().to_string(), "127.0.0.1:5060");
+    assert_eq!(settings.webrtc.udp.unwrap().to_string(), "127.0.0.1:7882");
     assert_eq!(settings.outbound.hosts["https://bot.contoso.com"], "http://127.0.0.1:9000");
     assert_eq!(settings.calls.ringing_timeout, Duration::from_secs(60));
     assert_eq!(settings.limits.body_size.0, 1024 * 1024);
@@ -67,6 +68,7 @@ fn serve_opens_nothing_but_https_and_says_what_it_needs() {
     let settings = with_file(Profile::Serve, MINIMAL).unwrap().settings;
     assert_eq!(settings.server.external_url.unwrap().as_str(), "https://calls.example.com");
     assert_eq!((settings.http.listen, settings.sip.udp, settings.sip.tcp), (None, None, None));
+    assert_eq!(settings.webrtc.udp, None);
     assert!(!settings.lab.enabled);
     assert!(settings.outbound.allowed_hosts.is_empty());
 }
@@ -173,6 +175,11 @@ fn values_that_do_not_fit_together_are_refused_with_the_fix() {
         ("https.key = \"a.pem\"", "https.certificate"),
         ("store.readers = 0", "store.readers"),
         ("identity.token_endpoint = false", "identity.trusted_issuers"),
+        ("app_media.reattach_timeout = \"0s\"", "app_media.attach_timeout"),
+        ("app_media.ticket_lifetime = \"59s\"", "app_media.ticket_lifetime"),
+        ("app_media.max_queued = \"11min\"", "app_media.max_queued"),
+        ("webrtc.udp = \"0.0.0.0:7882\"", "webrtc.external_address"),
+        ("webrtc.max_sessions = 0", "webrtc.max_sessions"),
     ] {
         let complaint = complaint(file);
         assert!(complaint.starts_with(&format!("{key}: ")), "{complaint}");
