@@ -223,6 +223,8 @@ impl Call {
     fn conference_event(&mut self, event: ConferenceEvent, now: Timestamp, ids: &mut dyn IdSource) {
         match event {
             ConferenceEvent::Answered { command, answer } => self.answered(command, answer),
+            // The application's own program is told, not the application.
+            ConferenceEvent::Dominant(_) => {}
             ConferenceEvent::Ended(outcome) => {
                 let outcome = self.ending.unwrap_or(outcome);
                 self.end(outcome, now, ids);

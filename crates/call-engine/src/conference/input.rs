@@ -48,6 +48,13 @@ pub enum ConferenceInput {
         /// What.
         event: LegEvent,
     },
+    /// Someone's leg has been exchanged for another one, which is nowhere yet: its application has dialled in by other
+    /// means. The effects bring it to where the old one was, and set routes to it anew: legs are looked up when an effect
+    /// is performed.
+    MediaReplaced {
+        /// Whose.
+        participant: ParticipantId,
+    },
     /// The meeting's settings changed.
     MeetingChanged(Box<OnlineMeeting>),
     /// The music of someone on hold plays, or cannot be played. Says nothing about a hold that is over.
@@ -76,6 +83,8 @@ pub struct Joining {
     pub is_in_default_group: bool,
     /// Whether it is told of changes instead of whole rosters.
     pub is_delta_roster: bool,
+    /// Whether it is told who speaks most ([`ConferenceEvent::Dominant`]).
+    pub is_told_of_speakers: bool,
     /// Whether others are not shown it.
     pub is_hidden: bool,
     /// Whom it calls: the first who answers establishes its call. Empty where it joins what is there.
@@ -134,6 +143,9 @@ pub enum ConferenceEvent {
         /// The answer.
         answer: Result<ConferenceAnswer, Rejection>,
     },
+    /// Somebody else speaks most, with the number of its sound, or nobody. Told only to calls that joined for it; after
+    /// [`ConferenceEvent::Joined`] nobody does until it is told.
+    Dominant(Option<(ParticipantId, u32)>),
     /// It is in no longer; the last event.
     Ended(Outcome),
     /// It is in, and hears.

@@ -55,6 +55,9 @@ pub(super) enum Side {
 pub(super) struct App {
     pub(super) call: CallId,
     pub(super) is_delta_roster: bool,
+    pub(super) is_told_of_speakers: bool,
+    /// Whom it was told of last.
+    pub(super) told_speaker: Option<(ParticipantId, u32)>,
 }
 
 /// How far a member is.

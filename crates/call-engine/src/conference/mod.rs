@@ -16,9 +16,10 @@
 //!
 //! What always holds, and is tested over random walks: every call that joins is told of its end once; every question is
 //! answered once and every operation ends once; a roster never shows someone who is gone; whoever is connected is in;
-//! a conference without members is over.
+//! a conference without members is over; a call that is told who speaks most is told of each change once.
 
 mod groups;
+mod hearing;
 mod input;
 mod leaving;
 mod member;
@@ -167,12 +168,11 @@ impl Conference {
                 self.ask(Question { call, command, operation, request }, now, ids);
             }
             ConferenceInput::Close => self.send_all_away(Outcome::EndedByBot, now),
-            ConferenceInput::Dominant(participant) => {
-                self.dominant = participant.filter(|id| self.members.contains_key(id));
-            }
+            ConferenceInput::Dominant(participant) => self.hear_most(participant),
             ConferenceInput::Join(joining) => self.join(*joining, now, ids),
             ConferenceInput::Leave { call } => self.leave(call, Outcome::EndedByBot, now),
             ConferenceInput::Leg { participant, event } => self.leg_event(participant, event, now),
+            ConferenceInput::MediaReplaced { participant } => self.media_replaced(participant),
             ConferenceInput::MeetingChanged(meeting) => self.meeting_changed(meeting, now),
             ConferenceInput::SoundStarted { participant, operation, result } => {
                 if self.is_on_hold(participant, operation) {
@@ -181,6 +181,7 @@ impl Conference {
             }
         }
         self.settle(now);
+        self.tell_speaker();
     }
 
     /// Acts on deadlines that have passed; does nothing before them.
@@ -208,6 +209,7 @@ impl Conference {
             self.send_all_away(Outcome::LeftAlone, now);
         }
         self.settle(now);
+        self.tell_speaker();
         if self.rosters.take_due(now) {
             self.tell_rosters();
         }
@@ -245,12 +247,6 @@ impl Conference {
     /// The private routes of sound, none for a call that is not in.
     pub fn groups_for(&self, call: CallId) -> impl Iterator<Item = &AudioRoutingGroup> {
         self.groups.iter().filter(move |_| self.is_in(call))
-    }
-
-    /// Who speaks most at the moment, and the number of its sound; nobody for a call that is not in.
-    pub fn dominant_for(&self, call: CallId) -> Option<(ParticipantId, u32)> {
-        let id = self.dominant.filter(|_| self.is_in(call))?;
-        Some((id, self.members.get(&id)?.source))
     }
 
     /// Whether someone is still taken aside by this operation: prompts come late.
@@ -319,7 +315,12 @@ impl Conference {
         if self.members.len() + 1 + invitees.len() > self.config.max_participants {
             return self.tell(call, ConferenceEvent::Ended(Outcome::TooManyParticipants));
         }
-        let app = App { call, is_delta_roster: joining.is_delta_roster };
+        let app = App {
+            call,
+            is_delta_roster: joining.is_delta_roster,
+            is_told_of_speakers: joining.is_told_of_speakers,
+            told_speaker: None,
+        };
         let standing = if joining.is_guest { Standing::Guest } else { Standing::Application };
         let is_let_in = self.lets_in(&standing);
         let waits = !invitees.is_empty();
@@ -404,20 +405,6 @@ impl Conference {
         };
         self.members.insert(participant, member);
         self.act(ConferenceEffect::StartLeg { participant, invitee: Box::new(invitee), by });
-    }
-
-    /// Lets a member hear and be heard, as its settings say.
-    fn connect(&mut self, id: ParticipantId) {
-        let Some(member) = self.members.get(&id) else { return };
-        let (is_muted, is_in_default_group) = (member.is_muted(), member.is_in_default_group);
-        self.act(ConferenceEffect::Connect(id));
-        if is_muted {
-            self.act(ConferenceEffect::SetMuted { participant: id, is_muted });
-        }
-        let audience = self.groups.audience_of(id);
-        if !is_in_default_group || audience.is_some() {
-            self.act(ConferenceEffect::SetRoute { participant: id, is_in_default_group, audience });
-        }
     }
 
     fn leg_event(&mut self, participant: ParticipantId, event: LegEvent, now: Timestamp) {
@@ -554,28 +541,10 @@ impl Conference {
         })
     }
 
-    /// Who alone hears each source, and who is in the default group.
-    fn routes(&self) -> BTreeMap<ParticipantId, Option<Vec<ParticipantId>>> {
-        let present = self.members.iter().filter(|(_, member)| matches!(member.state, State::In));
-        present.map(|(id, _)| (*id, self.groups.audience_of(*id))).collect()
-    }
-
-    /// Puts into force what has changed in the routes.
-    fn show_routes(&mut self, before: &BTreeMap<ParticipantId, Option<Vec<ParticipantId>>>) {
-        for (participant, audience) in self.routes() {
-            if before.get(&participant) == Some(&audience) {
-                continue;
-            }
-            let is_in_default_group =
-                self.members.get(&participant).is_some_and(|member| member.is_in_default_group);
-            self.act(ConferenceEffect::SetRoute { participant, is_in_default_group, audience });
-        }
-    }
-
     fn tell_rosters(&mut self) {
         let listed = self.members.values().filter(|member| member.is_listed());
         let apps: Vec<App> = listed.filter_map(|member| member.app().cloned()).collect();
-        for App { call, is_delta_roster } in apps {
+        for App { call, is_delta_roster, .. } in apps {
             let Some(present) = self.roster_for(call) else { continue };
             if let Some(roster) = self.rosters.tell(call, present, is_delta_roster) {
                 self.tell(call, ConferenceEvent::Roster(roster));

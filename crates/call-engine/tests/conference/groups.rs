@@ -420,13 +420,3 @@ fn no_more_are_invited_than_there_may_be() {
     harness.join(3);
     assert_eq!(harness.ending(3), Some(Outcome::TooManyParticipants));
 }
-
-#[test]
-fn the_dominant_speaker_is_known_until_it_leaves() {
-    let mut harness = Harness::group_with(&["john", "user1"], 2);
-    let john = harness.person(0);
-    harness.input(ConferenceInput::Dominant(Some(john)));
-    assert_eq!(harness.conference.dominant_for(call(1)).map(|(id, _)| id), Some(john));
-    harness.hang_up(0);
-    assert_eq!(harness.conference.dominant_for(call(1)), None);
-}

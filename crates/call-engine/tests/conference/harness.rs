@@ -35,6 +35,10 @@ pub(crate) struct Harness {
     pub(crate) called: Vec<(ParticipantId, Invitee)>,
     /// Who is connected.
     pub(crate) connected: BTreeSet<ParticipantId>,
+    /// Which of its legs each one has whose leg was exchanged.
+    legs: BTreeMap<ParticipantId, u32>,
+    /// The legs that alone hear each one that is connected.
+    audiences: BTreeMap<ParticipantId, Vec<(ParticipantId, u32)>>,
     asked: u64,
 }
 
@@ -55,6 +59,8 @@ impl Harness {
             effects: Vec::new(),
             called: Vec::new(),
             connected: BTreeSet::new(),
+            legs: BTreeMap::new(),
+            audiences: BTreeMap::new(),
             asked: 0,
         }
     }
@@ -82,6 +88,26 @@ impl Harness {
 
     pub(crate) fn leg(&mut self, participant: ParticipantId, event: LegEvent) {
         self.input(ConferenceInput::Leg { participant, event });
+    }
+
+    /// Exchanges someone's leg; the old one is nowhere any more. Returns what is done for the new one.
+    pub(crate) fn replace_media(&mut self, participant: ParticipantId) -> Vec<ConferenceEffect> {
+        let was_connected = self.connected.remove(&participant);
+        *self.legs.entry(participant).or_default() += 1;
+        let before = self.effects.len();
+        self.input(ConferenceInput::MediaReplaced { participant });
+        assert_eq!(self.connected.contains(&participant), was_connected, "it is where the old one was");
+        self.effects[before..].to_vec()
+    }
+
+    /// Whether whoever is connected is heard by legs that are there still, where it has an audience of its own.
+    pub(crate) fn is_heard_by_legs_that_are_there(&self) -> bool {
+        let audiences = self.connected.iter().filter_map(|id| self.audiences.get(id));
+        audiences.flatten().all(|(id, leg)| *leg == self.leg_of(*id))
+    }
+
+    fn leg_of(&self, participant: ParticipantId) -> u32 {
+        self.legs.get(&participant).copied().unwrap_or_default()
     }
 
     pub(crate) fn hang_up(&mut self, place: usize) {
@@ -129,6 +155,17 @@ impl Harness {
 
     pub(crate) fn refused(&mut self, number: u128, request: ConferenceRequest) -> Rejection {
         self.ask(number, request).1.expect_err("it is refused")
+    }
+
+    /// Who a call was told speaks most, each time it was.
+    pub(crate) fn speakers(&self, number: u128) -> Vec<Option<(ParticipantId, u32)>> {
+        self.told(number)
+            .into_iter()
+            .filter_map(|event| match event {
+                ConferenceEvent::Dominant(speaker) => Some(speaker),
+                _ => None,
+            })
+            .collect()
     }
 
     /// Everything that a call was told, in order.
@@ -225,12 +262,20 @@ impl Harness {
             match &effect {
                 ConferenceEffect::Connect(id) => {
                     assert!(self.connected.insert(*id), "{id} is connected twice");
+                    self.audiences.remove(id);
                 }
                 ConferenceEffect::Disconnect(id) => {
                     assert!(self.connected.remove(id), "{id} is disconnected twice");
                 }
                 ConferenceEffect::StartLeg { participant, invitee, .. } => {
                     self.called.push((*participant, (**invitee).clone()));
+                }
+                ConferenceEffect::SetRoute { participant, audience: None, .. } => {
+                    self.audiences.remove(participant);
+                }
+                ConferenceEffect::SetRoute { participant, audience: Some(audience), .. } => {
+                    let legs = audience.iter().map(|id| (*id, self.leg_of(*id))).collect();
+                    self.audiences.insert(*participant, legs);
                 }
                 _ => {}
             }
@@ -256,6 +301,7 @@ pub(crate) fn joining(number: u128) -> Joining {
         is_guest: false,
         is_in_default_group: true,
         is_delta_roster: false,
+        is_told_of_speakers: false,
         is_hidden: false,
         invitees: Vec::new(),
     }

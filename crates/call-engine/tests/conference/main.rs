@@ -3,5 +3,6 @@
 
 mod groups;
 mod harness;
+mod hearing;
 mod meetings;
 mod walks;

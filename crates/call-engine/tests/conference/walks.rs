@@ -16,11 +16,14 @@ use crate::harness::{Harness, call, guest, invitee, joining, member};
 enum Step {
     Advance(u64),
     Answered(usize),
+    CallsMediaReplaced(u128),
+    Dominant(Option<usize>),
     Ask(u128, Asked),
     Held(usize, bool),
     HangUp(usize),
     Join(u128, bool, usize),
     Leave(u128),
+    MediaReplaced(usize),
     SoundStarted(usize, bool),
 }
 
@@ -58,13 +61,21 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (0..200_000_u64).prop_map(Step::Advance),
         6 => person.clone().prop_map(Step::Answered),
+        1 => call.clone().prop_map(Step::CallsMediaReplaced),
+        2 => prop::option::of(person.clone()).prop_map(Step::Dominant),
         8 => (call.clone(), asked).prop_map(|(call, asked)| Step::Ask(call, asked)),
         1 => (person.clone(), any::<bool>()).prop_map(|(person, held)| Step::Held(person, held)),
         2 => person.clone().prop_map(Step::HangUp),
         5 => (call.clone(), any::<bool>(), 0..3_usize).prop_map(|(call, guest, called)| Step::Join(call, guest, called)),
         1 => call.prop_map(Step::Leave),
+        2 => person.clone().prop_map(Step::MediaReplaced),
         2 => (person, any::<bool>()).prop_map(|(person, ok)| Step::SoundStarted(person, ok)),
     ]
+}
+
+/// Every other call is told who speaks most.
+const fn is_told_of_speakers(number: u128) -> bool {
+    number.is_multiple_of(2)
 }
 
 /// A conference, and what the world around it knows.
@@ -95,10 +106,19 @@ impl World {
             Step::Advance(millis) => self.harness.advance(Duration::from_millis(*millis)),
             Step::Answered(place) => self.leg(*place, LegEvent::Answered),
             Step::Ask(number, asked) => self.ask(*number, asked),
+            Step::CallsMediaReplaced(number) => drop(self.harness.replace_media(member(*number))),
+            Step::Dominant(place) => {
+                let speaker = place.and_then(|place| self.person(place));
+                self.harness.input(ConferenceInput::Dominant(speaker));
+            }
             Step::Held(place, is_held) => self.leg(*place, LegEvent::Held(*is_held)),
             Step::HangUp(place) => self.leg(*place, LegEvent::Ended(EndCause::HungUp)),
             Step::Join(number, is_guest, called) => self.join(*number, *is_guest, *called),
             Step::Leave(number) => self.harness.input(ConferenceInput::Leave { call: call(*number) }),
+            Step::MediaReplaced(place) => {
+                let Some(participant) = self.person(*place) else { return };
+                self.harness.replace_media(participant);
+            }
             Step::SoundStarted(place, is_ok) => {
                 let Some(participant) = self.person(*place) else { return };
                 let result = if *is_ok { Ok(()) } else { Err(Outcome::PromptInvalid) };
@@ -131,6 +151,7 @@ impl World {
         let names = ["john", "user1", "user2"];
         let invitees = names.iter().take(called).map(|name| invitee(name)).collect();
         let joining = if is_guest { guest(number) } else { Joining { invitees, ..joining(number) } };
+        let joining = Joining { is_told_of_speakers: is_told_of_speakers(number), ..joining };
         self.harness.input(ConferenceInput::Join(Box::new(joining)));
     }
 
@@ -203,6 +224,7 @@ impl World {
             }
             let present = self.harness.conference.roster_for(call(*number));
             assert_eq!(present.is_some(), ends == 0, "call {number}");
+            self.check_speakers(*number, ends > 0);
         }
         for (asking, command, was_in) in &self.questions {
             let answers = self.harness.effects.iter().filter(|effect| {
@@ -213,6 +235,18 @@ impl World {
         }
         for id in &self.harness.connected {
             assert_ne!(self.legs.get(id), Some(&false), "a leg that has ended is connected");
+        }
+        assert!(self.harness.is_heard_by_legs_that_are_there());
+    }
+
+    fn check_speakers(&self, number: u128, is_over: bool) {
+        let told = self.harness.speakers(number);
+        assert!(told.is_empty() || is_told_of_speakers(number), "call {number} did not ask");
+        let known: Vec<_> = std::iter::once(None).chain(told).collect();
+        assert!(known.windows(2).all(|pair| pair[0] != pair[1]), "call {number} is told what it knows");
+        if is_told_of_speakers(number) && !is_over {
+            let speaker = self.harness.conference.dominant_for(call(number));
+            assert_eq!(known.last(), Some(&speaker), "call {number} is told who speaks");
         }
     }
 
