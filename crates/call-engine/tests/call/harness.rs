@@ -34,9 +34,13 @@ pub(crate) struct Harness {
 
 impl Harness {
     pub(crate) fn new(config: Config) -> Self {
+        Self::of(new_call(), config)
+    }
+
+    pub(crate) fn of(new: NewCall, config: Config) -> Self {
         let (now, mut ids) = (Timestamp::from_millis(1_000_000), CountedIds::default());
         let id = CallId::next(&mut ids);
-        let call = Call::create((id, new_call()), LegId(1), config, now, &mut ids);
+        let call = Call::create((id, new), LegId(1), config, now, &mut ids);
         let mut harness = Self { call, now, ids, effects: Vec::new(), commands: 0 };
         harness.drain();
         harness
@@ -175,13 +179,7 @@ pub(crate) fn new_call() -> NewCall {
         chain: None,
         scenario: None,
         source: None,
-        destination: Destination::Person(Box::new(Invitee {
-            target: InvitationParticipant {
-                identity: IdentitySet::user(Identity::of("john")),
-                ..InvitationParticipant::default()
-            },
-            callee: "john".into(),
-        })),
+        destination: Destination::Person(Box::new(invitee("john"))),
         subject: None,
         requested_modalities: vec![Modality::Audio],
         media_config: MediaConfig::ServiceHosted {
@@ -190,5 +188,25 @@ pub(crate) fn new_call() -> NewCall {
         },
         call_options: None,
         is_tenant_shown: false,
+    }
+}
+
+/// The same with media that the application hosts.
+pub(crate) fn app_hosted(new: NewCall) -> NewCall {
+    let media_config =
+        MediaConfig::AppHosted { blob: Some("blob".to_owned()), remove_from_default_audio_group: None };
+    NewCall { media_config, ..new }
+}
+
+/// The same to several people.
+pub(crate) fn group(new: NewCall) -> NewCall {
+    NewCall { destination: Destination::Group(["john", "user1"].map(invitee).into()), ..new }
+}
+
+pub(crate) fn invitee(name: &str) -> Invitee {
+    let identity = IdentitySet::user(Identity::of(name));
+    Invitee {
+        target: InvitationParticipant { identity, ..InvitationParticipant::default() },
+        callee: name.into(),
     }
 }

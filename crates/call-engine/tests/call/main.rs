@@ -1,6 +1,7 @@
 //! One call under every input.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test picks one kind of effect out of many")]
 
+mod app_hosted;
 mod behaviour;
 mod harness;
 mod walks;

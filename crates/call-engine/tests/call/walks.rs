@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::harness::{Harness, record_params};
+use crate::harness::{Harness, app_hosted, new_call, record_params};
 use call_engine::{Command, Config, Effect, EndCause, Input, JobResult, LegEvent};
-use model::{CallState, NotificationBody, Outcome, RecordCompletion, Tone};
+use model::{CallState, NotificationBody, OperationKind, Outcome, RecordCompletion, Tone};
 use proptest::prelude::*;
 
 /// One step of a history.
@@ -12,6 +12,7 @@ use proptest::prelude::*;
 enum Step {
     Advance(u64),
     Answered,
+    ApplicationMediaLost,
     Cancel,
     Ended(EndCause),
     FinishOldestJob(bool),
@@ -36,6 +37,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         2 => (0..4_000_000_u64).prop_map(Step::Advance),
         3 => Just(Step::Answered),
+        1 => Just(Step::ApplicationMediaLost),
         1 => Just(Step::Cancel),
         1 => cause.prop_map(Step::Ended),
         4 => any::<bool>().prop_map(Step::FinishOldestJob),
@@ -54,6 +56,7 @@ fn take(harness: &mut Harness, step: &Step) {
     match step {
         Step::Advance(millis) => harness.advance(Duration::from_millis(*millis)),
         Step::Answered => harness.leg(LegEvent::Answered),
+        Step::ApplicationMediaLost => harness.input(Input::ApplicationMediaLost),
         Step::Cancel => drop(harness.command(Command::CancelMediaProcessing { client_context: None })),
         Step::Ended(cause) => harness.leg(LegEvent::Ended(*cause)),
         Step::FinishOldestJob(is_done) => finish_oldest(harness, *is_done),
@@ -95,6 +98,16 @@ fn finish_oldest(harness: &mut Harness, is_done: bool) {
     harness.input(Input::JobEnded { operation, result });
 }
 
+fn begun(is_app_hosted: bool) -> Harness {
+    let new = if is_app_hosted { app_hosted(new_call()) } else { new_call() };
+    Harness::of(new, Config::default())
+}
+
+/// Whether the server does it whoever hosts the media.
+const fn is_for_all(kind: &OperationKind) -> bool {
+    matches!(kind, OperationKind::SendDtmfTones { .. })
+}
+
 /// Lets time pass and the far end obey until the call is over.
 fn run_out(harness: &mut Harness) {
     while let Some(deadline) = harness.call.poll_timeout() {
@@ -115,13 +128,23 @@ fn assert_shown_as_told(harness: &Harness) {
 
 proptest! {
     #[test]
-    fn every_call_ends_and_every_promise_is_kept(steps in prop::collection::vec(step(), 0..60)) {
-        let mut harness = Harness::new(Config::default());
+    fn every_call_ends_and_every_promise_is_kept(
+        is_app_hosted: bool,
+        steps in prop::collection::vec(step(), 0..60),
+    ) {
+        let mut harness = begun(is_app_hosted);
+        let mut is_program_gone = false;
         for step in &steps {
+            let is_alive = matches!(harness.call.record().state, CallState::Establishing | CallState::Established);
+            is_program_gone |= is_alive && matches!(step, Step::ApplicationMediaLost);
             take(&mut harness, step);
             assert_shown_as_told(&harness);
         }
         run_out(&mut harness);
+
+        let outcome = harness.call.record().outcome;
+        prop_assert!(!is_program_gone || outcome == Some(Outcome::MediaLost), "{outcome:?}");
+        prop_assert!(harness.call.operations().all(|operation| !is_app_hosted || is_for_all(&operation.kind)));
 
         prop_assert_eq!(harness.call.record().state, CallState::Terminated);
         let notifications = harness.notifications();
@@ -149,9 +172,12 @@ proptest! {
     }
 
     #[test]
-    fn the_same_history_has_the_same_effects(steps in prop::collection::vec(step(), 0..60)) {
+    fn the_same_history_has_the_same_effects(
+        is_app_hosted: bool,
+        steps in prop::collection::vec(step(), 0..60),
+    ) {
         let play = || {
-            let mut harness = Harness::new(Config::default());
+            let mut harness = begun(is_app_hosted);
             steps.iter().for_each(|step| take(&mut harness, step));
             harness.effects
         };
