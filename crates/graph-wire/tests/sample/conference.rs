@@ -8,9 +8,9 @@ use graph_wire::{
 };
 use model::{
     AudioRoutingGroup, Call, CallId, CallState, ChangeType, Identity, IdentitySet, InvitationParticipant,
-    MediaDirection, MediaState, MediaStream, MeetingRole, Modality, NotificationBody, Operation, OperationId,
-    OperationKind, OperationStatus, Outcome, Participant, ParticipantId, RecordingInfo, RecordingStatus,
-    Roster, RosterParticipant, RoutingMode,
+    MediaConfig, MediaDirection, MediaState, MediaStream, MeetingRole, Modality, NotificationBody, Operation,
+    OperationId, OperationKind, OperationStatus, Outcome, Participant, ParticipantId, RecordingInfo,
+    RecordingStatus, Roster, RosterParticipant, RoutingMode,
 };
 use serde_json::Value;
 
@@ -29,6 +29,15 @@ pub(crate) fn made(request: &[u8], thread: &str) -> Call {
 
 fn joining() -> Call {
     made(include_bytes!("../requests/05-join-by-coordinates.json"), THREAD)
+}
+
+/// The call with what its application's program is told, whether or not the request said so itself.
+fn served_to_its_application(mut call: Call) -> Call {
+    match &mut call.media_config {
+        MediaConfig::AppHosted { blob, .. } => *blob = Some("<Media Session Configuration>".to_owned()),
+        MediaConfig::ServiceHosted { .. } => panic!("the service hosts it"),
+    }
+    call
 }
 
 fn stream(media_type: Modality, source_id: u32, direction: MediaDirection) -> MediaStream {
@@ -122,6 +131,7 @@ pub(crate) fn bodies() -> Vec<(&'static str, &'static str, Value)> {
     let established =
         Call { state: CallState::Established, media_state: Some(MediaState::Active), ..joining() };
     let call_notified = |call| notified(ChangeType::Updated, NotificationBody::Call(Arc::new(call)));
+    let app_hosted = |request| created_call(BASE, &served_to_its_application(made(request, THREAD)));
     let by_number = |request| created_call(BASE, &made(request, NUMBERED_THREAD));
     let invited = NotificationBody::Operation(Box::new(operation(invitation(), false)));
     let mut bodies = vec![
@@ -131,6 +141,21 @@ pub(crate) fn bodies() -> Vec<(&'static str, &'static str, Value)> {
             created_call(BASE, &made(include_bytes!("../requests/03-group.json"), THREAD)),
         ),
         ("created-join", "call", created_call(BASE, &joining())),
+        (
+            "created-app-hosted",
+            "call",
+            app_hosted(include_bytes!("../requests/02-peer-to-peer-app-hosted.json")),
+        ),
+        (
+            "created-group-app-hosted",
+            "call",
+            app_hosted(include_bytes!("../requests/04-group-app-hosted.json")),
+        ),
+        (
+            "created-join-app-hosted",
+            "call",
+            app_hosted(include_bytes!("../requests/06-join-by-coordinates-app-hosted.json")),
+        ),
         (
             "created-join-with-passcode",
             "call",
