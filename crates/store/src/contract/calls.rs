@@ -12,6 +12,20 @@ pub async fn a_committed_call_reads_back(store: &dyn Store) {
     assert_eq!(store.call(CallId::next(&mut samples)).await.unwrap(), None);
 }
 
+/// Whoever hosts the media of a call, it is read as it was, while it lives and afterwards.
+pub async fn a_call_reads_back_with_its_media(store: &dyn Store) {
+    let mut samples = Samples::new(1);
+    let (served, app_hosted) = (samples.call(10), samples.app_hosted_call());
+    for call in [&served, &app_hosted] {
+        store.commit(only_call(call, 1_000)).await.unwrap();
+    }
+    let live = store.live_calls(None, 10).await.unwrap();
+    assert_eq!(live.into_iter().map(|live| live.call).collect::<Vec<_>>(), [served, app_hosted.clone()]);
+    let ended = ended(&app_hosted);
+    store.commit(only_call(&ended, 2_000)).await.unwrap();
+    assert_eq!(store.call(ended.id).await.unwrap(), Some(ended));
+}
+
 /// A second commit of the same id leaves nothing of the first.
 pub async fn a_call_is_replaced_whole(store: &dyn Store) {
     let (mut call, transaction) = Samples::new(1).new_call(0);

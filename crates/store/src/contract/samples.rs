@@ -65,6 +65,15 @@ impl Samples {
         }
     }
 
+    /// A call whose application hosts the media.
+    pub fn app_hosted_call(&mut self) -> Call {
+        let media_config = MediaConfig::AppHosted {
+            blob: Some(r#"{"endpoint":"wss://bot.example/média"}"#.to_owned()),
+            remove_from_default_audio_group: Some(true),
+        };
+        Call { media_config, ..self.call(10) }
+    }
+
     /// An operation that runs.
     pub fn operation(&mut self) -> Operation {
         Operation {
