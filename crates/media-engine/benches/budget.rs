@@ -11,8 +11,9 @@ use gungraun::{
 };
 use media_engine::analysis::speech_like;
 use media_engine::{
-    Audience, AudioReceiver, AudioSender, Codec, Frame, FrameKind, MAX_PAYLOAD_BYTES, MemberId, Mixer,
-    Player, PromptAudio, ReceiverConfig, RtpPacketRef, Seat, SenderConfig, Senders, SentPacket,
+    Audience, AudioReceiver, AudioSender, Codec, DEFAULT_TALKERS, Frame, FrameKind, MAX_PAYLOAD_BYTES,
+    MemberId, Mixer, Player, PromptAudio, ReceiverConfig, RtpPacketRef, Seat, SenderConfig, Senders,
+    SentPacket,
 };
 
 /// Ticks that are measured together: what happens only now and then, as every second, counts too.
@@ -134,14 +135,14 @@ impl Senders for Encoders {
 
 impl Meeting {
     fn in_the_middle(codecs: &[Codec]) -> Box<Self> {
-        let mut mixer = Mixer::new(codecs.len(), 4);
+        let mut mixer = Mixer::new(codecs.len(), DEFAULT_TALKERS);
         let mut join = |(name, codec): (u64, &Codec)| {
             let seat = Seat::new(name, Some(codec.sample_rate()), Audience::default(), false);
             (mixer.join(Box::new(seat)).expect("a place"), *codec)
         };
         let members = (0..).zip(codecs).map(&mut join).collect();
         let senders = Encoders(codecs.iter().map(|codec| sender(*codec, 0)).collect());
-        let spoken = codecs.iter().take(4).map(|codec| frames(*codec)).collect();
+        let spoken = codecs.iter().take(DEFAULT_TALKERS).map(|codec| frames(*codec)).collect();
         let mut meeting = Box::new(Self { mixer, members, senders, spoken, round: 0 });
         (0..WARM_UP).for_each(|_| meeting.tick());
         meeting
@@ -199,7 +200,7 @@ fn second_of_g722(mut leg: Box<Leg>) -> Box<Leg> {
     leg
 }
 
-#[library_benchmark(config = budget(54_696))]
+#[library_benchmark(config = budget(68_336))]
 #[bench::twenty(Meeting::in_the_middle(&[Codec::Pcmu; 20]))]
 fn second_of_a_narrow_meeting(mut meeting: Box<Meeting>) -> Box<Meeting> {
     meeting.talk_a_second();
@@ -207,7 +208,7 @@ fn second_of_a_narrow_meeting(mut meeting: Box<Meeting>) -> Box<Meeting> {
 }
 
 // Half the talkers are converted for half the listeners.
-#[library_benchmark(config = budget(590_872))]
+#[library_benchmark(config = budget(643_176))]
 #[bench::twenty(Meeting::in_the_middle(&[[Codec::Pcmu, Codec::G722]; 10].concat()))]
 fn second_of_a_mixed_meeting(mut meeting: Box<Meeting>) -> Box<Meeting> {
     meeting.talk_a_second();

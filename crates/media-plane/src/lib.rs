@@ -10,6 +10,9 @@
 //!
 //! A mixer ([`MediaPlane::open_mixer`]) lets legs of one thread hear each other: every member hears all others.
 //!
+//! An application that hosts its own media says and hears 20 ms after 20 ms through a stream
+//! ([`MediaPlane::open_stream`]): all others together, or each of them by itself.
+//!
 //! What a media thread does on its clock, in order: receive (batched, bounded), open SRTP, jitter buffer,
 //! tones, recordings, the leg's sound, encode, protect, send, reports. It neither allocates, locks, waits nor
 //! touches files: all that a leg needs is built by the caller and travels in boxes, and what is done with
@@ -46,4 +49,4 @@ pub use load::{
 pub use pipe::{PIPE_DATAGRAM_OCTETS, PipePort};
 pub use plane::{MediaPlane, RecordParams, TapeParams, ToneSound};
 pub use stats::{Lateness, PlaneStats};
-pub use stream::{HeardFrame, STREAM_FRAME_SAMPLES, StreamPort};
+pub use stream::{HeardFrame, STREAM_FRAME_SAMPLES, StreamConfig, StreamPort};

@@ -1,9 +1,12 @@
 //! A mixer on its media thread: brings legs and the engine's mixer together.
 
+mod apart;
+
 use std::time::Duration;
 
 use media_engine::{AudioSender, FrameKind, MemberId, Seat};
 
+use self::apart::Speaker;
 use crate::command::Disposal;
 use crate::conference::HOSTED_RATE;
 use crate::event::MediaEvent;
@@ -44,6 +47,8 @@ pub(crate) struct Mixer {
     hosted: Vec<u32>,
     /// Members whose packets come through another task, which wakes nobody.
     piped: Vec<u32>,
+    /// Members that hear each of the others by itself in this round.
+    apart: Vec<(u32, MemberId)>,
     told_dominant: Option<u64>,
 }
 
@@ -58,6 +63,7 @@ impl Mixer {
             awake: Vec::with_capacity(config.max_members * 2),
             hosted: Vec::with_capacity(config.max_members),
             piped: Vec::with_capacity(config.max_members),
+            apart: Vec::with_capacity(config.max_members),
             told_dominant: None,
         }
     }
@@ -150,22 +156,19 @@ impl Mixer {
     ) {
         self.engine.begin_round();
         self.see_off(legs, bench);
+        self.find_apart(legs);
         self.drain(legs, bench, closing);
         self.listen(legs, now, bench, closing);
-        for index in &self.hosted {
-            if let Some((leg, membership)) = member(self.id, legs, *index)
-                && leg.prompt(bench)
-            {
-                self.engine.hear_prompt(membership.member, &bench.said);
-            }
-        }
+        self.hear_prompts(legs, bench);
         self.engine.select();
         for index in &self.hosted {
             let Some((leg, membership)) = member(self.id, legs, *index) else { continue };
             if leg.jobs.has_ears() {
                 bench.heard.reset(HOSTED_RATE);
-                let heard = self.engine.samples(membership.member, HOSTED_RATE);
-                bench.heard.samples_mut().copy_from_slice(heard);
+                if leg.wants_mix() {
+                    let heard = self.engine.samples(membership.member, HOSTED_RATE);
+                    bench.heard.samples_mut().copy_from_slice(heard);
+                }
                 leg.hear_mix(bench);
             }
         }
@@ -194,20 +197,41 @@ impl Mixer {
                 self.awake.swap_remove(at);
                 continue;
             };
-            let wants_sound = self.engine.wants_sound(membership.member);
+            let speaker = membership.member;
+            let wants_sound = self.engine.wants_sound(speaker) || self.is_heard_apart(speaker);
             let mut kind = FrameKind::Silence;
             if !contained(leg.id, || kind = leg.listen(now, wants_sound, bench)) {
                 closing.push(leg.id);
             }
-            self.engine.hear(membership.member, &bench.heard, kind);
+            self.engine.hear(speaker, &bench.heard, kind);
+            let id = leg.id;
             if leg.may_sleep() {
                 leg.membership = Some(Membership { is_awake: false, ..membership });
                 self.awake.swap_remove(at);
             } else {
                 at += 1;
             }
+            if kind != FrameKind::Silence {
+                let is_speaking = self.engine.is_speaking(speaker);
+                let speaker = Speaker { leg: id, member: speaker, is_speaking };
+                self.pass_on(legs, speaker, &bench.heard, &mut bench.bridged);
+            }
             if !bench.keys.is_empty() {
                 self.pass_keys(legs, bench);
+            }
+        }
+    }
+
+    /// Takes what hosted legs say.
+    fn hear_prompts(&mut self, legs: &mut Legs, bench: &mut Workbench) {
+        for at in 0..self.hosted.len() {
+            let index = self.hosted.get(at).copied().unwrap_or_default();
+            let Some((leg, membership)) = member(self.id, legs, index) else { continue };
+            let id = leg.id;
+            if leg.prompt(bench) {
+                self.engine.hear_prompt(membership.member, &bench.said);
+                let speaker = Speaker { leg: id, member: membership.member, is_speaking: true };
+                self.pass_on(legs, speaker, &bench.said, &mut bench.bridged);
             }
         }
     }

@@ -168,6 +168,11 @@ impl Registry {
         Ok(())
     }
 
+    /// Whether a leg is one without a far end.
+    pub(crate) fn is_hosted(&self, leg: LegId) -> Result<bool, PlaneError> {
+        Ok(self.open_leg(leg)?.is_hosted)
+    }
+
     /// The rate of a configured leg's frames.
     pub(crate) fn rate(&self, leg: LegId) -> Result<SampleRate, PlaneError> {
         self.open_leg(leg)?.rate().ok_or(PlaneError::NoLeg)

@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use media_engine::Tone;
-use media_plane::{JobId, JobOutcome, LegId, MemberConfig, MixerConfig, Route, ToneSound};
+use media_plane::{
+    JobId, JobOutcome, LegId, MemberConfig, MixerConfig, Route, StreamConfig, StreamPort, ToneSound,
+};
 use rtc_proto::Codec;
 use rtc_proto::srtp::Suite;
 use support::{Rig, speech};
@@ -57,10 +59,14 @@ static ALLOCATOR: Counting = Counting;
 struct Meeting {
     members: [LegId; 4],
     phones: [LegId; 4],
+    bot: LegId,
+    /// An application's, which hears everybody by itself.
+    app: StreamPort,
 }
 
-/// Lets four phones talk to each other and to a bot, which plays and captures; all codecs convert for each other.
-fn meeting(rig: &Rig) -> (Meeting, LegId) {
+/// Lets four phones talk to each other, to a bot, which plays and captures, and to an application; all codecs convert for
+/// each other.
+fn meeting(rig: &Rig) -> Meeting {
     let mixer = rig.plane.open_mixer(MixerConfig::default(), None).expect("mixer");
     let join = |leg| rig.plane.join(leg, mixer, MemberConfig::default()).expect("join");
     let prompt = speech(2);
@@ -74,7 +80,11 @@ fn meeting(rig: &Rig) -> (Meeting, LegId) {
     join(bot);
     rig.plane.play(bot, JobId(1), &[prompt], true).expect("play");
     rig.capture(bot, JobId(9), "allocations-bot");
-    (Meeting { members: pairs.map(|pair| pair.0), phones: pairs.map(|pair| pair.1) }, bot)
+    let hosted = rig.plane.open_virtual_leg(mixer).expect("application");
+    let config = StreamConfig { has_unmixed: true, ..StreamConfig::default() };
+    let app = rig.plane.open_stream(hosted, config).expect("stream");
+    join(hosted);
+    Meeting { members: pairs.map(|pair| pair.0), phones: pairs.map(|pair| pair.1), bot, app }
 }
 
 #[test]
@@ -102,7 +112,7 @@ fn nothing_is_allocated_while_legs_talk() {
     rig.plane.echo(near, true).unwrap();
     rig.plane.play(far, JobId(1), std::slice::from_ref(&prompt), true).unwrap();
     let (first, _) = pairs[0];
-    let (meeting, bot) = meeting(&rig);
+    let mut meeting = meeting(&rig);
     let lap =
         |length| ToneSound { frequency_hz: 1.0, amplitude: 1, duration: Some(Duration::from_millis(length)) };
     rig.plane.play_tone(first.leg, JobId(2), lap(200)).unwrap();
@@ -112,10 +122,11 @@ fn nothing_is_allocated_while_legs_talk() {
     for (a, _) in &pairs {
         rig.plane.send_tones(a.leg, JobId(3), &[Tone::Tone5, Tone::Pound], 60).unwrap();
     }
+    while meeting.app.say([9; _]) {}
     for (number, member) in meeting.members.into_iter().enumerate() {
         rig.plane.send_tones(meeting.phones[number], JobId(3), &[Tone::Tone1], 60).unwrap();
         rig.plane.set_muted(member, number == 0).unwrap();
-        let audience = (number == 1).then(|| vec![bot, meeting.members[2]]);
+        let audience = (number == 1).then(|| vec![meeting.bot, meeting.members[2]]);
         rig.plane.set_route(member, Route { is_in_default_group: true, audience }).unwrap();
     }
     rig.plane.play_tone(first.leg, JobId(5), lap(300)).unwrap();
@@ -128,6 +139,7 @@ fn nothing_is_allocated_while_legs_talk() {
     IS_COUNTING.store(false, Ordering::SeqCst);
 
     assert_eq!(ALLOCATIONS.load(Ordering::SeqCst), 0);
+    assert!(std::iter::from_fn(|| meeting.app.next_heard()).any(|heard| heard.source.is_some()));
     let stats = rig.close(first.leg);
     assert!(stats.round_trip_us.is_some() || stats.receiver.received > 300, "{stats:?}");
 }

@@ -6,10 +6,10 @@ mod support;
 use std::time::Duration;
 
 use media_engine::analysis::{amplitude_at, largest_step, rms, sine};
-use media_engine::{PromptAudio, RecordOutcome, Tone};
+use media_engine::{DEFAULT_TALKERS, PromptAudio, RecordOutcome, Tone};
 use media_plane::{
     Config, JobId, JobOutcome, MediaEvent, MemberConfig, MixerConfig, PlaneError, RecordParams, RecordingEnd,
-    Route, STREAM_FRAME_SAMPLES, ToneSound,
+    Route, ToneSound,
 };
 use rtc_proto::Codec;
 use rtc_proto::sdp::Negotiated;
@@ -297,64 +297,10 @@ fn changing_sources_sequences_and_clocks_disturbs_nobody() {
     });
 }
 
-#[test]
-fn an_application_hears_all_and_is_heard_through_its_stream() {
-    let mut meeting = Meeting::of(&[Codec::Pcmu; 2]);
-    let plane = meeting.rig.plane.clone();
-    let leg = plane.open_virtual_leg(meeting.mixer).unwrap();
-    let mut port = plane.open_stream(leg).unwrap();
-    plane.join(leg, meeting.mixer, MemberConfig::default()).unwrap();
-    // What it says is heard, so a tone of another pitch than any phone's is said for a second.
-    let tone = sine(1_600.0, 16_000, f64::from(SPOKEN), 16_000);
-    let mut frames = tone.chunks_exact(STREAM_FRAME_SAMPLES).map(|frame| frame.try_into().unwrap());
-    let (mut heard, mut numbers) = (Vec::new(), Vec::new());
-    meeting.rig.capture(meeting.phones[0].far, CAPTURE, "stream");
-    while heard.len() < 16_000 {
-        wait_readable(&port);
-        while let Some(frame) = port.next_heard() {
-            heard.extend(frame.samples);
-            numbers.push(frame.number);
-        }
-        while port.room() > 5 {
-            let Some(frame) = frames.next() else { break };
-            assert!(port.say(frame));
-        }
-    }
-    let captured = meeting.rig.captured(meeting.phones[0].far, CAPTURE);
-    assert!(amplitude_at(&captured[6_400..9_600], 1_600.0, 16_000) > HEARD, "the application is heard");
-    let tail = &heard[12_800..];
-    for phone in &meeting.phones {
-        assert!(amplitude_at(tail, phone.pitch.into(), 16_000) > HEARD, "the application hears everyone");
-    }
-    assert!(amplitude_at(tail, 1_600.0, 16_000) < 200.0, "and not itself");
-    assert!(numbers.is_sorted(), "frames come in order");
-
-    // What waits can be taken back.
-    while port.say([9; STREAM_FRAME_SAMPLES]) {}
-    let before = port.played();
-    port.flush();
-    meeting.pass(100 * MS);
-    assert!(port.played() <= before + 1 && port.room() > 8, "what was taken back is not played");
-    plane.close(leg).unwrap();
-    meeting.rig.closed(leg);
-    while port.next_heard().is_some() {}
-    meeting.pass(200 * MS);
-    assert!(port.is_closed());
-}
-
-/// Waits until there may be a frame.
-fn wait_readable(port: &media_plane::StreamPort) {
-    use std::os::fd::AsFd as _;
-
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut waiting = [PollFd::new(port.as_fd(), PollFlags::POLLIN)];
-    assert_eq!(poll(&mut waiting, PollTimeout::from(5_000_u16)).expect("poll"), 1, "nothing is heard");
-}
-
 /// Whether a far end that shouts is heard beside others although its packets say, in this element of a header extension,
 /// that they are this loud; `agreed` is the element that was agreed on.
 fn is_heard(agreed: Option<u8>, sent: u8, level: u8) -> bool {
-    let mut meeting = Meeting::of(&[Codec::Pcmu; 5]);
+    let mut meeting = Meeting::of(&[Codec::Pcmu; DEFAULT_TALKERS + 1]);
     let (far, address) = socket("127.0.0.1");
     let plane = meeting.rig.plane.clone();
     let loud = plane.open_leg().expect("leg");
@@ -364,7 +310,7 @@ fn is_heard(agreed: Option<u8>, sent: u8, level: u8) -> bool {
     // More send than are heard at once, so that only those are decoded of whom it is not known that they are silent;
     // and some say nothing any more, so that there is a place.
     meeting.pass(400 * MS);
-    for phone in [3, 4] {
+    for phone in 3..=DEFAULT_TALKERS {
         plane.stop(meeting.phones[phone].far, TONE).expect("stop");
     }
     meeting.pass(600 * MS);

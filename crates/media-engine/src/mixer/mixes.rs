@@ -9,14 +9,14 @@ use super::members::Members;
 use super::sources::{Sources, places};
 use super::{gain, mask};
 use crate::resample::to_i16;
-use crate::{MAX_FRAME_SAMPLES, SampleRate};
+use crate::{MAX_FRAME_SAMPLES, MAX_TALKERS, SampleRate};
 
 /// Length of a ramp, in milliseconds: too short to be heard as one, long enough not to click.
 const FADE_MS: usize = 5;
 
-/// Mixes that are kept for a round. More than this, such as with dozens of private routes, are made anew for each who
-/// hears them.
-const MAX_MIXES: usize = 16;
+/// Mixes that are kept for a round: of the most talkers each and of all others, at three rates. More than this, such as
+/// with dozens of private routes, are made anew for each who hears them.
+const MAX_MIXES: usize = (MAX_TALKERS + 1) * 3;
 
 /// Who was heard in the round before, and who is heard in this one, as sets of sources.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,12 +10,15 @@
 //! | who speaks | `voice`; who would like to be heard: `candidates`; who is heard: `round` |
 //! | the sound of those that are heard | `sources`, how loud: `gain`; of too many prompts: `chorus` |
 //! | what is heard | `mixes`; as payloads: `shares` |
+//! | what one of them says, for those who hear each by itself | `alone` |
 //! | who leads | `dominant` |
 //!
 //! A round of 20 ms: [`Mixer::begin_round`]; for each member whose far end sends, [`Mixer::hear`]; for each with a prompt,
 //! [`Mixer::hear_prompt`]; [`Mixer::select`]; then, at any time until the next round, each member may take once what it
-//! hears, as a payload ([`Mixer::payload`]) or as samples ([`Mixer::samples`]). Nothing in a round allocates.
+//! hears, as a payload ([`Mixer::payload`]) or as samples ([`Mixer::samples`]). Who hears each by itself takes what it says
+//! once it was heard ([`Mixer::alone`]). Nothing in a round allocates.
 
+mod alone;
 mod candidates;
 mod chorus;
 mod dominant;
@@ -42,8 +45,8 @@ use self::shares::Shares;
 use self::sources::Sources;
 use crate::{Codec, MAX_PAYLOAD_BYTES};
 
-/// Members of a mixer that are heard at once unless it is made for another number.
-pub const DEFAULT_TALKERS: usize = 4;
+/// Members of a mixer that are heard at once unless it is made for another number: all of a lively conversation.
+pub const DEFAULT_TALKERS: usize = 5;
 
 /// The most members that can be heard at once. With more, nobody is understood, and every one makes the others softer.
 pub const MAX_TALKERS: usize = 6;

@@ -58,10 +58,18 @@ impl Leg {
         }
     }
 
+    /// Whether a hosted leg hears all others together.
+    pub(crate) fn wants_mix(&self) -> bool {
+        self.jobs.has_tapes() || self.jobs.stream.as_deref().is_some_and(Stream::has_mix)
+    }
+
     /// Lets a hosted leg's recordings, and its application, hear what lies on the bench.
     pub(crate) fn hear_mix(&mut self, bench: &mut Workbench) {
         if let Some(stream) = &mut self.jobs.stream {
-            stream.hear(&bench.heard);
+            stream.end_round(&bench.heard);
+        }
+        if let Some(ended) = self.jobs.stream.take_if(|stream| stream.is_abandoned()) {
+            bench.disposer.dispose(Disposal::Stream(ended));
         }
         self.jobs.hear(&bench.heard, None, &mut bench.scratch);
         self.jobs.dispose_ended(&mut bench.disposer);
