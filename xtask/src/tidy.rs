@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("transport", &[]),
     ("media-plane", &["media-engine", "rtc-proto"]),
     ("app-media", &["media-engine", "model"]),
+    ("webrtc", &["rtc-proto"]),
     ("outbound", &[]),
     ("identity", &["store", "model"]),
     ("notifier", &["store", "outbound", "graph-wire", "model"]),

@@ -1,0 +1,251 @@
+//! The socket of all sessions.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::peer::MAX_ADDRESSES;
+use crate::routes::{Datagram, Id, Routes};
+use crate::{Answer, Handle, MAX_DATAGRAM_OCTETS, OfferError, Patience, Peer, Session, stun};
+
+/// Datagrams taken before other tasks get a turn. Arbitrary; a few hundred microseconds of reading.
+const BATCH: usize = 64;
+
+/// What the kernel may hold for us; it caps this at its own limit. Seconds of a few hundred sessions.
+const KERNEL_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Datagrams on their way to one session: over a second of a stream with packets of 20 ms, for a task that is late.
+const MAX_QUEUED: usize = 64;
+
+/// How much a gateway takes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Sessions at once.
+    pub sessions: usize,
+    /// How long a far end may be away.
+    pub patience: Patience,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { sessions: 1_000, patience: Patience::default() }
+    }
+}
+
+/// What the socket has seen since it was bound.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Datagrams of nobody we know.
+    pub unknown: u64,
+    /// Datagrams that a session was too late to take.
+    pub missed: u64,
+    /// Datagrams that the kernel did not take from us.
+    pub unsent: u64,
+}
+
+/// One UDP socket over which sessions come and go. Dropping the last clone ends the reading, and so, after a while, all
+/// of them.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    shared: Arc<Shared>,
+    _reader: Arc<Reader>,
+}
+
+/// What sessions share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    socket: UdpSocket,
+    is_v6: bool,
+    candidate: SocketAddr,
+    limits: Limits,
+    routes: Mutex<Routes>,
+    unknown: AtomicU64,
+    missed: AtomicU64,
+    unsent: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Reader(JoinHandle<()>);
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Gateway {
+    /// Binds the socket and begins to read. `advertised` is the address that answers tell, where far ends reach the
+    /// socket under the port to which it is bound. Must be called within a runtime of tokio.
+    ///
+    /// # Errors
+    ///
+    /// Returns what the system says of the address; `advertised` must be that of one host.
+    pub async fn bind(address: SocketAddr, advertised: IpAddr, limits: Limits) -> io::Result<Self> {
+        if advertised.is_unspecified() || advertised.is_multicast() {
+            let problem = format!("{advertised} is no address that can be advertised");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, problem));
+        }
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            // One socket for both versions where it is bound to all addresses.
+            socket.set_only_v6(!address.ip().is_unspecified())?;
+        }
+        // A smaller buffer still works, so a refusal is not an error.
+        let _ = socket.set_recv_buffer_size(KERNEL_BUFFER_BYTES);
+        let _ = socket.set_send_buffer_size(KERNEL_BUFFER_BYTES);
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        let socket = UdpSocket::from_std(socket.into())?;
+        // Sending never waits, and until the runtime has seen the socket ready it would refuse.
+        socket.writable().await?;
+        let candidate = SocketAddr::new(advertised.to_canonical(), socket.local_addr()?.port());
+        let shared = Arc::new(Shared {
+            socket,
+            is_v6: address.is_ipv6(),
+            candidate,
+            limits,
+            routes: Mutex::default(),
+            unknown: AtomicU64::new(0),
+            missed: AtomicU64::new(0),
+            unsent: AtomicU64::new(0),
+        });
+        let reader = tokio::spawn(read(Arc::clone(&shared)));
+        Ok(Self { shared, _reader: Arc::new(Reader(reader)) })
+    }
+
+    /// Answers a first offer with a new session, which is yet to be [run](Session::run).
+    ///
+    /// # Errors
+    ///
+    /// [`OfferError`] says what is wrong with the offer, or that there are too many sessions.
+    pub fn answer(&self, offer: &str) -> Result<(Answer, Session, Handle), OfferError> {
+        // Before the work, and again when it is done.
+        if self.sessions() >= self.shared.limits.sessions {
+            return Err(OfferError::Full);
+        }
+        let candidates = [self.shared.candidate];
+        let patience = self.shared.limits.patience;
+        let (peer, answer) = Peer::answer(offer, &candidates, patience, Shared::now())?;
+        let (sender, datagrams) = mpsc::channel(MAX_QUEUED);
+        let id = {
+            let mut routes = self.shared.routes();
+            if routes.len() >= self.shared.limits.sessions {
+                return Err(OfferError::Full);
+            }
+            routes.add(peer.ufrag(), sender)
+        };
+        let (handle, commands, state) = Handle::new();
+        let session = Session::new(peer, Arc::clone(&self.shared), id, datagrams, (commands, state));
+        Ok((answer, session, handle))
+    }
+
+    /// How many sessions there are.
+    pub fn sessions(&self) -> usize {
+        self.shared.routes().len()
+    }
+
+    /// Where far ends reach the socket.
+    pub fn candidate(&self) -> SocketAddr {
+        self.shared.candidate
+    }
+
+    /// What the socket has seen.
+    pub fn traffic(&self) -> Traffic {
+        Traffic {
+            unknown: self.shared.unknown.load(Ordering::Relaxed),
+            missed: self.shared.missed.load(Ordering::Relaxed),
+            unsent: self.shared.unsent.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Shared {
+    pub(crate) fn now() -> Instant {
+        tokio::time::Instant::now().into_std()
+    }
+
+    /// Sends, or loses, as a network does.
+    pub(crate) fn send(&self, destination: SocketAddr, octets: &[u8]) {
+        let destination = match destination {
+            SocketAddr::V4(v4) if self.is_v6 => {
+                SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()
+            }
+            SocketAddr::V4(_) | SocketAddr::V6(_) => destination,
+        };
+        if self.socket.try_send_to(octets, destination).is_err() {
+            self.unsent.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn claim(&self, id: Id, address: SocketAddr, now: Instant) {
+        self.routes().claim(id, address, now, MAX_ADDRESSES);
+    }
+
+    pub(crate) fn rename(&self, id: Id, ufrag: &str) {
+        self.routes().rename(id, ufrag);
+    }
+
+    pub(crate) fn remove(&self, id: Id) {
+        self.routes().remove(id);
+    }
+
+    /// Held for a look-up only. Whoever panicked with it has left it whole: no change is of two steps that could fail.
+    fn routes(&self) -> MutexGuard<'_, Routes> {
+        self.routes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn route(&self, from: SocketAddr, octets: &[u8]) {
+        let routes = self.routes();
+        let sender = if stun::is_stun(octets) {
+            stun::local_ufrag(octets).and_then(|ufrag| routes.named(ufrag))
+        } else {
+            routes.at(from)
+        };
+        let Some(sender) = sender else {
+            self.unknown.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        match sender.try_reserve() {
+            // A copy of the size that it has, for it may wait.
+            Ok(place) => place.send(Datagram { from, octets: octets.into() }),
+            Err(_) => {
+                self.missed.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Hands datagrams to sessions until it is aborted.
+async fn read(shared: Arc<Shared>) {
+    // One octet more than a datagram may have, so that a longer one shows.
+    let mut buffer = [0; MAX_DATAGRAM_OCTETS + 1];
+    loop {
+        if let Err(error) = shared.socket.readable().await {
+            tracing::error!(%error, "failed to wait for datagrams");
+            return;
+        }
+        for _ in 0..BATCH {
+            match shared.socket.try_recv_from(&mut buffer) {
+                Ok((length, from)) => {
+                    let octets = buffer.get(..length).unwrap_or_default();
+                    if octets.len() > MAX_DATAGRAM_OCTETS {
+                        shared.unknown.fetch_add(1, Ordering::Relaxed);
+                        continue;
+                    }
+                    shared.route(SocketAddr::new(from.ip().to_canonical(), from.port()), octets);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                // An earlier datagram of ours was refused; the socket itself is well.
+                Err(_) => {}
+            }
+        }
+        tokio::task::yield_now().await;
+    }
+}

@@ -1,0 +1,64 @@
+//! Audio of a call to and from an application's own media stack, over WebRTC.
+//!
+//! An application that speaks WebRTC itself, such as one on aiortc or in a browser, sends an offer. [`Gateway::answer`]
+//! makes a [`Session`] of it: a task that carries packets of RTP between the far end and a media thread behind an
+//! [`RtpPort`], for as long as both want. All sessions share one UDP socket. What a session decides is in [`Peer`], which
+//! has neither sockets nor a clock; ICE, DTLS and SRTP are those of str0m, which does not show.
+//!
+//! # What is answered
+//!
+//! The first audio line over DTLS-SRTP (RFC 8827) with a codec of ours is taken, with one codec: of those offered the
+//! first of Opus, G.722, PCMU and PCMA, and `telephone-event` (RFC 4733) where it is offered. Every other line is refused
+//! in its place. We are an ICE-lite agent (RFC 8445, 2.5) with one candidate: the far end finds the way, its own candidates
+//! are not read and nothing is resolved. It begins the DTLS handshake unless it insists on waiting. There is no trickling.
+//!
+//! The offer must be whole and of one peer connection; a later one with the same certificate is answered on the same
+//! session ([`Handle::reoffer`]): to hold, to resume, to restart ICE.
+//!
+//! # Who is believed
+//!
+//! | datagram | goes to |
+//! |---|---|
+//! | a STUN request that names a session | that session, which checks its password |
+//! | anything else, from where such a request came that was right | the same session |
+//! | anything else | nobody, and is counted |
+//!
+//! An address leaves a session for another only when nothing has been proven there for a while. Packets count as heard
+//! only when SRTP has opened them.
+//!
+//! # Bounds
+//!
+//! | of | bound |
+//! |---|---|
+//! | an offer | [`MAX_OFFER_OCTETS`], 2,048 lines, 32 media lines, 128 formats a line |
+//! | a datagram | [`MAX_DATAGRAM_OCTETS`] |
+//! | sessions | [`Limits::sessions`] |
+//! | datagrams that wait for a session | 64 |
+//! | addresses of a far end | 16 at once, 256 between restarts of ICE |
+//! | sources of a far end | 4 at once |
+//! | how long it may take to connect, or be silent | [`Patience`] |
+
+mod describe;
+mod engine;
+mod error;
+mod gateway;
+mod handle;
+mod offer;
+mod outgoing;
+mod peer;
+mod port;
+mod routes;
+mod session;
+mod stun;
+mod terms;
+#[cfg(test)]
+mod tests;
+
+pub use error::{OfferError, ReofferError};
+pub use gateway::{Gateway, Limits, Traffic};
+pub use handle::{Cause, Ended, Handle, State};
+pub use offer::MAX_OFFER_OCTETS;
+pub use peer::{Counts, Event, Failure, MAX_DATAGRAM_OCTETS, Patience, Peer, Transmit};
+pub use port::RtpPort;
+pub use session::Session;
+pub use terms::{Answer, PLACEHOLDER_REMOTE};
