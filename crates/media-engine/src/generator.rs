@@ -1,4 +1,4 @@
-//! Sources of sound for scripted endpoints: tones and an echo.
+//! Sources of sound for scripted endpoints, tones and an echo; and of faint noise for lines on which nobody speaks.
 
 use std::collections::VecDeque;
 use std::f32::consts::TAU;
@@ -65,6 +65,37 @@ impl ToneGenerator {
     }
 }
 
+/// The largest sample of comfort noise. Whole numbers up to here, all as likely, have a root mean square of 18.2, which is
+/// -65 dB relative to full scale: about what a quiet room leaves of a line (RFC 3389 speaks of levels from 0 to -127).
+const COMFORT_PEAK: u32 = 31;
+
+/// Makes faint white noise, so that a line on which nobody speaks does not seem dead; the same for the same seed.
+#[derive(Clone, Copy, Debug)]
+pub struct ComfortNoise {
+    state: u32,
+}
+
+impl ComfortNoise {
+    /// Noise that differs from that of other seeds, so that several at once do not add up to something louder than noise.
+    #[must_use]
+    pub const fn new(seed: u32) -> Self {
+        // Neighbouring seeds begin far from each other, and none at zero, where the generator would stay.
+        Self { state: seed.wrapping_mul(0x9E37_79B9) | 1 }
+    }
+
+    /// Fills the frame, at the rate that it has.
+    pub fn fill(&mut self, frame: &mut Frame) {
+        for slot in frame.samples_mut() {
+            // Marsaglia's xorshift: three steps through all numbers but zero.
+            self.state ^= self.state << 13;
+            self.state ^= self.state >> 17;
+            self.state ^= self.state << 5;
+            let level = ((self.state >> 16) * (2 * COMFORT_PEAK + 1)) >> 16;
+            *slot = level as i16 - COMFORT_PEAK as i16;
+        }
+    }
+}
+
 /// Gives back what it is given, a fixed number of frames later.
 #[derive(Debug)]
 pub struct Echo {
@@ -96,6 +127,7 @@ mod tests {
     use super::*;
     use crate::SampleRate;
     use crate::analysis::{amplitude_at, largest_step};
+    use crate::level_dbfs;
 
     #[test]
     fn a_key_sounds_at_its_two_frequencies_without_clicks() {
@@ -110,6 +142,36 @@ mod tests {
         assert!((amplitude_at(&all, 1336.0, 8000) - 8000.0).abs() < 50.0);
         assert!(largest_step(&all) < 12_000);
         assert!(ToneGenerator::key(Tone::Flash).is_none());
+    }
+
+    #[test]
+    fn comfort_noise_is_faint_even_and_without_a_pitch() {
+        let mut noise = ComfortNoise::new(0);
+        let mut all = Vec::new();
+        for _ in 0..100 {
+            let mut frame = Frame::silence(SampleRate::Hz16000);
+            noise.fill(&mut frame);
+            assert!((level_dbfs(frame.samples()) + 65.0).abs() < 1.0);
+            all.extend_from_slice(frame.samples());
+        }
+        assert!((level_dbfs(&all) + 65.1).abs() < 0.1, "{}", level_dbfs(&all));
+        let loudest = (1..80).map(|n| amplitude_at(&all, f64::from(n) * 100.0, 16_000)).fold(0.0, f64::max);
+        assert!(loudest < 1.0, "{loudest}");
+        assert!(
+            all.iter().map(|x| i32::from(*x)).sum::<i32>().abs() < all.len() as i32 / 2,
+            "it has no offset"
+        );
+    }
+
+    #[test]
+    fn comfort_noises_of_several_do_not_add_up_to_an_echo() {
+        let mut frames = [Frame::silence(SampleRate::Hz16000), Frame::silence(SampleRate::Hz16000)];
+        for (seed, frame) in (1..).zip(&mut frames) {
+            ComfortNoise::new(seed).fill(frame);
+        }
+        let [one, other] = frames;
+        let sum: Vec<i16> = one.samples().iter().zip(other.samples()).map(|(x, y)| x + y).collect();
+        assert!((level_dbfs(&sum) + 62.0).abs() < 1.0, "{}", level_dbfs(&sum));
     }
 
     #[test]

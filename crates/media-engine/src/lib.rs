@@ -78,7 +78,7 @@ mod wav;
 pub use codec::{Codec, FRAME_MS, SampleRate};
 pub use dtmf::DtmfDetector;
 pub use frame::{Frame, MAX_FRAME_SAMPLES};
-pub use generator::{Echo, ToneGenerator};
+pub use generator::{ComfortNoise, Echo, ToneGenerator};
 pub use level::{LevelMeter, VoiceDetector, level_dbfs};
 pub use mixer::{Audience, Converters, DEFAULT_TALKERS, MAX_TALKERS, MemberId, Mixer, Seat, Senders};
 pub use prompt::{Player, PlayerState, PromptAudio};

@@ -49,4 +49,4 @@ pub use load::{
 pub use pipe::{PIPE_DATAGRAM_OCTETS, PipePort};
 pub use plane::{MediaPlane, RecordParams, TapeParams, ToneSound};
 pub use stats::{Lateness, PlaneStats};
-pub use stream::{HeardFrame, STREAM_FRAME_SAMPLES, StreamConfig, StreamPort};
+pub use stream::{HeardFrame, STREAM_FRAME_SAMPLES, StreamComfort, StreamConfig, StreamPort};

@@ -11,6 +11,7 @@ use crate::command::Disposal;
 use crate::conference::HOSTED_RATE;
 use crate::event::MediaEvent;
 use crate::leg::{Leg, Others, Workbench};
+use crate::stream::Spoken;
 use crate::thread::contained;
 use crate::{LegId, MixerConfig, MixerId};
 
@@ -228,8 +229,11 @@ impl Mixer {
             let index = self.hosted.get(at).copied().unwrap_or_default();
             let Some((leg, membership)) = member(self.id, legs, index) else { continue };
             let id = leg.id;
-            if leg.prompt(bench) {
+            let spoken = leg.prompt(bench);
+            if spoken != Spoken::Nothing {
                 self.engine.hear_prompt(membership.member, &bench.said);
+            }
+            if spoken == Spoken::Sound {
                 let speaker = Speaker { leg: id, member: membership.member, is_speaking: true };
                 self.pass_on(legs, speaker, &bench.said, &mut bench.bridged);
             }

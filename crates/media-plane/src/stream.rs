@@ -2,9 +2,9 @@
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use media_engine::Frame;
+use media_engine::{ComfortNoise, Frame};
 use nix::sys::eventfd::EventFd;
 use rtrb::{Consumer, Producer, RingBuffer};
 
@@ -81,7 +81,23 @@ pub struct StreamPort {
     said: Producer<[i16; STREAM_FRAME_SAMPLES]>,
     counts: Arc<Counts>,
     signal: Arc<EventFd>,
+    comfort: StreamComfort,
     pushed: u64,
+}
+
+/// Says whether the others hear faint noise, about -65 dBFS, while nothing waits to be said: for times in which the
+/// application is away, so that the line does not seem dead. Off at first. Clones speak of the same stream, and may outlive
+/// it.
+#[derive(Clone, Debug, Default)]
+pub struct StreamComfort {
+    is_on: Arc<AtomicBool>,
+}
+
+impl StreamComfort {
+    /// Turns the noise on or off, from the next round on.
+    pub fn set(&self, is_on: bool) {
+        self.is_on.store(is_on, Ordering::Relaxed);
+    }
 }
 
 impl StreamPort {
@@ -117,7 +133,12 @@ impl StreamPort {
         self.counts.flushed.store(self.pushed, Ordering::Release);
     }
 
-    /// Frames that were heard by the others so far.
+    /// The switch of the noise that is heard while nothing waits to be said.
+    pub fn comfort(&self) -> StreamComfort {
+        self.comfort.clone()
+    }
+
+    /// Frames that were heard by the others so far, comfort noise not among them.
     pub fn played(&self) -> u64 {
         self.counts.played.load(Ordering::Acquire)
     }
@@ -158,6 +179,17 @@ pub(crate) struct Stream {
     number: u64,
     taken: u64,
     sources: Sources,
+    comfort: StreamComfort,
+    noise: ComfortNoise,
+}
+
+/// What a hosted leg says in a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    /// Faint noise, which nobody says.
+    Comfort,
+    Nothing,
+    Sound,
 }
 
 /// Members that a stream has passed on by themselves in this round.
@@ -187,7 +219,8 @@ impl Sources {
 }
 
 impl Stream {
-    fn new(config: StreamConfig) -> Result<(Self, StreamPort), PlaneError> {
+    /// `seed` tells its noise from that of others.
+    fn new(config: StreamConfig, seed: u32) -> Result<(Self, StreamPort), PlaneError> {
         let (bell, signal) = Bell::new()?;
         let sources = if config.has_unmixed { config.max_sources } else { 0 };
         let (heard, heard_out) = RingBuffer::new(HEARD_ROUNDS * (usize::from(config.has_mix) + sources));
@@ -202,8 +235,11 @@ impl Stream {
             number: 0,
             taken: 0,
             sources: Sources::default(),
+            comfort: StreamComfort::default(),
+            noise: ComfortNoise::new(seed),
         };
-        Ok((stream, StreamPort { heard: heard_out, said, counts, signal, pushed: 0 }))
+        let comfort = stream.comfort.clone();
+        Ok((stream, StreamPort { heard: heard_out, said, counts, signal, comfort, pushed: 0 }))
     }
 
     pub(crate) fn has_mix(&self) -> bool {
@@ -248,17 +284,23 @@ impl Stream {
         }
     }
 
-    /// Writes the next 20 ms to be said; false where there are none.
-    pub(crate) fn fill(&mut self, frame: &mut Frame) -> bool {
+    /// Writes the next 20 ms to be said, or noise in their place, over a frame of silence.
+    pub(crate) fn fill(&mut self, frame: &mut Frame) -> Spoken {
         let flushed = self.counts.flushed.load(Ordering::Acquire);
         while self.taken < flushed && self.said.pop().is_ok() {
             self.taken += 1;
         }
-        let Ok(samples) = self.said.pop() else { return false };
+        let Ok(samples) = self.said.pop() else {
+            if !self.comfort.is_on.load(Ordering::Relaxed) {
+                return Spoken::Nothing;
+            }
+            self.noise.fill(frame);
+            return Spoken::Comfort;
+        };
         self.taken += 1;
         frame.samples_mut().copy_from_slice(&samples);
         self.counts.played.fetch_add(1, Ordering::Release);
-        true
+        Spoken::Sound
     }
 }
 
@@ -285,7 +327,7 @@ impl MediaPlane {
         if !self.registry().is_hosted(leg)? {
             return Err(PlaneError::NoLeg);
         }
-        let (stream, port) = Stream::new(config)?;
+        let (stream, port) = Stream::new(config, leg.index() as u32)?;
         self.push(leg.thread(), Command::Stream(leg, Box::new(stream)))?;
         Ok(port)
     }
@@ -294,6 +336,7 @@ impl MediaPlane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use media_engine::level_dbfs;
 
     const ALL: StreamConfig = StreamConfig { has_mix: true, has_unmixed: true, max_sources: 3 };
 
@@ -305,7 +348,7 @@ mod tests {
 
     #[test]
     fn frames_of_a_round_bear_its_number_and_their_source() {
-        let (mut stream, mut port) = Stream::new(ALL).unwrap();
+        let (mut stream, mut port) = Stream::new(ALL, 1).unwrap();
         for round in 0..2 {
             stream.hear_source(LegId(7), &frame(1), true);
             stream.hear_source(LegId(8), &frame(round), true);
@@ -322,7 +365,7 @@ mod tests {
 
     #[test]
     fn those_who_speak_come_before_those_who_only_sound() {
-        let (mut stream, mut port) = Stream::new(ALL).unwrap();
+        let (mut stream, mut port) = Stream::new(ALL, 1).unwrap();
         let mut round = |stream: &mut Stream, members: &[(u64, bool)]| {
             for (member, is_speaking) in members {
                 stream.hear_source(LegId(*member), &frame(1), *is_speaking);
@@ -346,7 +389,7 @@ mod tests {
     #[test]
     fn the_mix_finds_the_last_room() {
         let config = StreamConfig { max_sources: 1, ..ALL };
-        let (mut stream, mut port) = Stream::new(config).unwrap();
+        let (mut stream, mut port) = Stream::new(config, 1).unwrap();
         // More single frames than rounds of them fit.
         for _ in 0..HEARD_ROUNDS + 1 {
             stream.hear_source(LegId(7), &frame(1), true);
@@ -362,8 +405,32 @@ mod tests {
     }
 
     #[test]
+    fn noise_is_heard_only_while_it_is_wanted_and_nothing_is_said() {
+        let (mut stream, mut port) = Stream::new(ALL, 1).unwrap();
+        let comfort = port.comfort();
+        let fill = |stream: &mut Stream| {
+            let mut frame = frame(0);
+            let spoken = stream.fill(&mut frame);
+            (spoken, level_dbfs(frame.samples()))
+        };
+        assert_eq!(fill(&mut stream).0, Spoken::Nothing);
+        comfort.set(true);
+        for _ in 0..20 {
+            let (spoken, level) = fill(&mut stream);
+            assert_eq!(spoken, Spoken::Comfort);
+            assert!((level + 65.0).abs() < 1.5, "{level}");
+        }
+        assert!(port.say([1_000; STREAM_FRAME_SAMPLES]));
+        assert_eq!(fill(&mut stream), (Spoken::Sound, level_dbfs(&[1_000; 320])));
+        assert_eq!(fill(&mut stream).0, Spoken::Comfort);
+        assert_eq!(port.played(), 1);
+        port.comfort().set(false);
+        assert_eq!(fill(&mut stream).0, Spoken::Nothing);
+    }
+
+    #[test]
     fn the_end_of_a_stream_is_signalled() {
-        let (stream, port) = Stream::new(ALL).unwrap();
+        let (stream, port) = Stream::new(ALL, 1).unwrap();
         assert!(!port.is_closed() && port.signal.read().is_err());
         drop(stream);
         assert!(port.is_closed() && port.signal.read().is_ok());

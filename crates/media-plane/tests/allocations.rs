@@ -122,6 +122,7 @@ fn nothing_is_allocated_while_legs_talk() {
     for (a, _) in &pairs {
         rig.plane.send_tones(a.leg, JobId(3), &[Tone::Tone5, Tone::Pound], 60).unwrap();
     }
+    meeting.app.comfort().set(true);
     while meeting.app.say([9; _]) {}
     for (number, member) in meeting.members.into_iter().enumerate() {
         rig.plane.send_tones(meeting.phones[number], JobId(3), &[Tone::Tone1], 60).unwrap();

@@ -5,8 +5,8 @@ mod support;
 use std::collections::BTreeMap;
 use std::os::fd::AsFd as _;
 
-use media_engine::PromptAudio;
 use media_engine::analysis::{amplitude_at, largest_step, sine};
+use media_engine::{PromptAudio, level_dbfs};
 use media_plane::{
     HeardFrame, LegId, MediaPlane, MemberConfig, MixerConfig, PlaneError, Route, STREAM_FRAME_SAMPLES,
     StreamConfig, StreamPort,
@@ -238,6 +238,31 @@ fn prompts_and_other_applications_are_heard_alone_and_nobody_hears_itself() {
             assert_eq!(pitches(&sources[&Some(leg)], all), [pitch]);
         }
     });
+}
+
+#[test]
+fn while_an_application_is_away_people_hear_faint_noise_and_other_applications_nobody() {
+    let mut meeting = Meeting::of(&[]);
+    meeting.add(Codec::Pcmu);
+    meeting.add(Codec::Opus);
+    let plane = meeting.rig.plane.clone();
+    let away = App::join(&plane, meeting.mixer, StreamConfig::default());
+    let mut other = App::join(&plane, meeting.mixer, StreamConfig { has_mix: false, ..ALL });
+    meeting.pass(400 * MS);
+    assert!(meeting.listen(&[0, 1]).iter().all(|heard| level_dbfs(heard) < -90.0));
+
+    away.port.comfort().set(true);
+    meeting.pass(200 * MS);
+    for heard in meeting.listen(&[0, 1]) {
+        // Half of its bands do not pass a line of 8 kHz.
+        assert!((-71.0..-63.0).contains(&level_dbfs(&heard)), "{}", level_dbfs(&heard));
+    }
+    assert_eq!(away.port.played(), 0);
+    assert!(other.listen(25).iter().all(|frame| frame.source != Some(away.leg)));
+
+    away.port.comfort().set(false);
+    meeting.pass(200 * MS);
+    assert!(meeting.listen(&[0, 1]).iter().all(|heard| level_dbfs(heard) < -90.0));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use super::{Leg, Workbench, job_done};
 use crate::command::Disposal;
 use crate::conference::HOSTED_RATE;
 use crate::event::{JobOutcome, RecordingEnd};
-use crate::stream::Stream;
+use crate::stream::{Spoken, Stream};
 
 impl Leg {
     /// Whether it plays, records or captures.
@@ -39,8 +39,8 @@ impl Leg {
         self.link.as_mut().map(|link| &mut link.media.sender)
     }
 
-    /// Puts the next 20 ms of what a hosted leg says on the bench; false where it says nothing.
-    pub(crate) fn prompt(&mut self, bench: &mut Workbench) -> bool {
+    /// Puts the next 20 ms of what a hosted leg says on the bench.
+    pub(crate) fn prompt(&mut self, bench: &mut Workbench) -> Spoken {
         bench.said.reset(HOSTED_RATE);
         let (is_playing, ended) = self.jobs.fill(&mut bench.said);
         if let Some((play, outcome)) = ended {
@@ -48,7 +48,10 @@ impl Leg {
             bench.disposer.dispose(Disposal::Play(play));
         }
         self.jobs.dispose_ended(&mut bench.disposer);
-        is_playing || self.jobs.stream.as_mut().is_some_and(|stream| stream.fill(&mut bench.said))
+        if is_playing {
+            return Spoken::Sound;
+        }
+        self.jobs.stream.as_mut().map_or(Spoken::Nothing, |stream| stream.fill(&mut bench.said))
     }
 
     /// Lets an application say and hear; what it had before ends.
