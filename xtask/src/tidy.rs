@@ -27,6 +27,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "node",
         &[
+            "app-media",
             "call-engine",
             "media-engine",
             "media-plane",
@@ -36,6 +37,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sip-proto",
             "store",
             "transport",
+            "webrtc",
         ],
     ),
     ("api", &["call-engine", "graph-wire", "identity", "model", "node", "store"]),

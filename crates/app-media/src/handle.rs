@@ -147,6 +147,11 @@ impl Handle {
         self.send(Command::Tell(event)).await
     }
 
+    /// The same without waiting; `false` where the session is over, or too busy to be told.
+    pub fn tell_now(&self, event: Event) -> bool {
+        self.commands.try_send(Command::Tell(event)).is_ok()
+    }
+
     /// Ends it, and its socket with that code and reason; what was told before is written first.
     ///
     /// # Errors

@@ -20,6 +20,17 @@ const MAX_PER_CALL: usize = 4;
 pub struct Ticket([u8; TICKET_OCTETS]);
 
 impl Ticket {
+    /// A token of random octets.
+    pub const fn new(random: [u8; TICKET_OCTETS]) -> Self {
+        Self(random)
+    }
+
+    /// Whether that is this token, found out in constant time.
+    pub fn is(&self, token: &str) -> bool {
+        let octets = URL_SAFE_NO_PAD.decode(token.as_bytes());
+        octets.is_ok_and(|octets| self.0.ct_eq(&octets).into())
+    }
+
     /// The token as it stands in an address: 43 characters that need no escaping.
     pub fn text(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0)
@@ -91,16 +102,20 @@ impl Tickets {
     /// Takes a token that came with a socket for `call`, and says whose application it is; after that, it is not good
     /// any more.
     pub fn redeem(&mut self, call: CallId, token: &str, now: Duration) -> Option<AppId> {
-        let octets = URL_SAFE_NO_PAD.decode(token.as_bytes()).ok()?;
         let entry = self.calls.get_mut(&call)?;
-        let is_it = |ticket: &Ticket| bool::from(ticket.0.ct_eq(&octets));
-        let at = entry.good.iter().position(|(ticket, _)| is_it(ticket))?;
+        let at = entry.good.iter().position(|(ticket, _)| ticket.is(token))?;
         let (_, until) = entry.good.remove(at)?;
         let app = entry.app.clone();
         if entry.good.is_empty() {
             self.calls.remove(&call);
         }
         (now < until).then_some(app)
+    }
+
+    /// Whether [`Self::redeem`] would take it.
+    pub fn knows(&self, call: CallId, token: &str, now: Duration) -> bool {
+        let good = self.calls.get(&call).into_iter().flat_map(|entry| &entry.good);
+        good.filter(|(_, until)| now < *until).any(|(ticket, _)| ticket.is(token))
     }
 
     /// Forgets the tokens of a call that is over.
@@ -145,6 +160,8 @@ mod tests {
             assert_eq!(tickets.redeem(call(1), wrong, ZERO), None, "{wrong}");
         }
         assert_eq!(tickets.redeem(call(2), &text, ZERO), None);
+        assert!(tickets.knows(call(1), &text, ZERO) && !tickets.knows(call(2), &text, ZERO));
+        assert!(!tickets.knows(call(1), &text, MINUTE));
         assert_eq!(tickets.redeem(call(1), &text, ZERO), Some("bot".into()));
         assert_eq!(tickets.redeem(call(1), &text, ZERO), None);
     }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::application::MediaPass;
 use crate::context::Context;
 use crate::inputs::{Inputs, Refused};
 use crate::task::{self, CallInput};
@@ -43,6 +44,10 @@ impl LiveCalls {
     fn insert(&mut self, id: CallId, live: Live) {
         *self.by_app.entry(live.owner.app.clone()).or_default() += 1;
         self.calls.insert(id, live);
+    }
+
+    fn ensure_room(&self, max_calls: usize) -> Result<(), CallsError> {
+        if self.calls.len() < max_calls { Ok(()) } else { Err(CallsError::TooManyCalls) }
     }
 
     fn remove(&mut self, id: CallId) {
@@ -87,6 +92,24 @@ pub enum CallsError {
     /// The call has more requests waiting than it takes.
     #[error("the call has too many requests waiting")]
     Busy,
+    /// What the application says of its own media is not understood; the text says where and why.
+    #[error("mediaConfig.blob: {0}")]
+    BadBlob(String),
+    /// Nothing that the application's media stack offers can be used; the text says why.
+    #[error("the offer cannot be used: {0}")]
+    UnusableOffer(String),
+    /// There is no room for the application's media.
+    #[error("no media could be opened")]
+    MediaUnavailable,
+}
+
+/// The answer to an offer by WHIP (RFC 9725).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhipAnswer {
+    /// The answer.
+    pub sdp: String,
+    /// The secret that ends the session.
+    pub session: String,
 }
 
 impl Calls {
@@ -104,18 +127,20 @@ impl Calls {
     ///
     /// # Errors
     ///
-    /// [`CallsError::Unavailable`] where it could not be stored: nobody is called then.
+    /// [`CallsError::Unavailable`] where it could not be stored: nobody is called then. [`CallsError::BadBlob`],
+    /// [`CallsError::UnusableOffer`] or [`CallsError::MediaUnavailable`] where the application cannot be connected as it
+    /// asks.
     pub async fn create(&self, new: NewCall) -> Result<Call, CallsError> {
         if self.shared.draining.is_cancelled() {
             return Err(CallsError::Draining);
         }
         let (answer, created) = oneshot::channel();
+        self.shared.live().ensure_room(self.shared.context.config.max_calls)?;
+        // Connecting an application's own media takes milliseconds, for which other calls need not wait.
+        let (task, entry) = task::CallTask::create(new, self.shared.context.clone(), answer)?;
         {
             let mut live = self.shared.live();
-            if live.calls.len() >= self.shared.context.config.max_calls {
-                return Err(CallsError::TooManyCalls);
-            }
-            let (task, entry) = task::CallTask::create(new, self.shared.context.clone(), answer);
+            live.ensure_room(self.shared.context.config.max_calls)?;
             live.insert(entry.id, Live { owner: entry.owner, inputs: entry.inputs });
             let guard = Registered { shared: Arc::clone(&self.shared), id: entry.id };
             self.shared.tasks.spawn(task.run(guard, self.shared.draining.clone()));
@@ -206,6 +231,82 @@ impl Calls {
         self.ask(owner, id, CallInput::Dominant).await
     }
 
+    /// Takes the one-time token that came with a socket of the application; it is not good any more after that.
+    pub fn redeem(&self, call: CallId, ticket: &str) -> Option<MediaPass> {
+        self.shared.context.applications.redeem(call, ticket)
+    }
+
+    /// Gives a call the socket that its application has dialled.
+    ///
+    /// # Errors
+    ///
+    /// [`CallsError::NotFound`] where the call is over meanwhile; [`CallsError::MediaUnavailable`].
+    pub async fn attach(
+        &self,
+        pass: MediaPass,
+        format: app_media::Format,
+        socket: app_media::Socket,
+    ) -> Result<(), CallsError> {
+        let inputs = self.shared.live().calls.get(&pass.call).map(|call| call.inputs.clone());
+        let socket = Box::new(socket);
+        let make = |reply| CallInput::Socket { format, socket, reply };
+        ask(&inputs.ok_or(CallsError::NotFound)?, make).await?
+    }
+
+    /// Connects a call with a media stack of its application by WHIP (RFC 9725). The one-time token is used up where the
+    /// offer is answered.
+    ///
+    /// # Errors
+    ///
+    /// [`CallsError::NotFound`] where the token is not good; [`CallsError::UnusableOffer`],
+    /// [`CallsError::MediaUnavailable`].
+    pub async fn whip(&self, call: CallId, ticket: &str, sdp: String) -> Result<WhipAnswer, CallsError> {
+        if !self.shared.context.applications.knows(call, ticket) {
+            return Err(CallsError::NotFound);
+        }
+        let inputs = self.shared.live().calls.get(&call).map(|call| call.inputs.clone());
+        let ticket = ticket.to_owned();
+        let make = |reply| CallInput::Whip { ticket, sdp, reply };
+        ask(&inputs.ok_or(CallsError::NotFound)?, make).await?
+    }
+
+    /// Ends a session of WHIP; the application may come back by any means, and the call waits for that.
+    ///
+    /// # Errors
+    ///
+    /// [`CallsError::NotFound`] where there is no such session.
+    pub async fn end_whip(&self, call: CallId, session: &str) -> Result<(), CallsError> {
+        let inputs = self.shared.live().calls.get(&call).map(|call| call.inputs.clone());
+        let session = session.to_owned();
+        let make = |reply| CallInput::EndWhip { session, reply };
+        ask(&inputs.ok_or(CallsError::NotFound)?, make).await?
+    }
+
+    /// Follows a later offer of an application's media stack, or connects a call with another stack of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Calls::call`], and [`CallsError::UnusableOffer`], [`CallsError::MediaUnavailable`]; rejected where the server
+    /// hosts the call's media.
+    pub async fn reoffer(&self, owner: &Owner, call: CallId, sdp: String) -> Result<String, CallsError> {
+        self.ask(owner, call, |reply| CallInput::Offer { sdp, reply }).await?
+    }
+
+    /// Fresh addresses for an application that lost its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Calls::call`]; rejected where the server hosts the call's media.
+    pub async fn invitation(&self, owner: &Owner, call: CallId) -> Result<String, CallsError> {
+        let shown = self.call(owner, call).await?;
+        if !shown.media_config.is_app_hosted() {
+            return Err(Rejection::NeedsAppHostedMedia.into());
+        }
+        let format = app_media::Format::default();
+        let invitation = self.shared.context.applications.invitation(&owner.app, call, format);
+        invitation.ok_or(CallsError::MediaUnavailable)
+    }
+
     /// Tells whoever is in a meeting that its settings changed.
     pub fn meeting_changed(&self, meeting: OnlineMeeting) {
         self.shared.context.conferences.meeting_changed(meeting);
@@ -234,14 +335,20 @@ impl Calls {
         id: CallId,
         make: impl FnOnce(oneshot::Sender<T>) -> CallInput,
     ) -> Result<T, CallsError> {
-        let inputs = self.shared.find(owner, id)?;
-        let (answer, answered) = oneshot::channel();
-        inputs.ask(make(answer)).map_err(|refused| match refused {
-            Refused::Ended => CallsError::NotFound,
-            Refused::Full => CallsError::Busy,
-        })?;
-        answered.await.map_err(|_ended| CallsError::NotFound)
+        ask(&self.shared.find(owner, id)?, make).await
     }
+}
+
+async fn ask<T>(
+    inputs: &Inputs<CallInput>,
+    make: impl FnOnce(oneshot::Sender<T>) -> CallInput,
+) -> Result<T, CallsError> {
+    let (answer, answered) = oneshot::channel();
+    inputs.ask(make(answer)).map_err(|refused| match refused {
+        Refused::Ended => CallsError::NotFound,
+        Refused::Full => CallsError::Busy,
+    })?;
+    answered.await.map_err(|_ended| CallsError::NotFound)
 }
 
 impl Shared {

@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use model::{IndexedDirectory, LegId, Notification};
 use store::Store;
 
+use crate::application::{ApplicationConfig, Applications};
 use crate::clock::Clock;
 use crate::conference::{Conferences, Sounds};
 use crate::media::Media;
@@ -48,6 +49,8 @@ pub struct Config {
     pub allows_foreign_media: bool,
     /// Whether SRTP is offered to phones.
     pub srtp: rtc_proto::sdp::SrtpPolicy,
+    /// Media of applications that host it themselves.
+    pub app_media: ApplicationConfig,
 }
 
 /// What every call of a node shares.
@@ -63,6 +66,7 @@ pub(crate) struct Context {
     pub(crate) prompts: Prompts,
     pub(crate) sounds: Sounds,
     pub(crate) conferences: Conferences,
+    pub(crate) applications: Applications,
     pub(crate) legs: Arc<AtomicU64>,
     pub(crate) observer: Arc<dyn Observer>,
 }

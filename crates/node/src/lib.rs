@@ -9,10 +9,12 @@
 //! | `conference` | one group call or meeting: its engine, its mixer, the legs of its people |
 //! | `leg` | a connection to a person: media here, a far end there |
 //! | `sip`, `scripted` | the far ends: phones, and scripts that stand in for people |
+//! | `application` | the end of a call where the application's own program hears and speaks |
 //! | `media` | the way to and from the media threads |
 //! | `prompts`, `recordings` | files in, files out |
 //! | `recovery` | what a former process left behind |
 
+mod application;
 mod calls;
 mod clock;
 mod conference;
@@ -32,7 +34,8 @@ mod sip;
 mod sweep;
 mod task;
 
-pub use calls::{Calls, CallsError};
+pub use application::{ApplicationConfig, ApplicationStats, MediaPass, SocketDialling, Sockets};
+pub use calls::{Calls, CallsError, WhipAnswer};
 pub use clock::Clock;
 pub use context::{Config, Owed, SharedDirectory};
 pub use ids::RandomIds;

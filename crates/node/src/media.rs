@@ -1,25 +1,28 @@
 //! The way to and from the media threads.
 
+mod report;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use media_engine::{PromptAudio, RecordOutcome, SampleRate, ToneSet};
+use media_engine::{PromptAudio, SampleRate, ToneSet};
 use media_plane::{
-    JobId, LegId, MediaEvent, MediaEvents, MediaPlane, MemberConfig, MixerConfig, MixerId, PlaneError,
-    RecordingEnd, Route,
+    JobId, LegId, MediaPlane, MemberConfig, MixerConfig, MixerId, PipePort, PlaneError, Route, StreamConfig,
+    StreamPort,
 };
 use model::{ParticipantId, RecordCompletion, RecordParams, Tone};
 use rtc_proto::sdp::{LocalKeys, Negotiated};
 use rtc_proto::srtp::{MAX_MASTER_LEN, Suite};
 use tokio::io::unix::AsyncFd;
-use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{Notify, mpsc};
 
+pub(crate) use self::report::discard;
+use self::report::dispatch;
 use crate::conference::ConferenceTaskInput;
 use crate::inputs::Inputs;
 use crate::task::CallInput;
@@ -41,6 +44,8 @@ struct Legs {
 /// Who is told of a leg's events.
 #[derive(Clone)]
 enum Listener {
+    /// The application's own end of a call.
+    Application(Inputs<CallInput>),
     Call(Inputs<CallInput>),
     Conference {
         conference: Inputs<ConferenceTaskInput>,
@@ -81,6 +86,9 @@ pub(crate) enum JobOutcome {
 /// Events that may wait for a scripted endpoint, which only awaits the end of what it keeps.
 const SCRIPT_QUEUE: usize = 16;
 
+/// Members of a mixer for two: each may come anew before its former leg has gone.
+const BRIDGED: usize = 8;
+
 /// The longest that a scripted endpoint keeps of what it hears.
 const LONGEST_CAPTURE: Duration = Duration::from_secs(3600);
 
@@ -101,6 +109,44 @@ impl Media {
         self.open(self.plane.open_leg()?, Listener::Call(call))
     }
 
+    /// The same on the thread of a mixer, so that it can be a member.
+    pub(crate) fn open_for_call_at(
+        &self,
+        mixer: MixerId,
+        call: Inputs<CallInput>,
+    ) -> Result<MediaPort, PlaneError> {
+        self.open(self.plane.open_leg_at(mixer)?, Listener::Call(call))
+    }
+
+    /// Opens the end of an application that says and hears through a stream.
+    pub(crate) fn open_for_application(
+        &self,
+        mixer: MixerId,
+        call: Inputs<CallInput>,
+    ) -> Result<MediaPort, PlaneError> {
+        let leg = self.plane.open_virtual_leg(mixer)?;
+        self.open(without_address(leg), Listener::Application(call))
+    }
+
+    /// Opens the end of an application that sends and takes packets at an address of its own.
+    pub(crate) fn open_for_application_at_address(
+        &self,
+        mixer: MixerId,
+        call: Inputs<CallInput>,
+    ) -> Result<MediaPort, PlaneError> {
+        self.open(self.plane.open_leg_at(mixer)?, Listener::Application(call))
+    }
+
+    /// Opens the end of an application whose packets another task sends and takes.
+    pub(crate) fn open_piped_for_application(
+        &self,
+        mixer: MixerId,
+        call: Inputs<CallInput>,
+    ) -> Result<(MediaPort, PipePort), PlaneError> {
+        let (leg, pipe) = self.plane.open_piped_leg(Some(mixer))?;
+        Ok((self.open(without_address(leg), Listener::Application(call))?, pipe))
+    }
+
     /// Opens a leg for a person of a conference.
     pub(crate) fn open_for_person(
         &self,
@@ -119,9 +165,7 @@ impl Media {
         call: Inputs<CallInput>,
     ) -> Result<MediaPort, PlaneError> {
         let leg = self.plane.open_virtual_leg(mixer)?;
-        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
-        let port = media_plane::LegPort { leg, rtp: nowhere, rtcp: nowhere };
-        let port = self.open(port, Listener::Call(call))?;
+        let port = self.open(without_address(leg), Listener::Call(call))?;
         *port.rate.lock().unwrap_or_else(PoisonError::into_inner) = SampleRate::Hz16000;
         Ok(port)
     }
@@ -135,6 +179,13 @@ impl Media {
     ) -> Result<MixerPort, PlaneError> {
         let id = self.plane.open_mixer(config, near)?;
         self.legs.mixers().insert(id, conference);
+        Ok(MixerPort { media: self.clone(), id })
+    }
+
+    /// Opens a mixer for an application and one person.
+    pub(crate) fn open_bridge(&self) -> Result<MixerPort, PlaneError> {
+        let config = MixerConfig { max_members: BRIDGED, ..MixerConfig::default() };
+        let id = self.plane.open_mixer(config, None)?;
         Ok(MixerPort { media: self.clone(), id })
     }
 
@@ -267,6 +318,11 @@ impl MediaPort {
         self.media.plane.record(self.port.leg, job.into(), params)
     }
 
+    /// Lets an application say and hear through this leg, which has no connection of its own.
+    pub(crate) fn open_stream(&self, config: StreamConfig) -> Result<StreamPort, PlaneError> {
+        self.media.plane.open_stream(self.port.leg, config)
+    }
+
     /// Keeps everything that is heard.
     pub(crate) fn capture(&self, job: Job, path: &Path) -> Result<(), PlaneError> {
         let params = media_plane::TapeParams { path: path.to_path_buf(), max_duration: LONGEST_CAPTURE };
@@ -346,6 +402,12 @@ impl Drop for MixerPort {
     }
 }
 
+/// The place of a leg that has no address of its own.
+fn without_address(leg: LegId) -> media_plane::LegPort {
+    let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+    media_plane::LegPort { leg, rtp: nowhere, rtcp: nowhere }
+}
+
 impl From<Job> for JobId {
     fn from(job: Job) -> Self {
         Self(job.0)
@@ -359,16 +421,11 @@ pub(crate) fn local_keys() -> Option<LocalKeys> {
     Some(LocalKeys::new(random))
 }
 
-/// The events' descriptor, as the runtime watches it.
-struct Readable(MediaEvents);
+/// One end of a ring to a media thread, as the runtime watches its descriptor.
+#[derive(Debug)]
+pub(crate) struct Watched<T>(pub(crate) T);
 
-impl AsFd for Readable {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
-    }
-}
-
-impl AsRawFd for Readable {
+impl<T: AsFd> AsRawFd for Watched<T> {
     fn as_raw_fd(&self) -> RawFd {
         self.0.as_fd().as_raw_fd()
     }
@@ -376,142 +433,13 @@ impl AsRawFd for Readable {
 
 #[expect(
     deprecated,
-    reason = "its successor asks for unsafe code to promise what `Readable` keeps: one descriptor for life"
+    reason = "its successor asks for unsafe code to promise what the ends of rings keep: one descriptor for life"
 )]
-fn watch(events: MediaEvents) -> io::Result<AsyncFd<Readable>> {
-    AsyncFd::new(Readable(events))
-}
-
-/// Passes on what the media threads report, for as long as they run.
-async fn dispatch(mut events: AsyncFd<Readable>, legs: Arc<Legs>) {
-    loop {
-        let mut ready = match events.readable_mut().await {
-            Ok(ready) => ready,
-            Err(error) => {
-                tracing::error!(%error, "failed to listen to the media threads");
-                return;
-            }
-        };
-        while let Some(event) = ready.get_inner_mut().0.next() {
-            pass_on(event, &legs);
-        }
-        ready.clear_ready();
-    }
-}
-
-fn pass_on(event: MediaEvent, legs: &Legs) {
-    let (leg, event) = match event {
-        MediaEvent::Closed { leg, stats } => {
-            legs.lock().remove(&leg);
-            legs.closed.notify_waiters();
-            tracing::debug!(leg.id = leg.as_u64(), ?stats, "a media leg is closed");
-            return;
-        }
-        MediaEvent::Dominant { mixer, leg } => {
-            if let Some(conference) = legs.mixers().get(&mixer) {
-                // The next change says more than this one, should it be dropped.
-                let _ = conference.tell(ConferenceTaskInput::Dominant(leg));
-            }
-            return;
-        }
-        MediaEvent::Flowing { leg } => {
-            tracing::debug!(leg.id = leg.as_u64(), "media flows");
-            return;
-        }
-        MediaEvent::JobDone { leg, job, outcome } => {
-            (leg, PortEvent::JobDone { job: Job(job.0), outcome: job_outcome(outcome) })
-        }
-        MediaEvent::Lost { leg } => (leg, PortEvent::Lost),
-        MediaEvent::Tone { leg, tone } => (leg, PortEvent::Tone(model_tone(tone))),
-    };
-    let unheard = match legs.listener(leg) {
-        Listener::Call(call) => tell_call(&call, event),
-        Listener::Conference { jobs: Some(call), .. } if matches!(event, PortEvent::JobDone { .. }) => {
-            tell_call(&call, event)
-        }
-        Listener::Conference { conference, participant, .. } => {
-            tell_conference(&conference, participant, event);
-            None
-        }
-        Listener::Script(script) => script.try_send(event).err().map(TrySendError::into_inner),
-        Listener::Nobody => Some(event),
-    };
-    if let Some(event) = unheard {
-        discard(event);
-    }
-}
-
-/// Passes an event on to a call; returns it where the call is over. Keys may be dropped, ends may not.
-fn tell_call(call: &Inputs<CallInput>, event: PortEvent) -> Option<PortEvent> {
-    if matches!(event, PortEvent::Tone(_)) {
-        let _ = call.tell(CallInput::Media(event));
-        return None;
-    }
-    match call.end(CallInput::Media(event)) {
-        Err(CallInput::Media(event)) => Some(event),
-        // Only what went in comes back.
-        Ok(()) | Err(_) => None,
-    }
-}
-
-/// The same for the leg of a person in a conference, which has no recordings.
-fn tell_conference(conference: &Inputs<ConferenceTaskInput>, participant: ParticipantId, event: PortEvent) {
-    let is_key = matches!(event, PortEvent::Tone(_));
-    let input = ConferenceTaskInput::Media { participant, event };
-    // A conference that is over has no use for it.
-    if is_key {
-        let _ = conference.tell(input);
-    } else {
-        let _ = conference.end(input);
-    }
-}
-
-/// Removes what nobody waits for any more.
-pub(crate) fn discard(event: PortEvent) {
-    if let PortEvent::JobDone { outcome: JobOutcome::Recorded { path, .. }, .. } = event {
-        tokio::spawn(async move {
-            if let Err(error) = tokio::fs::remove_file(&path).await
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(%error, "failed to remove a recording that nobody waits for");
-            }
-        });
-    }
-}
-
-fn job_outcome(outcome: media_plane::JobOutcome) -> JobOutcome {
-    match outcome {
-        media_plane::JobOutcome::Cancelled => JobOutcome::Cancelled,
-        media_plane::JobOutcome::Completed => JobOutcome::Done,
-        media_plane::JobOutcome::Failed(why) => {
-            tracing::warn!(why, "a media job failed");
-            JobOutcome::Failed
-        }
-        media_plane::JobOutcome::Recorded(recording) => {
-            let completion = match recording.end {
-                RecordingEnd::LegClosed => RecordCompletion::OperationCanceled,
-                RecordingEnd::Recorder(outcome) => completion(outcome),
-            };
-            JobOutcome::Recorded { completion, path: recording.path }
-        }
-    }
-}
-
-fn completion(outcome: RecordOutcome) -> RecordCompletion {
-    match outcome {
-        RecordOutcome::Cancelled => RecordCompletion::OperationCanceled,
-        RecordOutcome::InitialSilence => RecordCompletion::InitialSilenceTimeout,
-        RecordOutcome::MaxDuration => RecordCompletion::MaxRecordDurationReached,
-        RecordOutcome::MaxSilence => RecordCompletion::MaxSilenceTimeout,
-        RecordOutcome::StopTone(_) => RecordCompletion::StopToneDetected,
-    }
+pub(crate) fn watch<T: AsFd>(end: T) -> io::Result<AsyncFd<Watched<T>>> {
+    AsyncFd::new(Watched(end))
 }
 
 /// The two words for a key differ in how they are made, not in what they mean.
 fn engine_tone(tone: Tone) -> media_engine::Tone {
     media_engine::Tone::from_char(tone.key()).unwrap_or(media_engine::Tone::Flash)
-}
-
-fn model_tone(tone: media_engine::Tone) -> Tone {
-    Tone::from_key(tone.key()).unwrap_or(Tone::Flash)
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use store::Store;
 
+use crate::application::{Applications, Sockets};
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::conference::{Conferences, Sounds};
@@ -37,6 +38,10 @@ pub struct Parts {
     pub prompts: Arc<dyn PromptSource>,
     /// Who measures.
     pub observer: Arc<dyn Observer>,
+    /// The way to where applications listen.
+    pub sockets: Arc<dyn Sockets>,
+    /// Where WebRTC goes in and out; `None` serves none.
+    pub webrtc: Option<webrtc::Gateway>,
 }
 
 /// A running node.
@@ -68,7 +73,8 @@ impl Node {
     ///
     /// See [`StartError`]. Nothing keeps running then.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { config, sip, media, clock, store, owed, directory, prompts, observer } = parts;
+        let Parts { config, sip, media, clock, store, owed, directory, prompts, observer, sockets, webrtc } =
+            parts;
         make_private(&config.recordings_dir).await.map_err(StartError::Recordings)?;
         if let Some(dir) = &config.scripted_dir {
             make_private(dir).await.map_err(StartError::Recordings)?;
@@ -76,6 +82,8 @@ impl Node {
         let media = Media::start(media).map_err(StartError::Media)?;
         let (sip, sip_addresses) = Sip::start(sip, Arc::clone(&directory), clock).await?;
         let prompts = Prompts::new(prompts, config.prompt_memory);
+        let of_applications = (config.app_media.clone(), config.max_calls);
+        let applications = Applications::new(of_applications, sockets, webrtc, clock);
         let context = Context {
             config: Arc::new(config),
             clock,
@@ -87,6 +95,7 @@ impl Node {
             prompts,
             sounds: Sounds::default(),
             conferences: Conferences::default(),
+            applications,
             legs: Arc::new(AtomicU64::new(1)),
             observer,
         };
@@ -107,7 +116,8 @@ impl Node {
     /// Shows what it holds, whenever asked and for as long as it lives.
     pub fn counts(&self) -> impl Fn() -> Counts + Send + Sync + 'static {
         let (calls, sip, media) = (self.calls.clone(), self.sip.clone(), self.context.media.clone());
-        let conferences = self.context.conferences.clone();
+        let (conferences, applications) =
+            (self.context.conferences.clone(), self.context.applications.clone());
         move || {
             let sip = sip.counts();
             Counts {
@@ -117,6 +127,7 @@ impl Node {
                 sip_calls: sip.calls.load(Ordering::Relaxed),
                 is_sip_idle: sip.is_idle.load(Ordering::Relaxed) != 0,
                 media: media.stats(),
+                applications: applications.counts.stats(),
             }
         }
     }
@@ -126,6 +137,8 @@ impl Node {
         self.calls.drain().await;
         self.context.conferences.close();
         self.sip.drain().await;
+        self.context.applications.tasks.close();
+        self.context.applications.tasks.wait().await;
         self.context.media.idle().await;
     }
 }

@@ -4,6 +4,8 @@ use std::time::Duration;
 use media_plane::PlaneStats;
 use model::{Operation, Outcome};
 
+use crate::application::ApplicationStats;
+
 /// Is told of what happens, to measure it. Nothing here waits.
 pub trait Observer: Send + Sync {
     /// A call was created, durably.
@@ -35,6 +37,8 @@ pub struct Counts {
     pub is_sip_idle: bool,
     /// Media legs, and how their packets fared since the start.
     pub media: PlaneStats,
+    /// Media of applications that host it themselves.
+    pub applications: ApplicationStats,
 }
 
 /// What the SIP endpoint's task shows of itself.

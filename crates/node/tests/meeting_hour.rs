@@ -191,6 +191,7 @@ impl World {
             info: Participant { identity, ..Participant::default() },
             is_guest: false,
             is_in_default_group: true,
+            is_told_of_speakers: false,
             is_delta_roster: false,
             is_hidden: false,
             invitees: vec![person(0), person(1)],

@@ -18,6 +18,7 @@ use model::{
 };
 use tokio::sync::oneshot;
 
+use crate::application::Sources;
 use crate::context::Context;
 use crate::far_end::FarEndEvent;
 use crate::ids::RandomIds;
@@ -56,6 +57,8 @@ pub(crate) enum ConferenceTaskInput {
     MeetingChanged(Box<OnlineMeeting>),
     /// Show who is there.
     Participants { call: CallId, reply: oneshot::Sender<Vec<RosterParticipant>> },
+    /// The application of a call is connected by another leg from here on.
+    ReplaceMedia { call: CallId, leg: media_plane::LegId },
     /// The music for someone on hold is there.
     HoldMusic {
         participant: ParticipantId,
@@ -80,6 +83,8 @@ pub(crate) struct CallSide {
     pub(crate) participant: ParticipantId,
     /// What it plays into the conference and hears of it.
     pub(crate) leg: media_plane::LegId,
+    /// Where it looks up whose sound is whose.
+    pub(crate) sources: Option<Sources>,
 }
 
 /// A person whose leg is up when the conference begins.
@@ -100,6 +105,8 @@ pub(crate) struct ConferenceTask {
     calls: BTreeMap<CallId, CallSide>,
     legs: BTreeMap<ParticipantId, Leg>,
     ids: RandomIds,
+    /// Whether legs have come since applications were told whose sound is whose.
+    has_moved: bool,
 }
 
 impl ConferenceTask {
@@ -156,6 +163,7 @@ impl ConferenceTask {
             ConferenceTaskInput::HoldMusic { participant, operation, prompt } => {
                 self.play_hold_music(participant, operation, prompt);
             }
+            ConferenceTaskInput::ReplaceMedia { call, leg } => self.replace_media(call, leg),
             // Whoever asked may have gone away.
             ConferenceTaskInput::ShowDominant { call, reply } => {
                 let _ = reply.send(self.engine.dominant_for(call));
@@ -218,6 +226,28 @@ impl ConferenceTask {
         // Dropping it hangs up.
         self.legs.remove(&participant);
         self.leg_event(participant, LegEvent::Ended(cause));
+    }
+
+    fn replace_media(&mut self, call: CallId, leg: media_plane::LegId) {
+        let Some(side) = self.calls.get_mut(&call) else { return };
+        side.leg = leg;
+        let participant = side.participant;
+        self.has_moved = true;
+        self.feed(ConferenceInput::MediaReplaced { participant });
+    }
+
+    /// Lets applications that hear everybody apart know whose sound is whose.
+    fn tell_sources(&mut self) {
+        let has_any = self.calls.values().any(|side| side.sources.is_some());
+        if !std::mem::take(&mut self.has_moved) || !has_any {
+            return;
+        }
+        let people = self.legs.iter().map(|(id, leg)| (leg.media.leg(), *id));
+        let calls = self.calls.values().map(|side| (side.leg, side.participant));
+        let all: Arc<BTreeMap<_, _>> = Arc::new(people.chain(calls).collect());
+        for sources in self.calls.values().filter_map(|side| side.sources.as_ref()) {
+            sources.set(Arc::clone(&all));
+        }
     }
 
     fn participant_of(&self, leg: media_plane::LegId) -> Option<ParticipantId> {

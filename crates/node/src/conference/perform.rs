@@ -23,12 +23,16 @@ impl ConferenceTask {
             }
             self.act(effect).await;
         }
+        self.tell_sources();
         true
     }
 
     async fn act(&mut self, effect: ConferenceEffect) {
         match effect {
-            ConferenceEffect::Connect(id) => self.with_leg(id, |task, leg| task.mixer.join(leg)),
+            ConferenceEffect::Connect(id) => {
+                self.has_moved = true;
+                self.with_leg(id, |task, leg| task.mixer.join(leg));
+            }
             ConferenceEffect::Disconnect(id) => self.with_leg(id, |task, leg| task.mixer.leave(leg)),
             ConferenceEffect::EndLeg(id) => match self.legs.get(&id) {
                 Some(leg) => leg.hang_up(),

@@ -61,11 +61,13 @@ impl Conferences {
         Ok(self.start(&mut self.lock(), prepare(context, engine, near)?, None))
     }
 
-    /// What goes on in a meeting, begun where nobody is in it yet.
+    /// What goes on in a meeting, begun where nobody is in it yet: then on the media thread of a leg that is to be in it
+    /// where there is one.
     pub(crate) fn meeting(
         &self,
         context: &Context,
         meeting: &OnlineMeeting,
+        near: Option<media_plane::LegId>,
     ) -> Result<ConferenceDoor, PlaneError> {
         let key = key_of(meeting);
         let mut live = self.lock();
@@ -75,7 +77,7 @@ impl Conferences {
             return Ok(door.clone());
         }
         let engine = Conference::meeting(context.config.conference.clone(), meeting.clone());
-        Ok(self.start(&mut live, prepare(context, engine, None)?, Some(key)))
+        Ok(self.start(&mut live, prepare(context, engine, near)?, Some(key)))
     }
 
     /// Tells whoever is in a meeting that its settings changed.
@@ -143,6 +145,7 @@ fn prepare(
         calls: BTreeMap::new(),
         legs: BTreeMap::new(),
         ids: RandomIds,
+        has_moved: false,
     };
     Ok((task, door))
 }

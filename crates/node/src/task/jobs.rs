@@ -60,7 +60,7 @@ impl Jobs {
         Self { phases: BTreeMap::new(), started: 0, _prefetch: prefetch }
     }
 
-    fn next(&mut self) -> Job {
+    pub(super) fn next(&mut self) -> Job {
         self.started += 1;
         Job(self.started)
     }

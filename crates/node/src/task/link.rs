@@ -7,13 +7,15 @@ use call_engine::{
 };
 use media_plane::PlaneError;
 use model::{
-    AudioRoutingGroup, CallId, CallState, Destination, IdentitySet, MediaConfig, MediaDirection, MediaState,
-    MediaStream, Modality, OperationId, Outcome, Participant, ParticipantId, RosterParticipant,
+    AudioRoutingGroup, CallId, CallState, Destination, IdentitySet, MediaDirection, MediaState, MediaStream,
+    Modality, OperationId, Outcome, Participant, ParticipantId, RosterParticipant,
 };
 use tokio::sync::oneshot;
 
 use super::CallTask;
+use super::application::HostedMedia;
 use crate::conference::{CallSide, ConferenceDoor, ConferenceTaskInput, Person};
+use crate::context::Context;
 use crate::leg::Leg;
 use crate::media::MediaPort;
 
@@ -33,7 +35,8 @@ pub(super) enum Link {
 pub(super) struct Membership {
     call: CallId,
     door: ConferenceDoor,
-    media: Arc<MediaPort>,
+    /// What it plays and records by; none where the application's own program hears and speaks.
+    media: Option<Arc<MediaPort>>,
     /// Where it leads, in case it has to join again.
     destination: Option<Box<Destination>>,
     /// The person whose leg was this call's before: what it reported last may still be on its way here.
@@ -80,7 +83,7 @@ impl CallTask {
     pub(super) fn media_port(&self) -> Option<&Arc<MediaPort>> {
         match &self.link {
             Link::Leg(leg) => Some(&leg.media),
-            Link::Member(member) => Some(&member.media),
+            Link::Member(member) => member.media.as_ref(),
             Link::None => None,
         }
     }
@@ -91,6 +94,7 @@ impl CallTask {
         {
             member.destination = None;
         }
+        self.show_application(&event);
         self.feed(Input::Conference(event));
     }
 
@@ -125,13 +129,12 @@ impl CallTask {
     /// Joins; `false` where the conference ended in that moment.
     fn try_join(&mut self, joining: &Joining, destination: &Destination) -> Result<bool, PlaneError> {
         let context = &self.context;
-        let door = match destination {
-            Destination::Meeting(join) => context.conferences.meeting(context, &join.meeting),
-            Destination::Group(_) | Destination::Person(_) => context.conferences.group(context, None),
+        let door = match self.application.as_mut().and_then(HostedMedia::take_door) {
+            Some(door) => door,
+            None => open_door(context, destination, self.application.as_ref().map(HostedMedia::leg))?,
         };
-        let door = door?;
-        let media = self.open_for_member(&door)?;
-        let side = Box::new(self.side(&media));
+        let (leg, media) = self.open_for_member(&door)?;
+        let side = Box::new(self.side(leg, &door));
         let input = ConferenceTaskInput::Join { joining: Box::new(joining.clone()), side };
         if door.inputs.end(input).is_err() {
             return Ok(false);
@@ -139,23 +142,37 @@ impl CallTask {
         self.link = Link::Member(Membership {
             call: joining.call,
             door,
-            media: Arc::new(media),
+            media,
             destination: Some(Box::new(destination.clone())),
             adopted: None,
         });
         Ok(true)
     }
 
-    /// Media for a place in a conference. Without it nobody comes: a conference that was opened for this call is over.
-    fn open_for_member(&self, door: &ConferenceDoor) -> Result<MediaPort, PlaneError> {
-        self.context.media.open_for_member(door.mixer, self.own.clone()).inspect_err(|_error| {
+    /// Media for a place in a conference, unless the application brings its own. Without it nobody comes: a conference that
+    /// was opened for this call is over.
+    fn open_for_member(
+        &self,
+        door: &ConferenceDoor,
+    ) -> Result<(media_plane::LegId, Option<Arc<MediaPort>>), PlaneError> {
+        let media = &self.context.media;
+        let opened = match self.application.as_ref().map(HostedMedia::leg) {
+            Some(leg) if leg.can_join(door.mixer) => Ok((leg, None)),
+            Some(_) => Err(PlaneError::OtherThread),
+            None => {
+                let opened = media.open_for_member(door.mixer, self.own.clone());
+                opened.map(|media| (media.leg(), Some(Arc::new(media))))
+            }
+        };
+        opened.inspect_err(|_error| {
             // One that is over needs no telling.
             let _ = door.inputs.end(ConferenceTaskInput::Leave { call: self.engine.record().id });
         })
     }
 
     /// How a conference reaches this call.
-    fn side(&self, media: &MediaPort) -> CallSide {
+    fn side(&mut self, leg: media_plane::LegId, door: &ConferenceDoor) -> CallSide {
+        let sources = self.application.as_mut().map(|hosted| hosted.joining(door.mixer));
         let record = self.engine.record();
         CallSide {
             inputs: self.own.clone(),
@@ -163,7 +180,8 @@ impl CallTask {
             tenant: record.tenant.clone(),
             subject: record.subject.clone(),
             participant: record.my_participant,
-            leg: media.leg(),
+            leg,
+            sources,
         }
     }
 
@@ -174,7 +192,6 @@ impl CallTask {
             Destination::Meeting(join) => (join.guest.clone(), Vec::new()),
             Destination::Person(_) => (None, Vec::new()),
         };
-        let MediaConfig::ServiceHosted { remove_from_default_audio_group, .. } = &record.media_config;
         let options = record.call_options.clone().unwrap_or_default();
         let is_guest = guest.is_some();
         let identity = match guest {
@@ -186,7 +203,8 @@ impl CallTask {
             participant: record.my_participant,
             info: Participant { identity, ..record.source.clone() },
             is_guest,
-            is_in_default_group: !remove_from_default_audio_group.unwrap_or(false),
+            is_in_default_group: !record.media_config.is_outside_default_audio_group(),
+            is_told_of_speakers: record.media_config.is_app_hosted(),
             is_delta_roster: options.is_delta_roster_enabled.unwrap_or(false),
             is_hidden: false,
             invitees,
@@ -224,10 +242,10 @@ impl CallTask {
         let Link::Leg(leg) = std::mem::take(&mut self.link) else { return };
         let context = &self.context;
         let opened = context.conferences.group(context, Some(leg.media.leg())).and_then(|door| {
-            let media = self.open_for_member(&door)?;
-            Ok((door, media))
+            let (leg, media) = self.open_for_member(&door)?;
+            Ok((door, leg, media))
         });
-        let (door, media) = match opened {
+        let (door, member, media) = match opened {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::error!(%error, "failed to make a conference of a call");
@@ -235,6 +253,7 @@ impl CallTask {
                 return;
             }
         };
+        let side = Box::new(self.side(member, &door));
         let record = self.engine.record();
         let options = record.call_options.clone().unwrap_or_default();
         let joining = Joining {
@@ -249,22 +268,16 @@ impl CallTask {
         };
         leg.events.move_to(door.inputs.clone(), participant);
         leg.media.move_to(door.inputs.clone(), participant, self.own.clone());
-        let side = Box::new(self.side(&media));
         let adopt =
             ConferenceTaskInput::Adopt { joining: Box::new(joining), side, leg, person: Box::new(person) };
         // It has just begun, and ends only when its members leave.
         let _ = door.inputs.end(adopt);
         let call = record.id;
-        self.link = Link::Member(Membership {
-            call,
-            door,
-            media: Arc::new(media),
-            destination: None,
-            adopted: Some(participant),
-        });
+        self.link =
+            Link::Member(Membership { call, door, media, destination: None, adopted: Some(participant) });
     }
 
-    fn callee_info(&self) -> Participant {
+    pub(super) fn callee_info(&self) -> Participant {
         let target = self.engine.record().targets.first();
         let identity = target.map(|target| target.identity.clone()).unwrap_or_default();
         Participant { identity, ..Participant::default() }
@@ -301,8 +314,26 @@ impl CallTask {
         }
     }
 
+    /// Asks the conference who is there, for the application's own program.
+    pub(super) fn ask_roster(&self) -> Option<oneshot::Receiver<Vec<RosterParticipant>>> {
+        let Link::Member(member) = &self.link else { return None };
+        let (reply, asked) = oneshot::channel();
+        let call = member.call;
+        // A conference that is over answers nothing.
+        let _ = member.door.inputs.end(ConferenceTaskInput::Participants { call, reply });
+        Some(asked)
+    }
+
+    /// Lets the conference know of the leg that took the place of the application's former one.
+    pub(super) fn replace_media(&self, leg: media_plane::LegId) {
+        if let Link::Member(member) = &self.link {
+            // A conference that is over hears nothing of anybody.
+            let _ = member.door.inputs.end(ConferenceTaskInput::ReplaceMedia { call: member.call, leg });
+        }
+    }
+
     /// The two of a call between two: the application, and the callee once it has answered.
-    fn both(&self) -> Vec<RosterParticipant> {
+    pub(super) fn both(&self) -> Vec<RosterParticipant> {
         let record = self.engine.record();
         if record.state != CallState::Established {
             return Vec::new();
@@ -329,5 +360,17 @@ impl CallTask {
         let application = (record.my_participant, record.source.clone());
         let callee = (self.callee_participant, self.callee_info());
         vec![shown(application, 1), shown(callee, 2)]
+    }
+}
+
+/// The conference that a call leads into, on the thread of the application's own leg where it has one.
+pub(super) fn open_door(
+    context: &Context,
+    destination: &Destination,
+    near: Option<media_plane::LegId>,
+) -> Result<ConferenceDoor, PlaneError> {
+    match destination {
+        Destination::Meeting(join) => context.conferences.meeting(context, &join.meeting, near),
+        Destination::Group(_) | Destination::Person(_) => context.conferences.group(context, near),
     }
 }

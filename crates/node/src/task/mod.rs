@@ -1,5 +1,6 @@
 //! A call's task: it owns the call's engine, feeds it and performs its effects in order.
 
+mod application;
 mod jobs;
 mod link;
 mod perform;
@@ -10,14 +11,15 @@ use std::sync::Arc;
 use call_engine::{Command, CommandId, ConferenceEvent, EndCause, Input, LegEvent, Reply};
 use media_engine::PromptAudio;
 use model::{
-    AudioRoutingGroup, Call, CallId, NewCall, Operation, OperationId, Outcome, Owner, ParticipantId,
-    RosterParticipant,
+    AudioRoutingGroup, Call, CallId, MediaConfig, NewCall, Operation, OperationId, Outcome, Owner,
+    ParticipantId, RosterParticipant,
 };
 use store::{Recording, StoreError};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::calls::{CallsError, Registered};
+use crate::application::Absence;
+use crate::calls::{CallsError, Registered, WhipAnswer};
 use crate::conference::ConferenceTaskInput;
 use crate::context::Context;
 use crate::far_end::{FarEndEvent, FarEndEvents};
@@ -25,12 +27,19 @@ use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs, inputs};
 use crate::media::PortEvent;
 
+use self::application::HostedMedia;
 use self::jobs::Jobs;
 use self::link::Link;
 
 /// What a call's task is told.
 #[derive(Debug)]
 pub(crate) enum CallInput {
+    /// The application's program is not there.
+    ApplicationAbsent(Absence),
+    /// Who is in the conference, for the application's own program.
+    ApplicationRoster(Vec<RosterParticipant>),
+    /// The media leg of the application's own program reports.
+    ApplicationMedia(PortEvent),
     /// The application asks for something.
     Command { command: Box<Command>, reply: oneshot::Sender<Result<Reply, CallsError>> },
     /// Show the call.
@@ -43,6 +52,8 @@ pub(crate) enum CallInput {
     Dominant(oneshot::Sender<Option<(ParticipantId, u32)>>),
     /// End another call of the application, whose place was taken.
     EndReplaced(String),
+    /// The application ends its session of WHIP.
+    EndWhip { session: String, reply: oneshot::Sender<Result<(), CallsError>> },
     /// The far end reports.
     FarEnd(FarEndEvent),
     /// Show the private routes of sound.
@@ -51,12 +62,22 @@ pub(crate) enum CallInput {
     JoinAgain,
     /// The media leg reports.
     Media(PortEvent),
+    /// The application's media stack makes an offer.
+    Offer { sdp: String, reply: oneshot::Sender<Result<String, CallsError>> },
     /// Show who is in it.
     Participants(oneshot::Sender<Vec<RosterParticipant>>),
     /// Another call takes the place of this one.
     Replaced,
     /// The prompts of an operation are there.
     Prompts { operation: OperationId, prompts: Result<Vec<Arc<PromptAudio>>, Outcome> },
+    /// The application has dialled in.
+    Socket {
+        format: app_media::Format,
+        socket: Box<app_media::Socket>,
+        reply: oneshot::Sender<Result<(), CallsError>>,
+    },
+    /// The same by WHIP.
+    Whip { ticket: String, sdp: String, reply: oneshot::Sender<Result<WhipAnswer, CallsError>> },
 }
 
 /// What the registry of live calls keeps of a task.
@@ -76,6 +97,8 @@ pub(crate) struct CallTask {
     ids: RandomIds,
     created: Option<oneshot::Sender<Result<Call, StoreError>>>,
     link: Link,
+    /// The application's own program, where it hosts the media.
+    application: Option<HostedMedia>,
     /// The callee of a call between two, as participants are named.
     callee_participant: ParticipantId,
     jobs: Jobs,
@@ -89,22 +112,31 @@ pub(crate) struct CallTask {
 
 impl CallTask {
     /// Makes a call; nothing is kept or promised before [`CallTask::run`].
+    ///
+    /// # Errors
+    ///
+    /// Why the application's own media cannot be connected as it asks.
     pub(crate) fn create(
-        new: NewCall,
+        mut new: NewCall,
         context: Context,
         created: oneshot::Sender<Result<Call, StoreError>>,
-    ) -> (Self, Entry) {
+    ) -> Result<(Self, Entry), CallsError> {
         let (own, inputs) = inputs();
         let mut ids = RandomIds;
-        let model::MediaConfig::ServiceHosted { pre_fetch_media, .. } = &new.media_config;
-        let prefetch = (!pre_fetch_media.is_empty())
-            .then(|| context.prompts.prefetch(&new.app, pre_fetch_media.clone()));
+        let id = CallId::next(&mut ids);
+        let application = HostedMedia::open(&context, id, &mut new, &own)?;
+        let prefetch = match &new.media_config {
+            MediaConfig::ServiceHosted { pre_fetch_media, .. } if !pre_fetch_media.is_empty() => {
+                Some(context.prompts.prefetch(&new.app, pre_fetch_media.clone()))
+            }
+            MediaConfig::AppHosted { .. } | MediaConfig::ServiceHosted { .. } => None,
+        };
         let config = context.config.call.clone();
-        let engine =
-            call_engine::Call::create(new, context.next_leg(), config, context.clock.now(), &mut ids);
+        let (leg, now) = (context.next_leg(), context.clock.now());
+        let engine = call_engine::Call::create((id, new), leg, config, now, &mut ids);
         let record = engine.record();
         let owner = Owner { app: record.app.clone(), tenant: record.tenant.clone() };
-        let entry = Entry { id: record.id, owner, inputs: own.clone() };
+        let entry = Entry { id, owner, inputs: own.clone() };
         let task = Self {
             engine,
             context,
@@ -113,6 +145,7 @@ impl CallTask {
             ids,
             created: Some(created),
             link: Link::default(),
+            application,
             callee_participant: ParticipantId::next(&mut ids),
             jobs: Jobs::new(prefetch),
             replies: BTreeMap::new(),
@@ -120,7 +153,7 @@ impl CallTask {
             was_established: false,
             recordings: Vec::new(),
         };
-        (task, entry)
+        Ok((task, entry))
     }
 
     /// Lives the call to its end.
@@ -133,7 +166,7 @@ impl CallTask {
                     is_draining = true;
                     self.command(Command::HangUp, None);
                 }
-                Some(input) = self.inputs.next() => self.take(input, &registered),
+                Some(input) = self.inputs.next() => self.take(input, &registered).await,
                 () = tokio::time::sleep_until(self.context.clock.instant_of(deadline)) => {
                     self.engine.handle_timeout(self.context.clock.now(), &mut self.ids);
                 }
@@ -142,8 +175,11 @@ impl CallTask {
         drop(registered);
     }
 
-    fn take(&mut self, input: CallInput, registered: &Registered) {
+    async fn take(&mut self, input: CallInput, registered: &Registered) {
         match input {
+            CallInput::ApplicationAbsent(absence) => self.application_absent(absence),
+            CallInput::ApplicationMedia(event) => self.application_media(event),
+            CallInput::ApplicationRoster(roster) => self.application_roster(&roster),
             CallInput::Command { command, reply } => self.command(*command, Some(reply)),
             CallInput::Show(reply) => {
                 let _ = reply.send(Box::new(self.engine.record().clone()));
@@ -154,13 +190,17 @@ impl CallTask {
             CallInput::Conference(event) => self.conference(event),
             CallInput::Dominant(reply) => self.show_dominant(reply),
             CallInput::EndReplaced(call) => registered.end_replaced(&call),
+            CallInput::EndWhip { session, reply } => drop(reply.send(self.end_whip(&session).await)),
             CallInput::FarEnd(event) => self.far_end(event),
             CallInput::Groups(reply) => self.show_groups(reply),
             CallInput::JoinAgain => self.join_again(),
+            CallInput::Offer { sdp, reply } => drop(reply.send(self.offered(&sdp).await)),
             CallInput::Participants(reply) => self.show_participants(reply),
             CallInput::Replaced => self.feed(Input::Replaced),
             CallInput::Media(event) => self.media(event),
             CallInput::Prompts { operation, prompts } => self.prompts_ready(operation, prompts),
+            CallInput::Socket { format, socket, reply } => drop(reply.send(self.attach(format, *socket))),
+            CallInput::Whip { ticket, sdp, reply } => drop(reply.send(self.whip(&ticket, &sdp).await)),
         }
     }
 
@@ -188,6 +228,7 @@ impl CallTask {
             FarEndEvent::Answered { sdp, source } => match leg.answered(&sdp, source) {
                 Ok(is_held) => {
                     self.feed(Input::Leg(LegEvent::Answered));
+                    self.show_both();
                     if is_held {
                         self.feed(Input::Leg(LegEvent::Held(true)));
                     }
@@ -220,7 +261,7 @@ impl CallTask {
                 (Link::Member(member), event) => {
                     member.pass_on(|participant| ConferenceTaskInput::Media { participant, event });
                 }
-                (_, PortEvent::Tone(tone)) => self.feed(Input::Leg(LegEvent::Tone(tone))),
+                (_, PortEvent::Tone(tone)) => self.key_of_callee(tone),
                 (_, PortEvent::Lost | PortEvent::JobDone { .. }) => self.lose_leg(EndCause::MediaLost),
             },
         }

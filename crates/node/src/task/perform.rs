@@ -75,6 +75,9 @@ impl CallTask {
         // A bot that knows its call's id is easier to write: the answer to its request goes out first.
         if let Some(created) = self.created.take() {
             self.context.observer.call_created();
+            if let Some(hosted) = &mut self.application {
+                hosted.application.begin();
+            }
             let _ = created.send(Ok(self.engine.record().clone()));
         }
         self.context.owed.offer(owed);
@@ -110,6 +113,7 @@ impl CallTask {
         tracing::error!(call.id = %call, %error, "failed to store a call's change; the call ends");
         self.link.hang_up();
         self.link = Link::None;
+        self.application = None;
         for (_, waiting) in std::mem::take(&mut self.replies) {
             let _ = waiting.send(Err(CallsError::Unavailable(StoreError::Busy)));
         }
@@ -153,7 +157,11 @@ impl CallTask {
             subject: record.subject.as_deref(),
             label: record.id.to_string(),
         };
-        let started = match self.context.media.open_for_call(self.own.clone()) {
+        let opened = match &self.application {
+            None => self.context.media.open_for_call(self.own.clone()),
+            Some(hosted) => hosted.open_for_callee(&self.context, self.own.clone(), self.callee_participant),
+        };
+        let started = match opened {
             Ok(media) => Leg::start(&self.context, dialling, media, self.events()).await,
             Err(error) => {
                 tracing::error!(call.id = %record.id, %error, "failed to open a media leg");
