@@ -76,10 +76,25 @@ async fn a_token_without_the_permission_for_the_intent_is_refused() {
 async fn media_that_the_application_hosts_needs_access_to_media_besides() {
     let app = App::new();
     let token = app.token_of(BOT, CONTOSO, &[Permission::INITIATE]);
-    let body =
-        with("mediaConfig", json!({ "@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": "x" }));
+    let media = json!({ "@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": "x" });
+    let body = with("mediaConfig", media.clone());
     assert_eq!(app.post_as(&token, CALLS, &body).await.error(), refused(403, "7504"));
-    assert_eq!(app.post(CALLS, &body).await.error(), refused(501, "8520"));
+    assert!(app.calls.created.lock().unwrap().is_empty());
+    let answer = app.post(CALLS, &body).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["mediaConfig"]), (201, &media));
+    let path = format!("{CALLS}/{}", answer.json()["id"].as_str().unwrap());
+    assert_eq!(app.get(&path).await.json()["mediaConfig"], media);
+}
+
+#[tokio::test]
+async fn a_phone_number_is_not_served_whoever_hosts_the_media() {
+    let app = App::new();
+    let mut body = from_source(json!({ "applicationInstance": { "id": INSTANCE } }));
+    body["targets"] = json!([{ "identity": { "phone": { "id": "+12345678901" } } }]);
+    for name in ["appHostedMediaConfig", "serviceHostedMediaConfig"] {
+        body["mediaConfig"] = json!({ "@odata.type": format!("#microsoft.graph.{name}") });
+        assert_eq!(app.post(CALLS, &body).await.error(), refused(501, "8520"), "{name}");
+    }
 }
 
 #[tokio::test]

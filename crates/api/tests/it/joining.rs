@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use crate::app::{Answer, App, BASE, BOT, CALLS, CONTOSO, FABRIKAM, OTHER_BOT, refused, request};
 
 const GROUP: &str = include_str!("../../../graph-wire/tests/requests/03-group.json");
+const GROUP_APP_HOSTED: &str = include_str!("../../../graph-wire/tests/requests/04-group-app-hosted.json");
 const BY_COORDINATES: &str = include_str!("../../../graph-wire/tests/requests/05-join-by-coordinates.json");
 const WITH_PASSCODE: &str =
     include_str!("../../../graph-wire/tests/requests/07-join-by-id-with-passcode.json");
@@ -246,19 +247,58 @@ async fn an_application_that_may_only_be_a_guest_is_one_under_its_own_name() {
 }
 
 #[tokio::test]
-async fn media_that_the_application_hosts_is_not_served_after_everything_else_was_right() {
+async fn media_that_the_application_hosts_needs_access_to_media_besides() {
     let app = app_with(meeting(None));
     let join = Permission::JOIN_GROUP_CALL;
-    let body = &changed(
-        BY_COORDINATES,
-        "mediaConfig",
-        json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": "x"}),
-    );
+    let media = json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": "x"});
+    let body = &changed(BY_COORDINATES, "mediaConfig", media.clone());
     assert_eq!(send(&app, &[join], body).await.error(), refused(403, "7504"));
+    assert!(app.calls.created.lock().unwrap().is_empty());
     let both = [join, Permission::ACCESS_MEDIA];
-    assert_eq!(send(&app, &both, body).await.error(), refused(501, "8520"));
+    let answer = send(&app, &both, body).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["mediaConfig"]), (201, &media));
     let elsewhere = changed(body, "chatInfo", json!({"threadId": "19:meeting_x@thread.v2"}));
     assert_eq!(send(&app, &both, &elsewhere).await.error(), refused(404, "8561"));
+}
+
+#[tokio::test]
+async fn the_consent_of_the_chat_to_access_its_media_is_enough_in_it_and_nowhere_else() {
+    let consents = |names: &[&'static str]| {
+        let granted = names.iter().map(|name| Permission::from(*name)).collect();
+        BTreeMap::from([(AppId::from(BOT), granted)])
+    };
+    let both = [Permission::JOIN_CALLS_OF_CHAT, Permission::ACCESS_MEDIA_OF_CHAT];
+    let app = app_with(OnlineMeeting { consents: consents(&both), is_from_file: true, ..meeting(None) });
+    let other = OnlineMeeting {
+        thread_id: "19:other@thread.v2".to_owned(),
+        join_meeting_id: "7654321".to_owned(),
+        consents: consents(&[Permission::JOIN_CALLS_OF_CHAT]),
+        is_from_file: true,
+        ..meeting(None)
+    };
+    app.store.meetings.lock().unwrap().push(other);
+    let there = BY_NUMBER.replace("1234567", "7654321");
+    let media = json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig"});
+    let hosting = |body: &str| changed(body, "mediaConfig", media.clone());
+    assert_eq!(send(&app, &[], &hosting(BY_COORDINATES)).await.status, 201);
+    assert_eq!(send(&app, &[], &hosting(BY_NUMBER)).await.status, 201);
+    assert_eq!(send(&app, &[], &there).await.status, 201);
+    assert_eq!(send(&app, &[], &hosting(&there)).await.error(), refused(403, "7504"));
+    assert_eq!(send(&app, &[Permission::ACCESS_MEDIA], &hosting(&there)).await.status, 201);
+}
+
+#[tokio::test]
+async fn the_documented_group_call_may_have_media_that_the_application_hosts() {
+    let app = App::new();
+    let body = graph_wire::json::parse(GROUP_APP_HOSTED.as_bytes()).unwrap();
+    let token = |roles: &[&str]| app.token_of(OTHER_BOT, CONTOSO, roles);
+    let group = Permission::INITIATE_GROUP_CALL;
+    assert_eq!(app.post_as(&token(&[group]), CALLS, &body).await.error(), refused(403, "7504"));
+    let answer = app.post_as(&token(&[group, Permission::ACCESS_MEDIA]), CALLS, &body).await;
+    assert_eq!(answer.status, 201);
+    let media = &answer.json()["mediaConfig"];
+    assert_eq!(media["@odata.type"], "#microsoft.graph.appHostedMediaConfig");
+    assert_eq!(media["removeFromDefaultAudioGroup"], false);
 }
 
 #[tokio::test]
