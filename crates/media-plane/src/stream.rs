@@ -17,8 +17,8 @@ use crate::{LegId, MediaPlane, PlaneError};
 /// Samples of a frame of a stream: 20 ms at 16 kHz.
 pub const STREAM_FRAME_SAMPLES: usize = HOSTED_RATE.frame_samples();
 
-/// Frames that may wait to be said: as much as a busy process may be late with its next.
-const SAID_FRAMES: usize = 10;
+/// Frames that may wait to be said: as much as a busy process may be late with its next, and what a pause lets through.
+const SAID_FRAMES: usize = 5;
 
 /// Rounds whose frames may wait to be taken: what a process may stand still for before sound is lost.
 const HEARD_ROUNDS: usize = 50;
@@ -74,7 +74,8 @@ struct Counts {
 }
 
 /// The application's end of a stream; readable once in every round in which its leg is in a mixer, whether or not a frame
-/// came, and when the leg is closed. Dropping it ends the stream.
+/// came, and when the leg is closed. [`Self::room`], [`Self::gone`] and [`Self::played`] move in such rounds alone, before
+/// it becomes readable. Dropping it ends the stream.
 #[derive(Debug)]
 pub struct StreamPort {
     heard: Consumer<HeardFrame>,
@@ -116,7 +117,7 @@ impl StreamPort {
         self.heard.is_abandoned()
     }
 
-    /// How many frames may be said at once.
+    /// How many frames may be said at once, 5 at most.
     pub fn room(&self) -> usize {
         self.said.slots()
     }
@@ -128,9 +129,16 @@ impl StreamPort {
         is_taken
     }
 
-    /// Takes back what waits to be said.
+    /// Takes back what waits to be said. It is dropped, and makes room, in the next round.
     pub fn flush(&mut self) {
         self.counts.flushed.store(self.pushed, Ordering::Release);
+    }
+
+    /// How many of the frames ever said are gone, in their order: heard by the others, or dropped after [`Self::flush`].
+    /// Never less than before.
+    pub fn gone(&self) -> u64 {
+        let waiting = SAID_FRAMES - self.said.slots();
+        self.pushed - waiting as u64
     }
 
     /// The switch of the noise that is heard while nothing waits to be said.
@@ -220,7 +228,7 @@ impl Sources {
 
 impl Stream {
     /// `seed` tells its noise from that of others.
-    fn new(config: StreamConfig, seed: u32) -> Result<(Self, StreamPort), PlaneError> {
+    pub(crate) fn new(config: StreamConfig, seed: u32) -> Result<(Self, StreamPort), PlaneError> {
         let (bell, signal) = Bell::new()?;
         let sources = if config.has_unmixed { config.max_sources } else { 0 };
         let (heard, heard_out) = RingBuffer::new(HEARD_ROUNDS * (usize::from(config.has_mix) + sources));
@@ -286,10 +294,7 @@ impl Stream {
 
     /// Writes the next 20 ms to be said, or noise in their place, over a frame of silence.
     pub(crate) fn fill(&mut self, frame: &mut Frame) -> Spoken {
-        let flushed = self.counts.flushed.load(Ordering::Acquire);
-        while self.taken < flushed && self.said.pop().is_ok() {
-            self.taken += 1;
-        }
+        self.drop_flushed();
         let Ok(samples) = self.said.pop() else {
             if !self.comfort.is_on.load(Ordering::Relaxed) {
                 return Spoken::Nothing;
@@ -301,6 +306,14 @@ impl Stream {
         frame.samples_mut().copy_from_slice(&samples);
         self.counts.played.fetch_add(1, Ordering::Release);
         Spoken::Sound
+    }
+
+    /// Drops what the application has taken back.
+    pub(crate) fn drop_flushed(&mut self) {
+        let flushed = self.counts.flushed.load(Ordering::Acquire);
+        while self.taken < flushed && self.said.pop().is_ok() {
+            self.taken += 1;
+        }
     }
 }
 
@@ -402,6 +415,29 @@ mod tests {
         assert_eq!(port.lost(), 3);
         let last = std::iter::from_fn(|| port.next_heard()).last().unwrap();
         assert_eq!((last.source, last.samples[0]), (None, 3));
+    }
+
+    #[test]
+    fn frames_are_gone_in_order_once_they_are_heard_or_taken_back() {
+        let (mut stream, mut port) = Stream::new(ALL, 1).unwrap();
+        let mut said = frame(0);
+        assert_eq!((port.gone(), port.room()), (0, SAID_FRAMES));
+        while port.say([1; STREAM_FRAME_SAMPLES]) {}
+        assert_eq!((port.gone(), port.room()), (0, 0));
+        stream.fill(&mut said);
+        assert_eq!((port.gone(), port.room(), port.played()), (1, 1, 1));
+
+        port.flush();
+        assert_eq!((port.gone(), port.room()), (1, 1), "they go in the next round");
+        assert!(port.say([2; STREAM_FRAME_SAMPLES]));
+        stream.drop_flushed();
+        assert_eq!((port.gone(), port.room(), port.played()), (SAID_FRAMES as u64, SAID_FRAMES - 1, 1));
+        assert_eq!(stream.fill(&mut said), Spoken::Sound);
+        assert_eq!((said.samples()[0], port.gone(), port.played()), (2, SAID_FRAMES as u64 + 1, 2));
+
+        drop(stream);
+        assert!(port.say([3; STREAM_FRAME_SAMPLES]));
+        assert_eq!(port.gone(), SAID_FRAMES as u64 + 1, "nobody hears it, and nobody took it back");
     }
 
     #[test]

@@ -367,7 +367,8 @@ mod tests {
     use crate::command::Disposer;
     use crate::event::EventSender;
     use crate::leg::{PlayJob, Transport};
-    use crate::{JobId, MixerConfig, MixerId};
+    use crate::stream::Stream;
+    use crate::{JobId, MixerConfig, MixerId, StreamConfig};
     use media_engine::{Audience, Frame, SampleRate, Seat, ToneGenerator};
     use nix::sys::eventfd::EfdFlags;
     use rtrb::{Producer, RingBuffer};
@@ -421,6 +422,35 @@ mod tests {
         for _ in 0..2 {
             thread.tick_mixer(0, clock::monotonic());
         }
+        thread.arm();
+        assert_eq!(thread.armed, None);
+    }
+
+    #[test]
+    fn an_application_alone_in_a_meeting_has_rounds_until_it_ends() {
+        let (mut thread, mut commands) = thread();
+        let mut receiver = Receiver::new();
+        let (mixer, bot) = (MixerId::new(1, 0, 0), LegId::new(1, 0, 0));
+        let seat = Seat::new(bot.as_u64(), Some(SampleRate::Hz16000), Audience::default(), false);
+        let (stream, mut port) = Stream::new(StreamConfig::default(), 0).unwrap();
+        for command in [
+            Command::Open(Box::new(Leg::new(bot, Transport::Hosted))),
+            Command::Stream(bot, Box::new(stream)),
+            Command::OpenMixer(Box::new(Mixer::new(mixer, MixerConfig::default()))),
+            Command::Join(bot, mixer, Box::new(seat)),
+        ] {
+            assert!(commands.push(command).is_ok());
+        }
+        thread.take_commands(&mut receiver);
+        for number in 0..100 {
+            thread.tick_mixer(0, clock::monotonic());
+            thread.arm();
+            assert!(thread.armed.is_some());
+            assert_eq!(port.next_heard().map(|heard| (heard.number, heard.is_silent)), Some((number, true)));
+        }
+
+        drop(port);
+        thread.tick_mixer(0, clock::monotonic());
         thread.arm();
         assert_eq!(thread.armed, None);
     }

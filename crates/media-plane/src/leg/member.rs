@@ -48,10 +48,13 @@ impl Leg {
             bench.disposer.dispose(Disposal::Play(play));
         }
         self.jobs.dispose_ended(&mut bench.disposer);
-        if is_playing {
-            return Spoken::Sound;
+        match &mut self.jobs.stream {
+            // What the application says waits for the end of a prompt, and what it takes back does not.
+            Some(stream) if is_playing => stream.drop_flushed(),
+            Some(stream) => return stream.fill(&mut bench.said),
+            None => {}
         }
-        self.jobs.stream.as_mut().map_or(Spoken::Nothing, |stream| stream.fill(&mut bench.said))
+        if is_playing { Spoken::Sound } else { Spoken::Nothing }
     }
 
     /// Lets an application say and hear; what it had before ends.
