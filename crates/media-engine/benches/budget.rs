@@ -12,8 +12,8 @@ use gungraun::{
 use media_engine::analysis::speech_like;
 use media_engine::{
     Audience, AudioReceiver, AudioSender, Codec, DEFAULT_TALKERS, Frame, FrameKind, MAX_PAYLOAD_BYTES,
-    MemberId, Mixer, Player, PromptAudio, ReceiverConfig, RtpPacketRef, Seat, SenderConfig, Senders,
-    SentPacket,
+    MemberId, Mixer, Player, PromptAudio, ReceiverConfig, RtpPacketRef, SampleRate, Seat, SenderConfig,
+    Senders, SentPacket,
 };
 
 /// Ticks that are measured together: what happens only now and then, as every second, counts too.
@@ -121,6 +121,8 @@ struct Meeting {
     members: Vec<(MemberId, Codec)>,
     senders: Encoders,
     spoken: Vec<Vec<Frame>>,
+    /// Who hears the others one by one, beside the members.
+    apart: Option<MemberId>,
     round: usize,
 }
 
@@ -135,15 +137,28 @@ impl Senders for Encoders {
 
 impl Meeting {
     fn in_the_middle(codecs: &[Codec]) -> Box<Self> {
-        let mut mixer = Mixer::new(codecs.len(), DEFAULT_TALKERS);
+        Self::of((codecs, DEFAULT_TALKERS), false)
+    }
+
+    /// All of them speak, and somebody else hears each by itself and all together.
+    fn heard_one_by_one(codecs: &[Codec]) -> Box<Self> {
+        Self::of((codecs, codecs.len()), true)
+    }
+
+    fn of((codecs, speakers): (&[Codec], usize), is_heard_apart: bool) -> Box<Self> {
+        let mut mixer = Mixer::new(codecs.len() + 1, DEFAULT_TALKERS);
         let mut join = |(name, codec): (u64, &Codec)| {
             let seat = Seat::new(name, Some(codec.sample_rate()), Audience::default(), false);
             (mixer.join(Box::new(seat)).expect("a place"), *codec)
         };
         let members = (0..).zip(codecs).map(&mut join).collect();
         let senders = Encoders(codecs.iter().map(|codec| sender(*codec, 0)).collect());
-        let spoken = codecs.iter().take(DEFAULT_TALKERS).map(|codec| frames(*codec)).collect();
-        let mut meeting = Box::new(Self { mixer, members, senders, spoken, round: 0 });
+        let spoken = codecs.iter().take(speakers).map(|codec| frames(*codec)).collect();
+        let apart = is_heard_apart.then(|| {
+            let seat = Seat::new(u64::MAX, Some(SampleRate::Hz16000), Audience::default(), false);
+            mixer.join(Box::new(seat)).expect("a place")
+        });
+        let mut meeting = Box::new(Self { mixer, members, senders, spoken, apart, round: 0 });
         (0..WARM_UP).for_each(|_| meeting.tick());
         meeting
     }
@@ -157,9 +172,18 @@ impl Meeting {
         for ((member, _), spoken) in self.members.iter().zip(&self.spoken) {
             if let Some(frame) = spoken.get(self.round) {
                 self.mixer.hear(*member, frame, FrameKind::Audio);
+                if let Some(listener) = self.apart {
+                    assert!(self.mixer.may_hear(listener, *member));
+                    let mut alone = Frame::silence(SampleRate::Hz16000);
+                    assert!(self.mixer.alone(*member, frame, &mut alone));
+                    std::hint::black_box(&alone);
+                }
             }
         }
         self.mixer.select();
+        if let Some(listener) = self.apart {
+            std::hint::black_box(self.mixer.samples(listener, SampleRate::Hz16000));
+        }
         let mut payload = [0; MAX_PAYLOAD_BYTES];
         for (number, (member, codec)) in self.members.iter().enumerate() {
             self.mixer.set_codec(*member, Some(*codec));
@@ -215,9 +239,17 @@ fn second_of_a_mixed_meeting(mut meeting: Box<Meeting>) -> Box<Meeting> {
     meeting
 }
 
+#[library_benchmark(config = budget(821_232))]
+#[bench::twenty(Meeting::heard_one_by_one(&[Codec::Pcmu; 20]))]
+fn second_of_a_meeting_heard_one_by_one(mut meeting: Box<Meeting>) -> Box<Meeting> {
+    meeting.talk_a_second();
+    meeting
+}
+
 library_benchmark_group!(name = legs, benchmarks = [second_of_pcmu, second_of_g722]);
 library_benchmark_group!(
     name = meetings,
-    benchmarks = [second_of_a_narrow_meeting, second_of_a_mixed_meeting]
+    benchmarks =
+        [second_of_a_narrow_meeting, second_of_a_mixed_meeting, second_of_a_meeting_heard_one_by_one]
 );
 main!(library_benchmark_groups = legs, meetings);
