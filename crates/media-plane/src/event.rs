@@ -46,7 +46,7 @@ pub enum MediaEvent {
         outcome: JobOutcome,
     },
     /// Nothing has come for `Config::lost_after` although the far end should send, or for three times as long, not
-    /// even RTCP, where it only listens. Reported once until packets come again.
+    /// even RTCP, where it only listens. Reported once until packets come again; never of piped legs.
     Lost {
         /// Which leg.
         leg: LegId,

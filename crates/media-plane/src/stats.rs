@@ -80,7 +80,7 @@ pub struct PlaneStats {
     pub skipped_rounds: u64,
     /// Tones that were not reported because nobody took the events.
     pub dropped_tones: u64,
-    /// Packets that the system did not take.
+    /// Packets that the system did not take, or the other task of a piped leg not in time.
     pub send_errors: u64,
     /// Legs open.
     pub legs: usize,
