@@ -59,6 +59,11 @@ impl LegId {
         Self((u64::from(generation) << 32) | low)
     }
 
+    /// Whether it can be in that mixer: both are on one thread.
+    pub fn can_join(self, mixer: MixerId) -> bool {
+        self.thread() == mixer.thread()
+    }
+
     pub(crate) fn thread(self) -> usize {
         ((self.0 >> Self::INDEX_BITS) & 0xff) as usize
     }

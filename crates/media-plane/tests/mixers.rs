@@ -227,6 +227,7 @@ fn mixers_and_members_are_on_one_thread() {
     let mixer = rig.plane.open_mixer(MixerConfig::default(), Some(legs[1])).unwrap();
     let outcomes = legs.map(|leg| rig.plane.join(leg, mixer, MemberConfig::default()));
     assert!(matches!(outcomes, [Err(PlaneError::OtherThread), Ok(())]), "{outcomes:?}");
+    assert_eq!(legs.map(|leg| leg.can_join(mixer)), [false, true]);
     for (max_members, max_talkers) in [(0, 4), (70_000, 4), (10, 0), (10, 99)] {
         let opened = rig.plane.open_mixer(MixerConfig { max_members, max_talkers }, None);
         assert!(matches!(opened, Err(PlaneError::Setting(_))));
