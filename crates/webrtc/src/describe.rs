@@ -132,7 +132,8 @@ fn audio(lines: &mut Lines, place: &Place, terms: &Negotiated, local: &Local<'_>
     }
     lines.add(format_args!("a=ptime:{}", rtc_proto::sdp::DEFAULT_PTIME_MS));
     if let Some(ssrc) = local.ssrc.filter(|_| terms.direction.sends()) {
-        lines.add(format_args!("a=msid:- audio"));
+        // A stream of its own, for applications take the first one of a track for granted.
+        lines.add(format_args!("a=msid:{} audio", local.session_id));
         lines.add(format_args!("a=ssrc:{ssrc} cname:{}", local.session_id));
     }
 }

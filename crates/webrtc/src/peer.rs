@@ -211,6 +211,8 @@ impl Peer {
         if remote != self.remote {
             self.remote = remote;
             self.changes = 0;
+            // Who restarts ICE is alive, and has a way to find first.
+            self.hear(now);
         }
         self.ufrag = self.engine.credentials().ufrag;
         self.terms = terms.clone();

@@ -98,6 +98,14 @@ impl Far {
         self.address = address;
     }
 
+    /// Sends from another source from now on.
+    pub(super) fn change_source(&mut self) {
+        let mid = self.mid.unwrap();
+        let mut direct = self.rtc.direct_api();
+        let ssrc = direct.new_ssrc();
+        direct.reset_stream_tx(mid, None, ssrc, None).unwrap();
+    }
+
     pub(super) fn accept(&mut self, answer: &str) {
         let answer = SdpAnswer::from_sdp_string(answer).unwrap();
         let pending = self.pending.take().unwrap();

@@ -87,6 +87,28 @@ fn a_restart_of_ice_keeps_the_session_and_finds_the_new_address() {
 }
 
 #[test]
+fn a_restart_of_ice_gives_the_far_end_its_time_anew() {
+    let mut call = Call::connected(Speaks::Opus);
+    call.is_cut = true;
+    call.run(Duration::from_secs(10));
+    call.reoffer(Direction::SendRecv, true);
+    call.run(Duration::from_secs(10));
+    assert_eq!(call.events, []);
+    call.is_cut = false;
+    call.run(Duration::from_secs(10));
+    call.talk(OPUS, 0);
+}
+
+#[test]
+fn a_far_end_may_send_from_other_sources_than_it_offered() {
+    let mut call = Call::connected(Speaks::Opus);
+    for first in 0..8 {
+        call.talk(OPUS, first * 10);
+        call.far.change_source();
+    }
+}
+
+#[test]
 fn a_session_on_hold_is_silent_until_it_is_resumed() {
     let mut call = Call::connected(Speaks::Opus);
     call.talk(OPUS, 0);
