@@ -2,7 +2,7 @@
 //!
 //! [`Server`] is the built program on ports and in a folder of its own. [`Bot`] speaks its API, [`Webhook`] receives
 //! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`SipSocket`] is a phone that does only what
-//! it is told. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
+//! it is told, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
 //! Whatever was started ends when its value is dropped.
 
 mod baresip;
@@ -12,8 +12,10 @@ mod dir;
 mod file_server;
 mod http_client;
 mod log;
+mod media_bot;
 mod ports;
 mod process;
+mod rtp_bot;
 mod server;
 mod sip_socket;
 mod sipp;
@@ -27,8 +29,10 @@ pub use dev::{App, User};
 pub use dir::TempDir;
 pub use file_server::FileServer;
 pub use http_client::{Reply, bare, request};
+pub use media_bot::{MediaBot, MediaDoor};
 pub use ports::PortBlock;
 pub use process::require_program;
+pub use rtp_bot::RtpBot;
 pub use server::{Options, Server};
 pub use sip_socket::{Registration, SipSocket};
 pub use sipp::Sipp;
