@@ -12,7 +12,7 @@ mod pii;
 pub use define::{Counters, Described, Kind};
 pub use logs::{LogError, LogFormat, log_to_stderr, subscriber};
 pub use metrics::{
-    CallMetrics, HttpMetrics, IdentityMetrics, MediaMetrics, Metrics, NotificationMetrics, SipMetrics,
-    StoreMetrics, described, reference,
+    AppMediaMetrics, CallMetrics, HttpMetrics, IdentityMetrics, MediaMetrics, Metrics, NotificationMetrics,
+    SipMetrics, StoreMetrics, described, reference,
 };
 pub use pii::Pii;

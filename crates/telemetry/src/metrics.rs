@@ -84,6 +84,32 @@ areas! {
         skipped_rounds: Counter = "hookswitch_media_skipped_rounds_total";
     }
 
+    /// Media that applications host themselves.
+    app_media: AppMediaMetrics {
+        /// WebSockets of applications that were connected.
+        sockets_attached: Counter = "hookswitch_app_sockets_attached_total";
+        /// WebSockets that broke, or that the application closed, while the call went on.
+        sockets_lost: Counter = "hookswitch_app_sockets_lost_total";
+        /// WebSockets that the server closed because of what the application did.
+        violations: Counter = "hookswitch_app_sockets_violations_total";
+        /// Calls that ended because their application did not come, or did not come back.
+        abandoned: Counter = "hookswitch_app_media_abandoned_total";
+        /// Session descriptions that were answered.
+        offers: Counter = "hookswitch_app_offers_answered_total";
+        /// One-time addresses that were not good.
+        tickets_refused: Counter = "hookswitch_app_tickets_refused_total";
+        /// Pieces of 20 ms that were lost because applications did not read them in time.
+        frames_dropped: Counter = "hookswitch_app_frames_dropped_total";
+        /// Sessions of WebRTC that are open.
+        webrtc_sessions: Gauge = "hookswitch_webrtc_sessions";
+        /// Datagrams to the address of WebRTC that are of no session.
+        webrtc_unknown: Counter = "hookswitch_webrtc_datagrams_unknown_total";
+        /// Datagrams that a session of WebRTC was too late to take.
+        webrtc_missed: Counter = "hookswitch_webrtc_datagrams_missed_total";
+        /// Datagrams of WebRTC that the system did not take.
+        webrtc_unsent: Counter = "hookswitch_webrtc_datagrams_unsent_total";
+    }
+
     /// The database.
     store: StoreMetrics {
         /// How long a call's change took until it was durable.
