@@ -40,7 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "webrtc",
         ],
     ),
-    ("api", &["call-engine", "graph-wire", "identity", "model", "node", "store"]),
+    ("api", &["app-media", "call-engine", "graph-wire", "identity", "model", "node", "store"]),
     ("settings", &[]),
     ("telemetry", &[]),
     ("server", &["*"]),

@@ -46,7 +46,10 @@ const MOMENT: Duration = Duration::from_secs(1);
 impl From<CallFault> for ApiError {
     fn from(fault: CallFault) -> Self {
         Self(match fault {
-            CallFault::Busy | CallFault::Draining => GraphError::unavailable(MOMENT),
+            CallFault::BadBlob(what) => GraphError::invalid_argument(format!("mediaConfig.blob: {what}")),
+            CallFault::Busy | CallFault::Draining | CallFault::MediaUnavailable => {
+                GraphError::unavailable(MOMENT)
+            }
             CallFault::NotFound => GraphError::call_not_found(),
             CallFault::OtherTenant => GraphError::other_tenants_call(),
             CallFault::Rejected(rejection) => refused(rejection),
@@ -54,6 +57,7 @@ impl From<CallFault> for ApiError {
                 tracing::error!(error = %source, "a request could not be stored");
                 GraphError::unavailable(MOMENT)
             }
+            CallFault::UnusableOffer(why) => GraphError::wrong_media_mode(why),
         })
     }
 }

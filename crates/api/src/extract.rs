@@ -166,7 +166,16 @@ impl FromRequest<AppState> for RawBody {
     }
 }
 
-async fn read_body(body: axum::body::Body, state: &Shared, limit: usize) -> Result<Bytes, ApiError> {
+/// Reads a body of at most that length.
+///
+/// # Errors
+///
+/// 413 where it is longer, 408 where it takes too long, 400 where it breaks off.
+pub(crate) async fn read_body(
+    body: axum::body::Body,
+    state: &Shared,
+    limit: usize,
+) -> Result<Bytes, ApiError> {
     let read = Limited::new(body, limit).collect();
     let read = tokio::time::timeout(state.api.settings.body_timeout, read).await;
     let read = read.map_err(|_elapsed| GraphError::request_timeout())?;

@@ -9,9 +9,11 @@ use axum::extract::{MatchedPath, Request};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use graph_wire::{GraphError, InnerError};
-use http::header::{CONTENT_TYPE, HOST, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{
+    ALLOW, CONNECTION, CONTENT_TYPE, HOST, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, WWW_AUTHENTICATE,
+};
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Method, StatusCode, Uri};
+use http::{HeaderName, HeaderValue, Method, StatusCode, Uri};
 use tower::ServiceExt;
 
 use crate::context::{CLIENT_REQUEST_ID, REQUEST_ID, RequestContext, SCENARIO_ID, named};
@@ -115,14 +117,15 @@ fn rewritten(uri: &Uri, path: &str) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
+/// Headers of an error that belong to its status and stay: of 405, and of 426.
+const KEPT: [HeaderName; 4] = [ALLOW, CONNECTION, SEC_WEBSOCKET_VERSION, UPGRADE];
+
 /// Writes the body of an error, and the headers that every response has.
 fn finish(mut response: Response, context: &RequestContext, state: &Shared) -> Response {
     if let Some(ApiError(error)) = response.extensions_mut().remove::<ApiError>() {
-        let allow = response.headers_mut().remove(http::header::ALLOW);
+        let kept = KEPT.map(|name| response.headers_mut().remove(&name).map(|value| (name, value)));
         response = error_response(&error, context, state);
-        if let Some(allow) = allow {
-            response.headers_mut().insert(http::header::ALLOW, allow);
-        }
+        response.headers_mut().extend(kept.into_iter().flatten());
     }
     let headers = response.headers_mut();
     let id = context.id.as_hyphenated().to_string();

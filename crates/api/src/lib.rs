@@ -12,9 +12,11 @@
 //! | `/v1/.well-known/OpenIdConfiguration` and `/v1/.well-known/keys`, for receivers of notifications | `notifications` |
 //! | `/hookswitch/v1/calls/{id}/notifications`: what became of a call's notifications | `notifications` |
 //! | `/hookswitch/v1/calls/{id}/dominantSpeaker`: who speaks | `calls` |
+//! | `/hookswitch/v1/calls/{id}/media…`: media that applications host | `app_media` |
 //! | `/hookswitch/v1/openapi.json`, `/healthz`, `/readyz`, `/metrics` | `operators` |
 
 mod api;
+mod app_media;
 mod call_control;
 mod callees;
 mod caller;
@@ -43,7 +45,7 @@ pub use api::{
     Api, AppLimits, Clock, Connection, EndedRequest, MAX_BODY_BYTES, Observer, Operations, Settings,
     TokenService,
 };
-pub use call_control::{CallControl, CallFault, CallFuture};
+pub use call_control::{Attach, CallControl, CallFault, CallFuture};
 pub use forwarded::{AddressRange, ForwardedHeader, Proxies};
 pub use online_meetings::{join_meeting_id, meeting_id};
 pub use recordings::RECORDINGS_PATH;

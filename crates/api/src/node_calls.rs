@@ -7,9 +7,9 @@ use model::{
     AppId, AudioRoutingGroup, Call, CallId, NewCall, OnlineMeeting, Operation, Owner, ParticipantId,
     RosterParticipant, Timestamp,
 };
-use node::{Calls, CallsError};
+use node::{Calls, CallsError, WhipAnswer};
 
-use crate::{CallControl, CallFault, CallFuture, Clock};
+use crate::{Attach, CallControl, CallFault, CallFuture, Clock};
 
 impl CallControl for Calls {
     fn create(&self, new: NewCall) -> CallFuture<'_, Call> {
@@ -40,6 +40,30 @@ impl CallControl for Calls {
         Box::pin(async move { Ok(Self::command(self, owner, id, command).await?) })
     }
 
+    fn redeem(&self, call: CallId, ticket: &str) -> Option<Attach> {
+        let pass = Self::redeem(self, call, ticket)?;
+        let calls = self.clone();
+        Some(Box::new(move |format, socket| {
+            Box::pin(async move { Ok(calls.attach(pass, format, socket).await?) })
+        }))
+    }
+
+    fn whip<'a>(&'a self, call: CallId, ticket: &'a str, sdp: String) -> CallFuture<'a, WhipAnswer> {
+        Box::pin(async move { Ok(Self::whip(self, call, ticket, sdp).await?) })
+    }
+
+    fn end_whip<'a>(&'a self, call: CallId, session: &'a str) -> CallFuture<'a, ()> {
+        Box::pin(async move { Ok(Self::end_whip(self, call, session).await?) })
+    }
+
+    fn reoffer<'a>(&'a self, owner: &'a Owner, call: CallId, sdp: String) -> CallFuture<'a, String> {
+        Box::pin(async move { Ok(Self::reoffer(self, owner, call, sdp).await?) })
+    }
+
+    fn invitation<'a>(&'a self, owner: &'a Owner, call: CallId) -> CallFuture<'a, String> {
+        Box::pin(async move { Ok(Self::invitation(self, owner, call).await?) })
+    }
+
     fn meeting_changed(&self, meeting: OnlineMeeting) {
         Self::meeting_changed(self, meeting);
     }
@@ -52,12 +76,15 @@ impl CallControl for Calls {
 impl From<CallsError> for CallFault {
     fn from(error: CallsError) -> Self {
         match error {
+            CallsError::BadBlob(what) => Self::BadBlob(what),
             CallsError::Busy | CallsError::TooManyCalls => Self::Busy,
             CallsError::Draining => Self::Draining,
+            CallsError::MediaUnavailable => Self::MediaUnavailable,
             CallsError::NotFound => Self::NotFound,
             CallsError::OtherTenant => Self::OtherTenant,
             CallsError::Rejected(rejection) => Self::Rejected(rejection),
             CallsError::Unavailable(source) => Self::Unavailable(Box::new(source)),
+            CallsError::UnusableOffer(why) => Self::UnusableOffer(why),
         }
     }
 }

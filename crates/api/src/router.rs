@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
-use axum::routing::{any, get, post};
+use axum::routing::{any, delete, get, post};
 use axum::{Router, middleware};
 
 use crate::state::{AppState, Shared};
 use crate::{
-    Api, calls, front, notifications, online_meetings, operations, operators, participants, recordings,
-    routing_groups, tokens,
+    Api, app_media, calls, front, notifications, online_meetings, operations, operators, participants,
+    recordings, routing_groups, tokens,
 };
 
 /// Makes a service of the endpoints.
@@ -31,6 +31,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1.0/communications/calls/{call}/operations", get(operations::list))
         .route("/v1.0/communications/calls/{call}/operations/{operation}", get(operations::read))
         .merge(conference_routes())
+        .merge(app_media_routes())
         .merge(meeting_routes("/v1.0/communications"))
         .merge(meeting_routes("/v1.0/users/{user}"))
         .route("/v1.0/me/onlineMeetings", any(online_meetings::me))
@@ -93,6 +94,16 @@ fn beta_routes() -> Router<AppState> {
         .route(&below("participants/{participant}/admitFromLobby"), post(participants::admit_from_lobby))
         .route(&below("participants/{participant}/removeFromLobby"), post(participants::remove_from_lobby))
         .route_layer(middleware::from_fn(front::beta_only))
+}
+
+/// How the media of applications comes to their calls.
+fn app_media_routes() -> Router<AppState> {
+    let media = |path: &str| format!("/hookswitch/v1/calls/{{call}}/media{path}");
+    Router::new()
+        .route(&media(""), post(app_media::media))
+        .route(&media("/socket/{ticket}"), get(app_media::socket))
+        .route(&media("/whip/{ticket}"), post(app_media::offer).options(app_media::options))
+        .route(&media("/whip/session/{session}"), delete(app_media::end))
 }
 
 /// Meetings below `owner`.

@@ -192,6 +192,11 @@ impl App {
         self.send(request(method, path, &self.token()).body(Body::empty()).unwrap()).await
     }
 
+    /// The router as the server serves it, with its extensions.
+    pub(crate) fn service(&self) -> Router {
+        self.router.clone()
+    }
+
     pub(crate) async fn send(&self, mut request: Request<Body>) -> Answer {
         let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 40000));
         request.extensions_mut().insert(Connection { peer, is_tls: true });
@@ -216,6 +221,11 @@ impl Answer {
 
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default()
+    }
+
+    /// What a Graph error says to people.
+    pub(crate) fn message(&self) -> String {
+        self.json()["error"]["message"].as_str().unwrap().to_owned()
     }
 
     /// Status and code of a Graph error, whose body must be whole.

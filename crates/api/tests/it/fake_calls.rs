@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use api::{CallControl, CallFault, CallFuture};
+use api::{Attach, CallControl, CallFault, CallFuture};
+use app_media::Format;
 use call_engine::{Command, ConferenceRequest, Reply};
 use model::{
     AppId, AudioRoutingGroup, Call, CallDirection, CallId, CallKind, CallState, ChainId, Destination,
     NewCall, OnlineMeeting, Operation, OperationId, OperationKind, OperationStatus, Owner, ParticipantId,
     RosterParticipant, ScenarioId, Timestamp,
 };
+use node::WhipAnswer;
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// Calls that are created and shown, and whose commands are written down.
@@ -25,6 +28,12 @@ pub(crate) struct FakeCalls {
     pub(crate) dominant: Mutex<Option<(ParticipantId, u32)>>,
     /// The meetings that it was told of.
     pub(crate) changed_meetings: Mutex<Vec<OnlineMeeting>>,
+    /// The one ticket that is good, for any call.
+    pub(crate) ticket: Mutex<Option<String>>,
+    /// Is told how sockets are attached.
+    pub(crate) attached: Mutex<Option<mpsc::UnboundedSender<(CallId, Format, app_media::Socket)>>>,
+    /// Offers that were answered.
+    pub(crate) offers: Mutex<Vec<String>>,
     /// What the next request is answered with.
     pub(crate) fault: Mutex<Option<CallFault>>,
 }
@@ -190,6 +199,46 @@ impl CallControl for FakeCalls {
 
     fn command<'a>(&'a self, owner: &'a Owner, id: CallId, command: Command) -> CallFuture<'a, Reply> {
         Box::pin(async move { self.run(owner, id, command) })
+    }
+
+    fn redeem(&self, call: CallId, ticket: &str) -> Option<Attach> {
+        self.ticket.lock().unwrap().take_if(|good| good == ticket)?;
+        let attached = self.attached.lock().unwrap().clone();
+        Some(Box::new(move |format, socket| {
+            Box::pin(async move {
+                let told = attached.is_some_and(|attached| attached.send((call, format, socket)).is_ok());
+                told.then_some(()).ok_or(CallFault::NotFound)
+            })
+        }))
+    }
+
+    fn whip<'a>(&'a self, _: CallId, ticket: &'a str, sdp: String) -> CallFuture<'a, WhipAnswer> {
+        Box::pin(async move {
+            let mut good = self.ticket.lock().unwrap();
+            good.as_deref().filter(|good| *good == ticket).ok_or(CallFault::NotFound)?;
+            if let Some(fault) = self.fault.lock().unwrap().take() {
+                return Err(fault);
+            }
+            *good = None;
+            self.offers.lock().unwrap().push(sdp);
+            Ok(WhipAnswer { sdp: "v=0\r\n".to_owned(), session: "secret".to_owned() })
+        })
+    }
+
+    fn end_whip<'a>(&'a self, _: CallId, session: &'a str) -> CallFuture<'a, ()> {
+        Box::pin(async move { (session == "secret").then_some(()).ok_or(CallFault::NotFound) })
+    }
+
+    fn reoffer<'a>(&'a self, owner: &'a Owner, call: CallId, sdp: String) -> CallFuture<'a, String> {
+        Box::pin(async move {
+            self.find(owner, call)?;
+            self.offers.lock().unwrap().push(sdp);
+            Ok("v=0\r\ns=again\r\n".to_owned())
+        })
+    }
+
+    fn invitation<'a>(&'a self, owner: &'a Owner, call: CallId) -> CallFuture<'a, String> {
+        Box::pin(async move { self.find(owner, call).map(|_| r#"{"websocket":{}}"#.to_owned()) })
     }
 
     fn meeting_changed(&self, meeting: OnlineMeeting) {

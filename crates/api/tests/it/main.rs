@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test")]
 
 mod app;
+mod app_media;
 mod bearer_tokens;
 mod conferences;
 mod creating;
