@@ -202,8 +202,11 @@ async fn talk(
         request.extensions_mut().insert(origin);
         request.map(axum::body::Body::new)
     });
+    // A connection that has become a WebSocket ends here at once, with its place and its limits of time: from there on it
+    // belongs to a call, which has one of them and ends it.
     let builder = builder(limits);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
+    let connection =
+        builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
     tokio::pin!(connection);
     // hyper bounds the time of a request's headers, but not of the bytes before it knows which HTTP is spoken.
     let silence = tokio::time::sleep(limits.request_timeout);

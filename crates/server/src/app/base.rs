@@ -13,7 +13,7 @@ use settings::{Profile, Settings};
 use store::{DirectoryChange, KeyPurpose, Store};
 use telemetry::Metrics;
 
-use super::adapters::{ApiClock, Bearers, Keys, OwedTo, Prompts};
+use super::adapters::{ApiClock, Bearers, Dialler, Keys, OwedTo, Prompts};
 use super::doors::Doors;
 use super::meters::{self, Meters};
 use super::{config, fold_metrics, follow_directory, open_store, purge, purge_meetings};
@@ -67,7 +67,12 @@ impl Base {
         Ok(Notifier::start(store, outbound, bearer, now, config::notifier(settings)))
     }
 
-    pub(super) async fn start_node(&self, settings: &Settings, notifier: &Arc<Notifier>) -> Result<Node> {
+    pub(super) async fn start_node(
+        &self,
+        settings: &Settings,
+        doors: &Doors,
+        notifier: &Arc<Notifier>,
+    ) -> Result<Node> {
         let parts = node::Parts {
             config: config::node(settings, &self.base_url),
             sip: config::sip(settings),
@@ -78,6 +83,12 @@ impl Base {
             directory: Arc::clone(&self.directory),
             prompts: Arc::new(Prompts::new(self.outbound.clone(), settings)),
             observer: Arc::new(Meters(self.metrics.clone())),
+            sockets: Arc::new(Dialler {
+                outbound: self.outbound.clone(),
+                signer: Arc::clone(&self.signer),
+                clock: self.clock,
+            }),
+            webrtc: doors.webrtc().cloned(),
         };
         Node::start(parts).await.map_err(|error| match error {
             StartError::Sip(transport::BindError { protocol, address, source }) => {
@@ -97,7 +108,7 @@ impl Base {
         &self,
         settings: &Settings,
         profile: Profile,
-        node: &Node,
+        (node, doors): (&Node, &Doors),
         is_ready: &Arc<AtomicBool>,
     ) -> api::Api {
         let own = settings.identity.token_endpoint.then(|| Arc::clone(&self.issuer));
@@ -121,7 +132,7 @@ impl Base {
             tokens: own.as_ref().map(service),
             notification_signer: Arc::clone(&self.signer),
             clock: Arc::new(ApiClock(self.clock)),
-            operations: self.operations(node, is_ready),
+            operations: self.operations((node, doors), is_ready),
             settings: config::api(settings, profile, self.base_url.clone()),
         }
     }
@@ -138,10 +149,11 @@ impl Base {
         tokio::spawn(fold_metrics(self.metrics.clone()));
     }
 
-    fn operations(&self, node: &Node, is_ready: &Arc<AtomicBool>) -> api::Operations {
+    fn operations(&self, (node, doors): (&Node, &Doors), is_ready: &Arc<AtomicBool>) -> api::Operations {
         let (is_ready, shown, counts) = (Arc::clone(is_ready), self.metrics.clone(), node.counts());
+        let webrtc = doors.webrtc().cloned();
         let render = move || {
-            meters::show(&shown, &counts());
+            meters::show(&shown, &counts(), webrtc.as_ref());
             shown.render()
         };
         api::Operations {

@@ -147,6 +147,19 @@ pub(super) fn node(settings: &Settings, base_url: &str) -> node::Config {
         is_lab_enabled: settings.lab.enabled,
         allows_foreign_media: settings.media.allow_foreign_address,
         srtp: rtc_proto::sdp::SrtpPolicy::Optional,
+        app_media: app_media(settings, base_url),
+    }
+}
+
+fn app_media(settings: &Settings, base_url: &str) -> node::ApplicationConfig {
+    let app_media = &settings.app_media;
+    node::ApplicationConfig {
+        base_url: base_url.to_owned(),
+        ticket_lifetime: app_media.ticket_lifetime,
+        attach_within: app_media.attach_timeout,
+        reattach_within: app_media.reattach_timeout,
+        keeps_queue: app_media.keep_queue,
+        max_queued: app_media.max_queued,
     }
 }
 

@@ -1,10 +1,11 @@
-//! The addresses of HTTP: bound before anything else starts, served last.
+//! The addresses of HTTP and WebRTC: bound before anything else starts; those of HTTP are served last.
 
 use std::net::SocketAddr;
 
 use anyhow::{Result, anyhow, bail};
 use settings::{Profile, Settings};
 use tokio_rustls::TlsAcceptor;
+use webrtc::Gateway;
 
 use crate::http::{self, Bound, Listeners};
 use crate::tls;
@@ -13,6 +14,7 @@ use crate::tls;
 pub(super) struct Doors {
     http: Option<Bound>,
     https: Option<(Bound, TlsAcceptor)>,
+    webrtc: Option<Gateway>,
 }
 
 impl Doors {
@@ -28,7 +30,16 @@ impl Doors {
             }
             None => None,
         };
-        Ok(Self { http, https })
+        let webrtc = match settings.webrtc.udp {
+            Some(address) => Some(gateway(settings, address).await?),
+            None => None,
+        };
+        Ok(Self { http, https, webrtc })
+    }
+
+    /// Where WebRTC goes in and out, where it is on.
+    pub(super) const fn webrtc(&self) -> Option<&Gateway> {
+        self.webrtc.as_ref()
     }
 
     /// The addresses as bound: HTTP, HTTPS.
@@ -52,6 +63,16 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<Bound> {
     http::bind(address).await.map_err(|error| {
         let option = key.replace('.', "-");
         anyhow!("failed to listen on {address} ({key}): {error}; choose another with --{option}")
+    })
+}
+
+async fn gateway(settings: &Settings, address: SocketAddr) -> Result<Gateway> {
+    let external = settings.webrtc.external_address.or(settings.media.external_address);
+    let limits =
+        webrtc::Limits { sessions: settings.webrtc.max_sessions as usize, ..webrtc::Limits::default() };
+    let bound = Gateway::bind(address, external.unwrap_or_else(|| address.ip()), limits).await;
+    bound.map_err(|error| {
+        anyhow!("failed to listen on {address} (webrtc.udp): {error}; choose another with --webrtc-udp")
     })
 }
 

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use api::EndedRequest;
 use model::{Operation, OperationKind, OperationStatus, Outcome};
-use node::Counts;
-use telemetry::Metrics;
+use node::{ApplicationStats, Counts};
+use telemetry::{AppMediaMetrics, Metrics};
 
 /// Counts what the API and the node tell of.
 pub(super) struct Meters(pub(super) Metrics);
@@ -75,7 +75,7 @@ impl node::Observer for Meters {
 }
 
 /// Brings what is looked up rather than told of up to date.
-pub(super) fn show(metrics: &Metrics, counts: &Counts) {
+pub(super) fn show(metrics: &Metrics, counts: &Counts, webrtc: Option<&webrtc::Gateway>) {
     metrics.calls.live.set(counts.calls as f64);
     metrics.calls.conferences.set(counts.conferences as f64);
     metrics.sip.registered_users.set(counts.registered_users as f64);
@@ -87,4 +87,22 @@ pub(super) fn show(metrics: &Metrics, counts: &Counts) {
     metrics.media.lateness.set(media.lateness.quantile(0.99).as_secs_f64() * 1000.0);
     metrics.media.send_errors.absolute(media.send_errors);
     metrics.media.skipped_rounds.absolute(media.skipped_rounds);
+    show_applications(&metrics.app_media, &counts.applications);
+    if let Some(gateway) = webrtc {
+        let traffic = gateway.traffic();
+        metrics.app_media.webrtc_sessions.set(gateway.sessions() as f64);
+        metrics.app_media.webrtc_unknown.absolute(traffic.unknown);
+        metrics.app_media.webrtc_missed.absolute(traffic.missed);
+        metrics.app_media.webrtc_unsent.absolute(traffic.unsent);
+    }
+}
+
+fn show_applications(shown: &AppMediaMetrics, counts: &ApplicationStats) {
+    shown.sockets_attached.absolute(counts.sockets_attached);
+    shown.sockets_lost.absolute(counts.sockets_lost);
+    shown.violations.absolute(counts.violations);
+    shown.abandoned.absolute(counts.abandoned);
+    shown.offers.absolute(counts.offers);
+    shown.tickets_refused.absolute(counts.tokens_refused);
+    shown.frames_dropped.absolute(counts.frames_dropped);
 }

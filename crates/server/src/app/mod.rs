@@ -38,6 +38,8 @@ pub struct Addresses {
     pub sip_udp: Option<SocketAddr>,
     /// SIP over TCP.
     pub sip_tcp: Option<SocketAddr>,
+    /// WebRTC, as applications are told it.
+    pub webrtc: Option<SocketAddr>,
 }
 
 /// A running server.
@@ -71,17 +73,18 @@ impl App {
         let doors = Doors::open(settings, profile).await?;
         let base = Base::lay(settings, profile, &doors).await?;
         let notifier = Arc::new(base.start_notifier(settings).await?);
-        let node = base.start_node(settings, &notifier).await?;
+        let node = base.start_node(settings, &doors, &notifier).await?;
 
         let is_ready = Arc::new(AtomicBool::new(true));
         let (http, https) = doors.addresses();
-        let router = api::router(base.api(settings, profile, &node, &is_ready));
+        let router = api::router(base.api(settings, profile, (&node, &doors), &is_ready));
+        let webrtc = doors.webrtc().map(webrtc::Gateway::candidate);
         let listeners = Listeners::new(config::http(settings), config::proxies(settings));
         let listeners = doors.serve(listeners, router);
         base.start_chores(settings, node.calls());
 
         let sip = node.sip_addresses();
-        let addresses = Addresses { http, https, sip_udp: sip.udp, sip_tcp: sip.tcp };
+        let addresses = Addresses { http, https, sip_udp: sip.udp, sip_tcp: sip.tcp, webrtc };
         let (store, drain_timeout) = (base.store, settings.server.drain_timeout);
         Ok(Self { addresses, node, notifier, listeners, store, is_ready, drain_timeout })
     }

@@ -137,8 +137,22 @@ fn a_port_that_is_taken_is_named_with_its_setting() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("a bound socket has an address").to_string();
 
-    let output =
-        run(&dir, &["dev", "--data", "data", "--http-listen", &address, "--sip-udp", "", "--sip-tcp", ""]);
+    let output = run(
+        &dir,
+        &[
+            "dev",
+            "--data",
+            "data",
+            "--http-listen",
+            &address,
+            "--sip-udp",
+            "",
+            "--sip-tcp",
+            "",
+            "--webrtc-udp",
+            "",
+        ],
+    );
 
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     let complaint = String::from_utf8_lossy(&output.stderr);

@@ -125,7 +125,7 @@ impl Server {
 }
 
 /// Free ports, and limits that the load does not reach.
-const DEFAULTS: [(&str, &str); 9] = [
+const DEFAULTS: [(&str, &str); 10] = [
     ("http.listen", "127.0.0.1:0"),
     ("https.listen", "127.0.0.1:0"),
     ("limits.calls", "100000"),
@@ -136,6 +136,7 @@ const DEFAULTS: [(&str, &str); 9] = [
     ("outbound.allowed_hosts", "127.0.0.1"),
     ("sip.tcp", "127.0.0.1:0"),
     ("sip.udp", "127.0.0.1:0"),
+    ("webrtc.udp", "127.0.0.1:0"),
 ];
 
 impl From<&ArgMatches> for Given {

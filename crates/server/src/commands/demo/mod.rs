@@ -68,6 +68,7 @@ fn settings(data: &Path, webhook: std::net::SocketAddr) -> Result<Settings> {
         ("https.listen", String::new()),
         ("sip.udp", "127.0.0.1:0".to_owned()),
         ("sip.tcp", "127.0.0.1:0".to_owned()),
+        ("webrtc.udp", String::new()),
         ("outbound.hosts", hosts),
     ]
     .map(|(key, value)| (key.to_owned(), value));
