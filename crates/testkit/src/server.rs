@@ -248,6 +248,7 @@ fn command(
         ("https.listen", ports.address(2).to_string()),
         ("sip.udp", sip.to_string()),
         ("sip.tcp", sip.to_string()),
+        ("webrtc.udp", "127.0.0.1:0".to_owned()),
         ("outbound.hosts", hosts),
         ("log.format", "json".to_owned()),
     ];
