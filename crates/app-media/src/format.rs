@@ -155,6 +155,15 @@ impl Format {
         }
         Ok(self)
     }
+
+    /// The query that chooses this, as [`Self::with_query`] reads it; empty for the default.
+    pub fn to_query(self) -> String {
+        if self == Self::default() {
+            return String::new();
+        }
+        let Self { dialect, rate, channels } = self;
+        format!("dialect={}&sampleRate={}&channels={}", dialect.name(), rate.hz(), channels.name())
+    }
 }
 
 pub(crate) fn dialect(name: &str) -> Result<Dialect, FormatError> {
@@ -184,6 +193,19 @@ mod tests {
         let format = Format::default().with_query(query).unwrap();
         assert_eq!(format, Format { dialect: Dialect::Acs, rate: Rate::Hz24000, channels: Channels::Both });
         assert_eq!(Format::default().with_query(""), Ok(Format::default()));
+    }
+
+    #[test]
+    fn a_format_is_what_its_query_says() {
+        for rate in [Rate::Hz16000, Rate::Hz48000] {
+            for (dialect, channels) in
+                [(Dialect::Acs, Channels::Mixed), (Dialect::Hookswitch, Channels::Both)]
+            {
+                let format = Format { dialect, rate, channels };
+                assert_eq!(Format::default().with_query(&format.to_query()), Ok(format));
+            }
+        }
+        assert_eq!(Format::default().to_query(), "");
     }
 
     #[test]

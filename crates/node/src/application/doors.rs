@@ -107,7 +107,11 @@ impl Applications {
     /// The blob that tells an application where to dial in; `None` where the system has no randomness.
     pub(crate) fn invitation(&self, app: &AppId, call: CallId, format: Format) -> Option<String> {
         let lifetime = self.config.ticket_lifetime;
-        let socket = self.address(app, call, (socket_base(&self.config.base_url), SOCKET), lifetime)?;
+        let mut socket = self.address(app, call, (socket_base(&self.config.base_url), SOCKET), lifetime)?;
+        let query = format.to_query();
+        if !query.is_empty() {
+            socket = format!("{socket}?{query}");
+        }
         let whip = self.address(app, call, (self.config.base_url.clone(), WHIP), lifetime)?;
         Some(invitation_blob(format, &socket, &whip))
     }
