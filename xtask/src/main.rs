@@ -3,6 +3,7 @@
 
 mod demo;
 mod process;
+mod samples;
 mod stages;
 mod tidy;
 mod tools;

@@ -20,7 +20,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "clippy", about: "lints", run: clippy },
     Stage { name: "unit", about: "every crate's own tests", run: unit },
     Stage { name: "budget", about: "instructions that the hot paths take", run: budget },
-    Stage { name: "app", about: "the whole program, with real phones and SDKs", run: app },
+    Stage { name: "app", about: "the whole program, with real phones, SDKs and samples", run: app },
 ];
 
 /// The version that the lock file of its own release builds with our toolchain.
@@ -62,7 +62,9 @@ fn now() -> Instant {
 }
 
 fn fmt() -> Result<()> {
-    run(cargo().args(["fmt", "--all", "--check"])).context("run `cargo fmt --all`")
+    run(cargo().args(["fmt", "--all", "--check"])).context("run `cargo fmt --all`")?;
+    let sample = ["fmt", "--manifest-path", "samples/echo-rust/Cargo.toml"];
+    run(cargo().args(sample).arg("--check")).with_context(|| format!("run `cargo {}`", sample.join(" ")))
 }
 
 fn deny() -> Result<()> {
@@ -103,9 +105,9 @@ fn budget() -> Result<()> {
 /// The tests that start the program and call it from outside.
 fn app() -> Result<()> {
     ensure(tools::PEERS)?;
-    let python = python_environment()?;
+    let (python, samples) = (python_environment()?, crate::samples::prepare()?);
     let mut command = cargo();
-    command.env("GRAPH_SDK_PYTHON", python);
+    command.env("GRAPH_SDK_PYTHON", python).env("PREPARED_SAMPLES", samples);
     nextest_with(command, &["--package", "server"])
 }
 

@@ -27,7 +27,9 @@ pub(crate) const PEERS: &[Tool] = &[
         package: "sip-tester",
         why: "the SIP peer for refusals and for many calls in a row",
     },
-    Tool { program: "python3", package: "python3", why: "runs the Graph SDK against the server" },
+    Tool { program: "python3", package: "python3", why: "runs the Graph SDK and samples against the server" },
+    Tool { program: "node", package: "nodejs", why: "runs a sample against the server" },
+    Tool { program: "npm", package: "npm", why: "installs what that sample needs" },
 ];
 
 /// What measures.

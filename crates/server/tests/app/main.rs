@@ -13,6 +13,7 @@ mod meetings;
 mod notifications;
 mod online_meetings;
 mod restart;
+mod samples;
 mod scripted_users;
 mod sdk;
 mod softphone;

@@ -1,0 +1,190 @@
+//! The samples, each started by the last line of its README, in a call with a phone of another maker.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use media_engine::WavAudio;
+use media_engine::analysis::{amplitude_at, rms, share_heard};
+use testkit::{Baresip, Phone, PhoneCodec, User, sound_of};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+use crate::support::Stage;
+
+/// Where the samples are with all that they need.
+const PREPARED: &str = "PREPARED_SAMPLES";
+
+/// What the phone says while a sample sends it back.
+const TONE_HZ: u32 = 440;
+
+/// How long it is listened to.
+const TALK: Duration = Duration::from_secs(3);
+
+#[tokio::test]
+async fn the_python_sample_sends_back_what_it_hears() {
+    assert_echoes("echo-python").await;
+}
+
+#[tokio::test]
+async fn the_node_sample_sends_back_what_it_hears() {
+    assert_echoes("echo-node").await;
+}
+
+#[tokio::test]
+async fn the_rust_sample_sends_back_what_it_hears() {
+    assert_echoes("echo-rust").await;
+}
+
+#[tokio::test]
+async fn the_webrtc_sample_sends_back_what_it_hears() {
+    assert_echoes("echo-webrtc-python").await;
+}
+
+#[tokio::test]
+async fn the_voice_agent_answers_when_somebody_stops_and_stops_when_somebody_speaks() {
+    let stage = Stage::new().await;
+    let mut phone = phone(&stage, Phone { codec: PhoneCodec::G722, ..Phone::AUTOMATIC }).await;
+    let mut sample = Sample::start("voice-agent-python", &stage);
+    let call = sample.expect("created ").await;
+    phone.expect("CALL_ESTABLISHED").await;
+
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    // From here on the phone says nothing.
+    phone.command("mute", "").await;
+    let heard: f64 = sample.expect("heard ").await.trim_end_matches(" s").parse().expect("a length");
+    assert!((0.5..10.0).contains(&heard), "somebody spoke for {heard} s");
+    assert_eq!(sample.expect("said ").await, "answer 1");
+
+    phone.command("mute", "").await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    phone.command("mute", "").await;
+    sample.expect("heard ").await;
+    // It speaks for two seconds and a half, and is interrupted.
+    phone.command("mute", "").await;
+    sample.expect("interrupted ").await;
+
+    let heard = end(&stage, &call, &mut phone, sample).await;
+    let answer =
+        sound_of(&std::fs::read(folder("voice-agent-python").join("answer.wav")).expect("an answer"));
+    assert_eq!(answer.rate_hz, heard.rate_hz);
+    let share = share_heard(&answer.samples, &heard.samples, heard.rate_hz);
+    assert!(share > 0.7, "only {share:.2} of the answer was heard");
+}
+
+/// The phone hears the tone that it says.
+async fn assert_echoes(name: &str) {
+    let stage = Stage::new().await;
+    let mut phone = phone(&stage, Phone { tone_hz: Some(TONE_HZ), ..Phone::AUTOMATIC }).await;
+    let mut sample = Sample::start(name, &stage);
+    let call = sample.expect("created ").await;
+    phone.expect("CALL_ESTABLISHED").await;
+    tokio::time::sleep(TALK).await;
+
+    let heard = end(&stage, &call, &mut phone, sample).await;
+
+    let second = heard.rate_hz as usize;
+    let loudest = heard.samples.chunks(second / 2).max_by(|a, b| rms(a).total_cmp(&rms(b)));
+    let loudest = loudest.expect("the phone heard something");
+    let tone = amplitude_at(loudest, f64::from(TONE_HZ), heard.rate_hz);
+    assert!(tone > 3_000.0, "the tone of {name} comes back with an amplitude of {tone:.0}");
+    let share = tone / (rms(loudest) * std::f64::consts::SQRT_2);
+    assert!(share > 0.9, "only {share:.2} of what {name} says is the tone");
+}
+
+async fn phone(stage: &Stage, phone: Phone) -> Baresip {
+    Baresip::register(&stage.server, User::JOHN, stage.server.peer_address(0), phone).await
+}
+
+/// Hangs up, waits for the sample to end as it says that it does, and returns what the phone has heard.
+async fn end(stage: &Stage, call: &str, phone: &mut Baresip, mut sample: Sample) -> WavAudio {
+    stage.bot.hang_up(call).await.expect(204);
+    sample.expect("call is terminated").await;
+    let status = testkit::within("the sample ends", sample.child.wait()).await.expect("a status");
+    assert!(status.success(), "{status}");
+    phone.expect("CALL_CLOSED").await;
+    let file = testkit::eventually("the phone has written what it heard", async || {
+        let file = phone.dumps("dec").last().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+        (media_engine::read_wav(&file, &media_engine::WavLimits::PROMPT).is_ok(), file)
+    });
+    sound_of(&file.await)
+}
+
+/// A sample that runs.
+struct Sample {
+    child: Child,
+    says: Lines<BufReader<ChildStdout>>,
+    said: Vec<String>,
+}
+
+impl Sample {
+    /// Starts it where it was prepared.
+    fn start(name: &str, stage: &Stage) -> Self {
+        let folder = folder(name);
+        assert_is_current(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples").join(name), &folder);
+        let readme = std::fs::read_to_string(folder.join("README.md")).expect("a README");
+        let command = command(&readme);
+        let mut child = Command::new("sh")
+            .args(["-c", &format!("exec {command}")])
+            .current_dir(folder)
+            .env("HOOKSWITCH_URL", stage.server.base_url())
+            .env("TOKEN", stage.bot.token())
+            .env("USER_ID", User::JOHN.id)
+            .env("CALLBACK", format!("http://{}/callback", stage.server.peer_address(3)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap_or_else(|error| panic!("failed to start `{command}`: {error}"));
+        let says = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
+        Self { child, says, said: Vec::new() }
+    }
+
+    /// Waits for a line that begins with these words and returns the rest of it.
+    async fn expect(&mut self, words: &str) -> String {
+        let finding = async {
+            loop {
+                let line = self.says.next_line().await.expect("readable output");
+                let line =
+                    line.unwrap_or_else(|| panic!("it ended before '{words}' and has said {:#?}", self.said));
+                self.said.push(line.clone());
+                if let Some(rest) = line.strip_prefix(words) {
+                    return rest.to_owned();
+                }
+            }
+        };
+        testkit::within(&format!("the sample says '{words}'"), finding).await
+    }
+}
+
+/// Where a sample has been made ready to run.
+fn folder(name: &str) -> PathBuf {
+    let prepared = std::env::var_os(PREPARED);
+    let prepared = prepared
+        .unwrap_or_else(|| panic!("{PREPARED} is not set; run `cargo xtask test app`, which sets it"));
+    Path::new(&prepared).join(name)
+}
+
+/// The last line of the commands in a README.
+fn command(readme: &str) -> &str {
+    let block = readme.split_once("```sh\n").and_then(|(_, rest)| rest.split_once("\n```"));
+    let (block, _) = block.expect("a block of commands");
+    block.lines().last().expect("a command")
+}
+
+/// What was prepared is what is in the repository.
+fn assert_is_current(sample: &Path, prepared: &Path) {
+    let ignored = include_str!("../../../../samples/.gitignore");
+    for entry in std::fs::read_dir(sample).expect("a sample").map(|entry| entry.expect("an entry")) {
+        let (path, copy) = (entry.path(), prepared.join(entry.file_name()));
+        if ignored.lines().any(|ignored| entry.file_name() == ignored) {
+            continue;
+        }
+        if path.is_dir() {
+            assert_is_current(&path, &copy);
+            continue;
+        }
+        let is_same = std::fs::read(&copy).ok() == std::fs::read(&path).ok();
+        assert!(is_same, "{} is of another version; run `cargo xtask test app`", copy.display());
+    }
+}
