@@ -152,3 +152,68 @@ fn explained(error: &dyn Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| (*cause).source());
     causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use identity::{KeyRing, NotificationSignerSettings, Rotation, SigningKey};
+    use model::CallId;
+    use outbound::Policy;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    fn dialler(allowed: &[&str]) -> Dialler {
+        let clock = Clock::start();
+        let policy = Policy::new(allowed.iter().copied(), []).unwrap();
+        let outbound = Outbound::new(outbound::Config { policy, ..outbound::Config::default() }).unwrap();
+        let keys = KeyRing::new(Rotation::default(), vec![SigningKey::generate(clock.wall()).unwrap()]);
+        let signer = Arc::new(NotificationSigner::new(NotificationSignerSettings::default(), keys));
+        Dialler { outbound, signer, clock }
+    }
+
+    /// Dials one who answers the request with that, and returns the request, too.
+    async fn dial(answer: &'static str) -> (String, Result<Socket, String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("ws://{}/media?a=b", listener.local_addr().unwrap());
+        let answering = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = Vec::new();
+            while !request.ends_with(b"\r\n\r\n") {
+                assert_ne!(stream.read_buf(&mut request).await.unwrap(), 0);
+            }
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            (String::from_utf8(request).unwrap(), stream)
+        });
+        let (app, tenant, url) = (AppId::from("bot"), TenantId::from("tenant"), Url::parse(&url).unwrap());
+        let call = CallId::parse("57dab8b1-894c-409a-b240-bd8beae78896").unwrap();
+        let to = SocketDialling { app: &app, tenant: &tenant, call, url: &url };
+        let dialled = dialler(&["127.0.0.1"]).dial(to).await;
+        let (request, _stream): (String, TcpStream) = answering.await.unwrap();
+        (request, dialled)
+    }
+
+    #[tokio::test]
+    async fn an_application_is_told_who_dials_and_for_which_call() {
+        let (request, refused) = dial("HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n").await;
+        assert_eq!(refused.unwrap_err(), "failed to open a WebSocket: HTTP error: 401 Unauthorized");
+        let request = request.to_lowercase();
+        assert!(request.starts_with("get /media?a=b http/1.1\r\n"), "{request}");
+        assert!(request.contains("\r\nauthorization: bearer ey"), "{request}");
+        assert!(
+            request.contains("\r\nx-hookswitch-call-id: 57dab8b1-894c-409a-b240-bd8beae78896\r\n"),
+            "{request}"
+        );
+    }
+
+    #[tokio::test]
+    async fn the_policy_of_requests_says_where_applications_may_listen() {
+        let dialler = dialler(&["localhost"]);
+        let check = |url: &str| dialler.check(&Url::parse(url).unwrap());
+        assert_eq!(check("wss://bot.example/media"), Ok(()));
+        assert_eq!(check("ws://localhost:9000/media"), Ok(()));
+        assert_eq!(check("ws://bot.example/media"), Err("the URL is not wss".to_owned()));
+        assert_eq!(check("wss://10.0.0.1/"), Err("the host is a private or special address".to_owned()));
+        assert!(dialler.may_send_to([127, 0, 0, 1].into()) && !dialler.may_send_to([10, 0, 0, 1].into()));
+    }
+}
