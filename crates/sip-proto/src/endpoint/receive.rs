@@ -1,0 +1,115 @@
+//! What comes from the network, on its way to what it is for.
+
+use sip_message::{Message, Method, Request, Response, StatusCode};
+
+use super::Endpoint;
+use crate::call::{Call, message, of_tag};
+use crate::config::IncomingPolicy;
+use crate::event::CallHandle;
+use crate::flow::Flow;
+use crate::inbound::Inbound;
+use crate::screen;
+use crate::transaction::{cancelled_key, merge_key};
+
+impl Endpoint {
+    pub(super) fn receive(&mut self, flow: Flow, message: Message) {
+        match message {
+            Message::Request(request) => self.receive_request(flow, request),
+            Message::Response(response) => {
+                let delivery = self.core.receive_response(response);
+                self.deliver(delivery);
+            }
+        }
+    }
+
+    fn receive_request(&mut self, flow: Flow, request: Request) {
+        // The parser refuses what lacks a mandatory header, with an answer where one is possible.
+        let Ok(inbound) = Inbound::new(request, flow) else { return };
+        let known = self.core.servers.find(&inbound.key);
+        match (&inbound.request.method, known) {
+            (Method::Ack, Some(server)) if !self.core.ack_server(server) => {}
+            (Method::Ack, _) => self.receive_in_dialog(inbound),
+            (Method::Cancel, _) => self.receive_cancel(&inbound),
+            (_, Some(server)) => self.core.repeat_server(server),
+            (_, None) => self.receive_new(inbound),
+        }
+    }
+
+    fn receive_new(&mut self, inbound: Inbound) {
+        if let Some(response) = screen::refusal(&inbound) {
+            self.core.reply(&inbound, response);
+            return;
+        }
+        if inbound.has_to_tag() {
+            self.receive_in_dialog(inbound);
+            return;
+        }
+        let method = &inbound.request.method;
+        if *method == Method::Invite {
+            self.receive_invite(inbound);
+        } else if *method == Method::Options {
+            let response = options_response(&inbound.request);
+            self.core.reply(&inbound, response);
+        } else if *method == Method::Register {
+            self.registrar.handle(&inbound, &mut self.core);
+        } else {
+            // BYE and UPDATE exist within dialogs only; the rest was refused by the screen.
+            self.core.refuse(&inbound, StatusCode::CALL_DOES_NOT_EXIST);
+        }
+    }
+
+    fn receive_invite(&mut self, inbound: Inbound) {
+        if let IncomingPolicy::Refuse(status) = self.core.config.incoming {
+            self.core.refuse(&inbound, status);
+            return;
+        }
+        if self.core.servers.has_merged(&merge_key(&inbound)) {
+            self.core.refuse(&inbound, StatusCode::LOOP_DETECTED);
+            return;
+        }
+        if self.incoming >= self.core.config.limits.incoming_calls {
+            self.core.refuse_busy(&inbound);
+            return;
+        }
+        let handle = self.next_handle();
+        if let Some(call) = Call::receive(handle, inbound, &mut self.core) {
+            self.insert(handle, call);
+        }
+    }
+
+    fn receive_in_dialog(&mut self, inbound: Inbound) {
+        let handle = inbound.to.tag().and_then(of_tag).filter(|handle| self.calls.contains_key(handle));
+        match handle {
+            Some(handle) => {
+                self.with_call(handle, |call, core| call.handle_request(inbound, core));
+            }
+            None if inbound.request.method == Method::Ack => {}
+            None => self.core.refuse(&inbound, StatusCode::CALL_DOES_NOT_EXIST),
+        }
+    }
+
+    /// RFC 3261, 9.2.
+    fn receive_cancel(&mut self, inbound: &Inbound) {
+        let Some(server) = self.core.servers.find(&cancelled_key(&inbound.key)) else {
+            self.core.refuse(inbound, StatusCode::CALL_DOES_NOT_EXIST);
+            return;
+        };
+        let handle = self.core.servers.call_of(server).map(CallHandle);
+        let tag = handle.and_then(|handle| self.calls.get(&handle)?.early_tag());
+        // With the tag that the responses to the INVITE have.
+        let response = message::response(&inbound.request, StatusCode::OK, tag);
+        self.core.reply(inbound, response);
+        if let Some(handle) = handle {
+            self.with_call(handle, |call, core| call.handle_cancel(server, core));
+        }
+    }
+}
+
+/// What this endpoint can do (RFC 3261, 11.2).
+fn options_response(request: &Request) -> Response {
+    let mut response = request.response(StatusCode::OK);
+    message::put_abilities(&mut response.headers);
+    response.headers.push("Accept", message::SDP);
+    response.headers.push("Accept-Encoding", "identity");
+    response
+}
