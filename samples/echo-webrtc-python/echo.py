@@ -1,6 +1,7 @@
 """Calls somebody and sends back what it hears, over WebRTC: the blob is an SDP offer, and the answer comes back in it.
 
-HOOKSWITCH_URL, TOKEN and USER_ID say where, as whom and to whom; CALLBACK is where notifications come in.
+HOOKSWITCH_URL, TOKEN and USER_ID say where, as whom and to whom; CALLBACK is where notifications come in. With MEETING_ID
+and PASSCODE in the place of USER_ID it joins that meeting.
 """
 
 import asyncio
@@ -30,16 +31,27 @@ class Echo(MediaStreamTrack):
         return await track.recv()
 
 
+def destination():
+    """Whom to call, or what to join."""
+    if "MEETING_ID" in os.environ:
+        return {"meetingInfo": {
+            "@odata.type": "#microsoft.graph.joinMeetingIdMeetingInfo",
+            "joinMeetingId": os.environ["MEETING_ID"],
+            "passcode": os.environ.get("PASSCODE"),
+        }}
+    user = {"@odata.type": "#microsoft.graph.identity", "id": os.environ["USER_ID"]}
+    return {"targets": [{
+        "@odata.type": "#microsoft.graph.invitationParticipantInfo",
+        "identity": {"@odata.type": "#microsoft.graph.identitySet", "user": user},
+    }]}
+
+
 def create_call(offer):
     """Asks for a call whose sound is ours, and gives back its answer."""
-    user = {"@odata.type": "#microsoft.graph.identity", "id": os.environ["USER_ID"]}
     call = {
         "@odata.type": "#microsoft.graph.call",
         "callbackUri": CALLBACK,
-        "targets": [{
-            "@odata.type": "#microsoft.graph.invitationParticipantInfo",
-            "identity": {"@odata.type": "#microsoft.graph.identitySet", "user": user},
-        }],
+        **destination(),
         "requestedModalities": ["audio"],
         "mediaConfig": {"@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": offer},
     }

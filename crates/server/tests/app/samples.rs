@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use media_engine::WavAudio;
 use media_engine::analysis::{amplitude_at, rms, share_heard};
+use serde_json::json;
 use testkit::{Baresip, Phone, PhoneCodec, User, sound_of};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -39,6 +40,41 @@ async fn the_rust_sample_sends_back_what_it_hears() {
 #[tokio::test]
 async fn the_webrtc_sample_sends_back_what_it_hears() {
     assert_echoes("echo-webrtc-python").await;
+}
+
+/// An echo is heard by everyone: each phone hears itself beside the other.
+#[tokio::test]
+async fn the_webrtc_sample_sends_back_what_it_hears_of_two_phones_in_a_meeting() {
+    let stage = Stage::new().await;
+    let (people, pitches) = ([User::JOHN, User::USER1], [420, 730]);
+    let mut phones = Vec::new();
+    for (place, (user, hz)) in people.into_iter().zip(pitches).enumerate() {
+        let address = stage.server.peer_address(6 + 3 * place as u16);
+        let setup = Phone { tone_hz: Some(hz), ..Phone::AUTOMATIC };
+        phones.push(Baresip::register(&stage.server, user, address, setup).await);
+    }
+    let meeting = [("MEETING_ID", "1234567"), ("PASSCODE", "psw123")];
+    let mut sample = Sample::start_with("echo-webrtc-python", &stage, &meeting);
+    let call = sample.expect("created ").await;
+    sample.expect("call is established").await;
+    let target = |user: User| json!({"identity": {"user": {"id": user.id, "displayName": user.name}}});
+    let invited = json!({"participants": people.map(target), "clientContext": "both"});
+    stage.bot.start(&call, "participants/invite", &invited).await;
+    for phone in &mut phones {
+        phone.expect("CALL_ESTABLISHED").await;
+    }
+    tokio::time::sleep(TALK).await;
+
+    for phone in &mut phones {
+        phone.command("hangup", "").await;
+        let heard = heard_by(phone).await;
+        let end = heard.samples.len() - heard.rate_hz as usize / 5;
+        let last = &heard.samples[end - heard.rate_hz as usize..end];
+        let amplitudes = pitches.map(|hz| amplitude_at(last, f64::from(hz), heard.rate_hz).round());
+        assert!(amplitudes.iter().all(|amplitude| *amplitude > 1_200.0), "{amplitudes:?}");
+    }
+    stage.bot.hang_up(&call).await.expect(204);
+    sample.expect("call is terminated").await;
 }
 
 #[tokio::test]
@@ -102,6 +138,11 @@ async fn end(stage: &Stage, call: &str, phone: &mut Baresip, mut sample: Sample)
     sample.expect("call is terminated").await;
     let status = testkit::within("the sample ends", sample.child.wait()).await.expect("a status");
     assert!(status.success(), "{status}");
+    heard_by(phone).await
+}
+
+/// What a phone has heard in its call, which is over.
+async fn heard_by(phone: &mut Baresip) -> WavAudio {
     phone.expect("CALL_CLOSED").await;
     let file = testkit::eventually("the phone has written what it heard", async || {
         let file = phone.dumps("dec").last().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
@@ -120,6 +161,11 @@ struct Sample {
 impl Sample {
     /// Starts it where it was prepared.
     fn start(name: &str, stage: &Stage) -> Self {
+        Self::start_with(name, stage, &[])
+    }
+
+    /// The same with more in its environment.
+    fn start_with(name: &str, stage: &Stage, environment: &[(&str, &str)]) -> Self {
         let folder = folder(name);
         assert_is_current(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../samples").join(name), &folder);
         let readme = std::fs::read_to_string(folder.join("README.md")).expect("a README");
@@ -131,6 +177,7 @@ impl Sample {
             .env("TOKEN", stage.bot.token())
             .env("USER_ID", User::JOHN.id)
             .env("CALLBACK", format!("http://{}/callback", stage.server.peer_address(3)))
+            .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
