@@ -3,6 +3,7 @@
 //! Each test starts a server of its own, so they run side by side and in any order.
 
 mod app_media;
+mod app_sockets;
 mod bad_input;
 mod commands;
 mod documented_example;
