@@ -73,7 +73,14 @@ impl Default for Limits {
 /// What becomes of an INVITE outside dialogs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum IncomingPolicy {
-    /// It opens a transaction, gets 100, and is told as [`crate::Event::Incoming`].
+    /// It is taken like one of [`Self::Offer`] once it shows which user sends it; until then it gets 401.
+    ///
+    /// A user shows it by the digest secret of the registrar, or by sending over the stream connection
+    /// on which the phone of the same name registered. The source of a datagram shows nothing: anyone
+    /// can write it. Challenges open no transaction, and wrong passwords count for
+    /// [`Registration::lockout`].
+    Authenticate,
+    /// It opens a transaction, gets 100, and is told as [`crate::Event::Incoming`], whoever sends it.
     Offer,
     /// It gets this status, 300 or above, and is forgotten.
     ///
@@ -87,7 +94,7 @@ impl IncomingPolicy {
     pub(crate) fn bounded(self) -> Self {
         match self {
             Self::Refuse(status) if status.as_u16() < 300 => Self::default(),
-            Self::Offer | Self::Refuse(_) => self,
+            Self::Authenticate | Self::Offer | Self::Refuse(_) => self,
         }
     }
 }

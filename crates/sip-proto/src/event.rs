@@ -224,7 +224,10 @@ impl Event {
 pub struct Incoming {
     /// The call.
     pub handle: CallHandle,
-    /// The caller, as it says.
+    /// The address of record, `user@domain`, of the user who showed to be the caller; `None` where
+    /// [`crate::IncomingPolicy::Offer`] asks nobody.
+    pub caller: Option<String>,
+    /// The caller, as it says: a name to show, no proof.
     pub from: NameAddr,
     /// The callee as dialled.
     pub to: NameAddr,
@@ -232,6 +235,10 @@ pub struct Incoming {
     pub request_uri: Uri,
     /// The session description; `None` asks this side to offer in its answer.
     pub offer: Option<Bytes>,
+    /// What the call is about, for people.
+    pub subject: Option<String>,
+    /// Headers for whoever is called in the end, names and values: those that only inform, and `X-` ones.
+    pub headers: Vec<(String, String)>,
     /// The Call-ID.
     pub call_id: String,
     /// Where the INVITE came from.

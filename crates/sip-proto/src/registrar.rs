@@ -14,6 +14,7 @@ use crate::core::Core;
 use crate::event::{Binding, Event, UserCredentials, Users};
 use crate::flow::{Flow, Transport};
 use crate::inbound::Inbound;
+use crate::transaction::ServerId;
 
 /// The bindings of every user.
 pub(crate) struct Registrar {
@@ -108,12 +109,56 @@ impl Registrar {
 
     /// Takes a REGISTER.
     pub(crate) fn handle(&mut self, inbound: &Inbound, core: &mut Core) {
+        let Some((user, server)) = self.authenticated(inbound, None, core) else { return };
+        let mut response = self.register(inbound, &user.aor, core);
+        put_tag(&mut response, inbound, core);
+        core.respond(server, response);
+    }
+
+    /// Finds out which user calls, and opens the transaction for `call`. `None` when the INVITE was
+    /// refused or challenged.
+    pub(crate) fn admit(
+        &mut self,
+        inbound: &Inbound,
+        call: u64,
+        core: &mut Core,
+    ) -> Option<(String, ServerId)> {
+        let Some(aor) = self.of_connection(inbound, core) else {
+            return self.authenticated(inbound, Some(call), core).map(|(user, server)| (user.aor, server));
+        };
+        let server = core.open_server(inbound, Some(call));
+        if server.is_none() {
+            core.refuse_busy(inbound);
+        }
+        Some((aor, server?))
+    }
+
+    /// The user whom From names, if a phone of that user registered over this very connection.
+    fn of_connection(&self, inbound: &Inbound, core: &Core) -> Option<String> {
+        let connection = inbound.flow.connection?;
+        let range = (connection, String::new())..(connection.saturating_add(1), String::new());
+        let is_bound = |aor: &str| {
+            let bound = self.records.get(aor).map(|record| record.bound.as_slice()).unwrap_or_default();
+            bound.iter().any(|bound| bound.binding.flow == inbound.flow)
+        };
+        let mut aors = self.connections.range(range).map(|(_, aor)| aor);
+        aors.find(|aor| is_own(&inbound.from, aor, core) && is_bound(aor)).cloned()
+    }
+
+    /// The user who shows to have sent a request, and its transaction, which is opened for `call`.
+    /// `None` when it was refused or challenged.
+    fn authenticated(
+        &mut self,
+        inbound: &Inbound,
+        call: Option<u64>,
+        core: &mut Core,
+    ) -> Option<(UserCredentials, ServerId)> {
         let source = inbound.flow.remote.ip();
         if let Some(wait) = self.lockout.remaining(source, core.now) {
             let mut response = inbound.request.response(StatusCode::FORBIDDEN);
             response.headers.push("Retry-After", seconds(wait).max(1));
             core.reply(inbound, response);
-            return;
+            return None;
         }
         let request = &inbound.request;
         let read = self.authenticator.credentials(request, "Authorization");
@@ -125,20 +170,24 @@ impl Registrar {
             Ok(claim) => claim,
             Err(refusal) => {
                 let response = self.refusal(inbound, refusal, core);
-                return core.reply(inbound, response);
+                core.reply(inbound, response);
+                return None;
             }
         };
         // From here on a repeat of the request must not be judged again: its nonce count is used.
-        let Some(server) = core.open_server(inbound, None) else { return core.refuse_busy(inbound) };
-        let mut response = match self.authenticate(&claim) {
-            Ok(user) => self.register(inbound, &user.aor, core),
-            Err(refusal) => self.refusal(inbound, refusal, core),
+        let Some(server) = core.open_server(inbound, call) else {
+            core.refuse_busy(inbound);
+            return None;
         };
-        if !inbound.has_to_tag() {
-            // It can only fail on a To that the request was already refused for.
-            let _ = response.headers.set_to_tag(&core.entropy.token());
+        match self.authenticate(&claim) {
+            Ok(user) => Some((user, server)),
+            Err(refusal) => {
+                let mut response = self.refusal(inbound, refusal, core);
+                put_tag(&mut response, inbound, core);
+                core.respond(server, response);
+                None
+            }
         }
-        core.respond(server, response);
     }
 
     /// The answer to a request that does not show who sent it.
@@ -276,6 +325,14 @@ impl Registrar {
     }
 }
 
+/// Gives a response of a transaction the tag that its request has not brought.
+fn put_tag(response: &mut Response, inbound: &Inbound, core: &mut Core) {
+    if !inbound.has_to_tag() {
+        // It can only fail on a To that the request was already refused for.
+        let _ = response.headers.set_to_tag(&core.entropy.token());
+    }
+}
+
 /// Reads the contacts of a request and holds them against the rules.
 fn changes(list: Vec<NameAddr>, expires: Option<u32>, core: &Core) -> Result<Vec<Change>, Refused> {
     let rules = &core.config.registration;
@@ -317,19 +374,20 @@ fn apply(bound: &mut Vec<Bound>, changes: Vec<Change>, inbound: &Inbound, contex
     bound.drain(..bound.len().saturating_sub(limit));
 }
 
-/// Whether the To of a REGISTER names the authenticated user.
+/// Whether the To of a REGISTER, or the From of an INVITE, names this user.
 ///
-/// Phones often know their server by address only, so an address stands for any domain: the binding
-/// goes to the authenticated user in any case.
-fn is_own(to: &NameAddr, aor: &str, core: &Core) -> bool {
+/// Phones often know their server by address only, so an address stands for any domain: what is asked
+/// for goes to the authenticated user in any case.
+fn is_own(name: &NameAddr, aor: &str, core: &Core) -> bool {
     let Some((user, domain)) = aor.rsplit_once('@') else { return false };
-    let Some(host) = to.uri.host() else { return false };
+    let Some(host) = name.uri.host() else { return false };
+    let said = name.uri.user();
     let name = host.to_string();
     let is_ours = host.ip().is_some()
         || name.eq_ignore_ascii_case("localhost")
         || name.eq_ignore_ascii_case(domain)
         || core.config.domains.iter().any(|domain| domain.eq_ignore_ascii_case(&name));
-    is_ours && to.uri.user().as_deref() == Some(user)
+    is_ours && said.as_deref() == Some(user)
 }
 
 /// Turns a binding whose connection is gone into one that needs a new connection, where that can be.

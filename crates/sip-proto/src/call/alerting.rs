@@ -6,7 +6,7 @@ use bytes::Bytes;
 use sip_message::{Method, Response, StatusCode};
 
 use super::message;
-use super::session::{Session, Start, Timing, refusal};
+use super::session::{Session, Start, Timing};
 use super::session_timer::{Agreed, takes_update};
 use crate::core::Core;
 use crate::dialog::Dialog;
@@ -25,40 +25,36 @@ pub(super) struct Alerting {
     pub(super) until: Duration,
 }
 
+/// An INVITE outside dialogs that was let in.
+pub(crate) struct Admitted {
+    pub(crate) inbound: Inbound,
+    pub(crate) server: ServerId,
+    pub(crate) agreed: Agreed,
+    /// The user who showed to be the caller.
+    pub(crate) caller: Option<String>,
+}
+
 impl Alerting {
-    /// Takes an INVITE outside dialogs; `None` when it was refused at once.
-    pub(super) fn start(
-        handle: CallHandle,
-        local_tag: &str,
-        inbound: Inbound,
-        core: &mut Core,
-    ) -> Option<Self> {
+    /// Takes an INVITE and tells of it.
+    pub(super) fn start(handle: CallHandle, local_tag: &str, admitted: Admitted, core: &mut Core) -> Self {
+        let Admitted { inbound, server, agreed, caller } = admitted;
         let dialog = Dialog::of_server(&inbound, local_tag);
-        let agreed = match Agreed::of_request(&inbound.request.headers, core.config.session) {
-            Ok(agreed) => agreed,
-            Err(refused) => {
-                let response = refusal(&inbound, refused);
-                core.reply(&inbound, response);
-                return None;
-            }
-        };
-        let Some(server) = core.open_server(&inbound, Some(handle.0)) else {
-            core.refuse_busy(&inbound);
-            return None;
-        };
         core.respond(server, inbound.request.response(StatusCode::TRYING));
         let request = &inbound.request;
         core.emit(Event::Incoming(Box::new(Incoming {
             handle,
+            caller,
             from: inbound.from.clone(),
             to: inbound.to.clone(),
             request_uri: request.uri.clone(),
             offer: message::sdp(&request.headers, &request.body),
+            subject: request.headers.get("Subject").map(str::to_owned),
+            headers: message::passed_on(&request.headers),
             call_id: inbound.call_id.clone(),
             flow: inbound.flow,
         })));
         let until = core.after(core.config.ring_limit);
-        Some(Self { handle, server, inbound: Box::new(inbound), dialog, agreed, until })
+        Self { handle, server, inbound: Box::new(inbound), dialog, agreed, until }
     }
 
     fn response(&self, status: StatusCode) -> Response {

@@ -37,6 +37,35 @@ const RESERVED: [&str; 22] = [
     "Via",
 ];
 
+/// Headers that tell people or their phones something and ask nothing of the machine. None of them is
+/// an identity: what a caller asserts of itself is worth nothing until somebody has checked it.
+const INFORMING: [&str; 9] = [
+    "Accept-Language",
+    "Alert-Info",
+    "Call-Info",
+    "In-Reply-To",
+    "Organization",
+    "Priority",
+    "Reply-To",
+    "Subject",
+    "User-to-User",
+];
+
+/// How many headers of a caller are passed on; several times what phones send.
+const MAX_PASSED_ON: usize = 32;
+
+/// The headers of an INVITE that may go on to whoever is called in the end.
+pub(super) fn passed_on(headers: &Headers) -> Vec<(String, String)> {
+    let is_own = |name: &str| name.get(..2).is_some_and(|start| start.eq_ignore_ascii_case("X-"));
+    let is_informing = |name: &str| INFORMING.iter().any(|known| known.eq_ignore_ascii_case(name));
+    headers
+        .iter()
+        .filter(|(name, _)| is_own(name) || is_informing(name))
+        .take(MAX_PASSED_ON)
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
 /// Whether a user may set this header of an INVITE.
 pub(crate) fn is_free(name: &str) -> bool {
     // Through `Headers`, which knows the compact forms.

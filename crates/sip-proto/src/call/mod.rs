@@ -26,6 +26,9 @@ use core::time::Duration;
 use bytes::Bytes;
 use sip_message::StatusCode;
 
+pub(crate) use self::alerting::Admitted;
+pub(crate) use self::session::agree;
+
 use self::alerting::Alerting;
 use self::dial::{Dial, Next};
 use self::forks::Forks;
@@ -75,12 +78,12 @@ impl Call {
         Self { handle, is_incoming: false, phase, forks: Some(forks), scheduled: None }
     }
 
-    /// Takes an INVITE outside dialogs; `None` when it was refused at once.
-    pub(crate) fn receive(handle: CallHandle, invite: Inbound, core: &mut Core) -> Option<Self> {
+    /// Takes an INVITE outside dialogs.
+    pub(crate) fn receive(handle: CallHandle, invite: Admitted, core: &mut Core) -> Self {
         let tag = local_tag(handle, core);
-        let alerting = Alerting::start(handle, &tag, invite, core)?;
+        let alerting = Alerting::start(handle, &tag, invite, core);
         let phase = Phase::Alerting(Box::new(alerting));
-        Some(Self { handle, is_incoming: true, phase, forks: None, scheduled: None })
+        Self { handle, is_incoming: true, phase, forks: None, scheduled: None }
     }
 
     /// Whether the call has ended for its user.
@@ -179,11 +182,12 @@ impl Call {
         self.end(ended, core);
     }
 
-    /// The tag of this side while the call waits for its answer.
-    pub(crate) fn early_tag(&self) -> Option<&str> {
+    /// The tag of this side in the dialog, if there is one.
+    pub(crate) fn local_tag(&self) -> Option<&str> {
         match &self.phase {
             Phase::Alerting(alerting) => alerting.dialog.local.tag(),
-            Phase::Dialling(_) | Phase::Established(_) | Phase::Over => None,
+            Phase::Established(session) => session.dialog.local.tag(),
+            Phase::Dialling(_) | Phase::Over => None,
         }
     }
 

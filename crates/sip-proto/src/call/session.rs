@@ -365,8 +365,14 @@ pub(super) fn send_bye(dialog: &mut Dialog, reason: Option<&str>, core: &mut Cor
     core.send_request(dialog.flow, request, Owner::Nobody);
 }
 
+/// The session timer for an INVITE outside dialogs; `None` when it was refused for what it asks.
+pub(crate) fn agree(inbound: &Inbound, core: &mut Core) -> Option<Agreed> {
+    let agreed = Agreed::of_request(&inbound.request.headers, core.config.session);
+    agreed.map_err(|refused| core.reply(inbound, refusal(inbound, refused))).ok()
+}
+
 /// The answer to a request whose session timer cannot be taken.
-pub(super) fn refusal(inbound: &Inbound, refused: Refused) -> Response {
+fn refusal(inbound: &Inbound, refused: Refused) -> Response {
     match refused {
         Refused::Malformed => inbound.request.response(StatusCode::BAD_REQUEST),
         Refused::TooSmall(min) => {

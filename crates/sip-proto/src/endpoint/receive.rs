@@ -3,13 +3,13 @@
 use sip_message::{Message, Method, Request, Response, StatusCode};
 
 use super::Endpoint;
-use crate::call::{Call, message, of_tag};
+use crate::call::{Admitted, Call, agree, message, of_tag};
 use crate::config::IncomingPolicy;
 use crate::event::CallHandle;
 use crate::flow::Flow;
 use crate::inbound::Inbound;
 use crate::screen;
-use crate::transaction::{cancelled_key, merge_key};
+use crate::transaction::{ServerId, cancelled_key, merge_key};
 
 impl Endpoint {
     pub(super) fn receive(&mut self, flow: Flow, message: Message) {
@@ -71,10 +71,24 @@ impl Endpoint {
             self.core.refuse_busy(&inbound);
             return;
         }
+        let Some(agreed) = agree(&inbound, &mut self.core) else { return };
         let handle = self.next_handle();
-        if let Some(call) = Call::receive(handle, inbound, &mut self.core) {
-            self.insert(handle, call);
+        let Some((caller, server)) = self.admit(&inbound, handle) else { return };
+        let call = Call::receive(handle, Admitted { inbound, server, agreed, caller }, &mut self.core);
+        self.insert(handle, call);
+    }
+
+    /// Opens the transaction of an INVITE if its sender may call; else it was answered.
+    fn admit(&mut self, inbound: &Inbound, handle: CallHandle) -> Option<(Option<String>, ServerId)> {
+        if self.core.config.incoming == IncomingPolicy::Authenticate {
+            let (caller, server) = self.registrar.admit(inbound, handle.0, &mut self.core)?;
+            return Some((Some(caller), server));
         }
+        let server = self.core.open_server(inbound, Some(handle.0));
+        if server.is_none() {
+            self.core.refuse_busy(inbound);
+        }
+        Some((None, server?))
     }
 
     fn receive_in_dialog(&mut self, inbound: Inbound) {
@@ -95,7 +109,7 @@ impl Endpoint {
             return;
         };
         let handle = self.core.servers.call_of(server).map(CallHandle);
-        let tag = handle.and_then(|handle| self.calls.get(&handle)?.early_tag());
+        let tag = handle.and_then(|handle| self.calls.get(&handle)?.local_tag());
         // With the tag that the responses to the INVITE have.
         let response = message::response(&inbound.request, StatusCode::OK, tag);
         self.core.reply(inbound, response);

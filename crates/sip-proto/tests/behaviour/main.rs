@@ -7,6 +7,7 @@
     reason = "helpers speak the language of the wire, and one that fails is a failed test"
 )]
 
+mod callers;
 mod calls;
 mod faults;
 mod forks;
