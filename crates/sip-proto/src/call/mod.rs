@@ -293,11 +293,8 @@ impl Call {
     fn end(&mut self, cause: Option<EndCause>, core: &mut Core) {
         let Some(cause) = cause else { return };
         let is_known = self.is_over();
-        if let Phase::Established(session) = &self.phase
-            && let Some(refresh) = &session.refresh
-        {
-            // The BYE overtakes it: whatever its answer is, nobody waits for it.
-            core.drop_client(refresh.id);
+        if let Phase::Established(session) = &mut self.phase {
+            session.let_go(core);
         }
         self.phase = Phase::Over;
         if !is_known {

@@ -229,10 +229,6 @@ impl Session {
             // A call can end even when there is no room for another transaction.
             None => core.refuse(bye, StatusCode::OK),
         }
-        // RFC 3261, 15.1.2: what is pending is answered first with its end.
-        if let Some(offered) = self.offered.take() {
-            core.respond(offered.server, offered.inbound.request.response(StatusCode::REQUEST_TERMINATED));
-        }
         EndCause::RemoteBye { reason: bye.request.headers.get("Reason").map(str::to_owned) }
     }
 
@@ -335,13 +331,27 @@ impl Session {
 
     /// Ends the call from this side. The BYE may have to wait; see [`Self::is_closing`].
     pub(super) fn hang_up(&mut self, reason: Option<String>, core: &mut Core) {
-        if let Some(offered) = self.offered.take() {
-            core.respond(offered.server, offered.inbound.request.response(StatusCode::REQUEST_TERMINATED));
-        }
+        self.answer_pending(core);
         if self.unacked.is_some() && !self.owns_call_id {
             self.closing = Some(reason);
         } else {
             self.bye(reason.as_deref(), core);
+        }
+    }
+
+    /// Answers what waits for the user with its end (RFC 3261, 15.1.2): nobody else will.
+    fn answer_pending(&mut self, core: &mut Core) {
+        if let Some(offered) = self.offered.take() {
+            core.respond(offered.server, offered.inbound.request.response(StatusCode::REQUEST_TERMINATED));
+        }
+    }
+
+    /// Lets go of every transaction that still waits for this call, which is over.
+    pub(super) fn let_go(&mut self, core: &mut Core) {
+        self.answer_pending(core);
+        // The BYE overtakes it: whatever its answer is, nobody waits for it.
+        if let Some(refresh) = self.refresh.take() {
+            core.drop_client(refresh.id);
         }
     }
 

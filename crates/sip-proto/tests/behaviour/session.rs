@@ -213,6 +213,21 @@ fn an_update_that_is_not_allowed_after_all_becomes_a_reinvite() {
 }
 
 #[test]
+fn an_offer_that_waits_while_the_call_ends_is_answered_too() {
+    let mut net = Net::new();
+    let (_, invite) = net.answered(&TIMED);
+    net.run(seconds(60));
+    let update = net.request(PEER, Method::Update);
+    offer(&mut net, &invite, "INVITE", 1, HOLD);
+    net.reply(PEER, &update, 481, &[], "");
+    net.exchange();
+    assert_eq!(net.ended(HOME), EndCause::SessionExpired);
+    assert_eq!(net.response(PEER).status, status(487));
+    net.run(seconds(80));
+    net.assert_idle(HOME);
+}
+
+#[test]
 fn a_far_end_that_is_gone_is_found_by_the_refresh() {
     let mut net = Net::new();
     net.answered(&TIMED);
