@@ -11,7 +11,7 @@ use sip_message::{Limits, Message, StatusCode, is_keep_alive, parse_datagram};
 use crate::call::Call;
 use crate::config::Config;
 use crate::core::{Core, TimerKey};
-use crate::event::{Binding, CallError, CallHandle, Event, NewCall, Reason, Transmit, Users};
+use crate::event::{Binding, CallError, CallHandle, Event, NewCall, Reason, Rejection, Transmit, Users};
 use crate::flow::Flow;
 use crate::registrar::Registrar;
 use crate::transaction::{Delivery, Owner};
@@ -219,7 +219,24 @@ impl Endpoint {
         retry_after: Option<u32>,
         now: Duration,
     ) -> Result<(), CallError> {
-        self.on_call(handle, now, |call, core| call.reject(status, retry_after, core))
+        let after = retry_after.map(|seconds| ("Retry-After".to_owned(), seconds.to_string()));
+        let rejection = Rejection { headers: after.into_iter().collect(), ..Rejection::new(status) };
+        self.reject_with(handle, &rejection, now)
+    }
+
+    /// Refuses an incoming call in the user's own words, or sends the caller elsewhere.
+    /// [`Event::Ended`] follows at once.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when the call does not ring.
+    pub fn reject_with(
+        &mut self,
+        handle: CallHandle,
+        rejection: &Rejection,
+        now: Duration,
+    ) -> Result<(), CallError> {
+        self.on_call(handle, now, |call, core| call.reject(rejection, core))
     }
 
     /// Where a user is reached, the latest binding first.

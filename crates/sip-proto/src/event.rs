@@ -94,6 +94,33 @@ pub struct Reason {
     pub text: String,
 }
 
+/// How an incoming call is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejection {
+    /// 300 to 699; anything else becomes 480.
+    pub status: StatusCode,
+    /// The reason phrase; `None` takes the registered one.
+    pub reason: Option<String>,
+    /// With a status of 3xx, where the caller may try instead, the best first.
+    pub contacts: Vec<NameAddr>,
+    /// More headers of the response, names and values. Headers of the dialog itself cannot be set.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Rejection {
+    /// A refusal with a status alone.
+    #[must_use]
+    pub const fn new(status: StatusCode) -> Self {
+        Self { status, reason: None, contacts: Vec::new(), headers: Vec::new() }
+    }
+
+    /// 302: the caller may try these, the best first.
+    #[must_use]
+    pub fn redirect(contacts: Vec<NameAddr>) -> Self {
+        Self { contacts, ..Self::new(StatusCode::MOVED_TEMPORARILY) }
+    }
+}
+
 /// Why a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndCause {

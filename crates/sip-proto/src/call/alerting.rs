@@ -10,7 +10,7 @@ use super::session::{Session, Start, Timing};
 use super::session_timer::{Agreed, takes_update};
 use crate::core::Core;
 use crate::dialog::Dialog;
-use crate::event::{CallHandle, EndCause, Event, Incoming};
+use crate::event::{CallHandle, EndCause, Event, Incoming, Rejection};
 use crate::inbound::Inbound;
 use crate::transaction::ServerId;
 
@@ -69,12 +69,24 @@ impl Alerting {
         core.respond(self.server, response);
     }
 
-    /// Sends a failure.
-    pub(super) fn reject(&self, status: StatusCode, retry_after: Option<u32>, core: &mut Core) {
-        let status = if status.as_u16() < 300 { StatusCode::TEMPORARILY_UNAVAILABLE } else { status };
+    /// Sends a failure with a status alone.
+    pub(super) fn refuse(&self, status: StatusCode, core: &mut Core) {
+        core.respond(self.server, self.response(status));
+    }
+
+    /// Sends the failure that the user wants.
+    pub(super) fn reject(&self, rejection: &Rejection, core: &mut Core) {
+        let wanted = rejection.status;
+        let status = if wanted.as_u16() < 300 { StatusCode::TEMPORARILY_UNAVAILABLE } else { wanted };
         let mut response = self.response(status);
-        if let Some(seconds) = retry_after {
-            response.headers.push("Retry-After", seconds);
+        if let Some(reason) = &rejection.reason {
+            response.reason.clone_from(reason);
+        }
+        for contact in rejection.contacts.iter().filter(|_| status.class() == 3) {
+            response.headers.push("Contact", contact);
+        }
+        for (name, value) in rejection.headers.iter().filter(|(name, _)| message::is_free(name)) {
+            response.headers.push(name, value.as_str());
         }
         core.respond(self.server, response);
     }
@@ -125,7 +137,7 @@ impl Alerting {
         };
         if inbound.request.method == Method::Bye {
             core.respond(server, inbound.request.response(StatusCode::OK));
-            self.reject(StatusCode::REQUEST_TERMINATED, None, core);
+            self.refuse(StatusCode::REQUEST_TERMINATED, core);
             let reason = inbound.request.headers.get("Reason").map(str::to_owned);
             return Some(EndCause::RemoteBye { reason });
         }
@@ -145,7 +157,7 @@ impl Alerting {
         if server != self.server {
             return None;
         }
-        self.reject(StatusCode::REQUEST_TERMINATED, None, core);
+        self.refuse(StatusCode::REQUEST_TERMINATED, core);
         Some(EndCause::Cancelled)
     }
 }

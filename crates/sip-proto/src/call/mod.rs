@@ -34,7 +34,7 @@ use self::dial::{Dial, Next};
 use self::forks::Forks;
 use self::session::Session;
 use crate::core::{Core, TimerKey};
-use crate::event::{CallError, CallHandle, EndCause, Event, NewCall, Reason};
+use crate::event::{CallError, CallHandle, EndCause, Event, NewCall, Reason, Rejection};
 use crate::inbound::Inbound;
 use crate::transaction::{ClientId, Outcome, ServerId};
 
@@ -124,7 +124,7 @@ impl Call {
         }
         let ended = match &mut self.phase {
             Phase::Alerting(alerting) if alerting.until <= core.now => {
-                alerting.reject(StatusCode::TEMPORARILY_UNAVAILABLE, None, core);
+                alerting.refuse(StatusCode::TEMPORARILY_UNAVAILABLE, core);
                 Some(EndCause::Timeout)
             }
             Phase::Dialling(dial) if dial.until <= core.now => {
@@ -220,7 +220,7 @@ impl Call {
         }
         let reason = reason.map(write_reason);
         match &mut self.phase {
-            Phase::Alerting(alerting) => alerting.reject(StatusCode::TEMPORARILY_UNAVAILABLE, None, core),
+            Phase::Alerting(alerting) => alerting.refuse(StatusCode::TEMPORARILY_UNAVAILABLE, core),
             Phase::Dialling(_) => self.give_up_forks(reason.as_deref(), core),
             Phase::Established(session) => {
                 session.hang_up(reason, core);
@@ -263,13 +263,8 @@ impl Call {
     }
 
     /// Refuses an incoming call.
-    pub(crate) fn reject(
-        &mut self,
-        status: StatusCode,
-        retry_after: Option<u32>,
-        core: &mut Core,
-    ) -> Result<(), CallError> {
-        self.alerting()?.reject(status, retry_after, core);
+    pub(crate) fn reject(&mut self, rejection: &Rejection, core: &mut Core) -> Result<(), CallError> {
+        self.alerting()?.reject(rejection, core);
         self.end(Some(EndCause::LocalHangUp), core);
         Ok(())
     }

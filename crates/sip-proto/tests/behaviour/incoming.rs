@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sip_message::{Method, Request};
-use sip_proto::{CallError, CallHandle, Config, EndCause, Event, Transport};
+use sip_proto::{CallError, CallHandle, Config, EndCause, Event, Rejection, Transport};
 
 use crate::net::{ANSWER, HOME, Net, OFFER, PEER, PEER_2, request, seconds, status};
 
@@ -76,6 +76,41 @@ fn a_rejected_call_tells_its_status_and_when_to_try_again() {
     assert_eq!(net.ended(HOME), EndCause::LocalHangUp);
     net.run(seconds(40));
     net.assert_idle(HOME);
+}
+
+#[test]
+fn a_call_is_rejected_with_every_status_that_says_why() {
+    for code in [302, 403, 480, 486, 487, 500, 503, 603] {
+        let mut net = Net::pair();
+        net.call(&[PEER]);
+        let Some(Event::Incoming(incoming)) = net.events(PEER).pop() else { panic!("no call") };
+        let rejection = Rejection::new(status(code));
+        net.at(PEER, |endpoint, now| endpoint.reject_with(incoming.handle, &rejection, now)).unwrap();
+        net.exchange();
+        let reason = status(code).reason().to_owned();
+        assert_eq!(net.ended(HOME), EndCause::Rejected { status: status(code), reason });
+        assert_eq!(net.ended(PEER), EndCause::LocalHangUp);
+        net.run(seconds(40));
+        net.assert_idle(HOME);
+        net.assert_idle(PEER);
+    }
+}
+
+#[test]
+fn a_caller_is_sent_elsewhere_with_contacts_in_order() {
+    let mut net = Net::new();
+    let (_, handle) = incoming(&mut net, &[], OFFER);
+    let contacts = ["<sip:mary@contoso.example>;q=0.9", "<tel:+15550100>"].map(|text| text.parse().unwrap());
+    let mut rejection = Rejection::redirect(contacts.into());
+    rejection.reason = Some("Ask\r\nMary".to_owned());
+    rejection.headers = vec![("X-Why".to_owned(), "lunch".to_owned()), ("To".to_owned(), "me".to_owned())];
+    net.at(HOME, |endpoint, now| endpoint.reject_with(handle, &rejection, now)).unwrap();
+    net.exchange();
+    let response = net.response(PEER);
+    assert_eq!((response.status, response.reason.as_str()), (status(302), "AskMary"));
+    let contacts: Vec<_> = response.headers.get_all("Contact").collect();
+    assert_eq!(contacts, ["<sip:mary@contoso.example>;q=0.9", "<tel:+15550100>"]);
+    assert_eq!((response.headers.get("X-Why"), response.headers.get_all("To").count()), (Some("lunch"), 1));
 }
 
 #[test]
