@@ -188,7 +188,15 @@ macro_rules! value_from_display {
         }
     )*};
 }
-value_from_display!(crate::Via, crate::NameAddr, crate::CSeq, crate::SessionExpires, u32);
+value_from_display!(
+    crate::Via,
+    crate::NameAddr,
+    crate::CSeq,
+    crate::SessionExpires,
+    crate::EventType,
+    crate::Replaces,
+    u32
+);
 
 /// The header fields of a message, in order. Names compare without case and with compact forms; known names are
 /// stored in their usual long spelling.

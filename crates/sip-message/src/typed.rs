@@ -327,7 +327,7 @@ impl Headers {
         }
     }
 
-    fn address(&self, name: &'static str) -> Result<NameAddr, HeaderError> {
+    pub(crate) fn address(&self, name: &'static str) -> Result<NameAddr, HeaderError> {
         self.single(name)?
             .ok_or(HeaderError::Missing(name))?
             .parse()

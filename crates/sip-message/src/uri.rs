@@ -69,6 +69,16 @@ impl Uri {
         self
     }
 
+    /// The same URI with one more header field after `?`; octets that need it are escaped. Only SIP and SIPS URIs
+    /// have such fields, others stay.
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: &str) -> Self {
+        if self.host.is_some() && !name.is_empty() {
+            self.headers.push((encode(name, is_header_byte), encode(value, is_header_byte)));
+        }
+        self
+    }
+
     /// The same URI with `sips` for `sip` or the reverse; other schemes stay.
     #[must_use]
     pub fn with_secure(mut self, secure: bool) -> Self {
