@@ -4,6 +4,7 @@
 //! line apply to the server that is measured.
 #![expect(clippy::print_stdout, reason = "a measurement prints what it measured")]
 
+mod app_media;
 mod backlog;
 mod board;
 mod conference;
@@ -36,6 +37,10 @@ struct Load {
     listeners: u32,
     /// Meetings of three.
     meetings: u32,
+    /// Applications on WebSockets.
+    streams: u32,
+    /// Clients of WebRTC.
+    clients: u32,
 }
 
 /// The command's place in the command line.
@@ -50,15 +55,17 @@ pub(crate) fn command() -> Command {
     };
     Command::new("bench")
         .about("Measures this host: the server on one core, the load on another")
-        .arg(Arg::new("name").value_name("NAME").required(true).value_parser(["conference", "notify", "prompt", "setup"]).help(
+        .arg(Arg::new("name").value_name("NAME").required(true).value_parser(["app-media", "conference", "notify", "prompt", "setup"]).help(
             "setup: calls from request to last notification; prompt: prompts to many legs; conference: a large meeting and \
-             many small ones; notify: deliveries",
+             many small ones; notify: deliveries; app-media: calls whose applications host their media",
         ))
         .arg(number("rate", "1000", "setup: new calls a second; latencies are measured at half of it"))
         .arg(number("seconds", "10", "How long each phase lasts, at most 300"))
         .arg(number("legs", "1000", "prompt: legs that are played to; setup: calls that are held idle"))
         .arg(number("listeners", "2000", "conference: those who hear four talkers in one meeting"))
         .arg(number("meetings", "300", "conference: meetings of three in which all talk"))
+        .arg(number("streams", "500", "app-media: applications that echo over WebSockets"))
+        .arg(number("clients", "150", "app-media: clients of WebRTC that talk to phones"))
         .arg(cli::json("Prints the figures and the method as JSON"))
 }
 
@@ -74,9 +81,12 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
         legs: number("legs")?,
         listeners: number("listeners")?,
         meetings: number("meetings")?,
+        streams: number("streams")?,
+        clients: number("clients")?,
     };
     let given = server::Given::from(matches);
     let report = match matches.get_one::<String>("name").map(String::as_str) {
+        Some("app-media") => app_media::measure(load)?,
         Some("conference") => conference::measure(load)?,
         Some("notify") => notify::measure(load, &given)?,
         Some("prompt") => prompt::measure(load)?,

@@ -224,3 +224,24 @@ fn the_bench_makes_calls_that_are_whole() {
     assert_eq!(value("at 20/s: calls that failed or are not whole"), Some(&Value::from(0.0)), "{report}");
     assert_eq!(value("at 20/s: notifications delivered"), Some(&Value::from(60.0)), "{report}");
 }
+
+#[test]
+fn the_bench_carries_sound_of_applications() {
+    let dir = TempDir::new("bench");
+
+    let arguments = ["bench", "app-media", "--streams", "3", "--clients", "2", "--seconds", "1", "--json"];
+    let output = run(&dir, &arguments);
+
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    let figures = report["figures"].as_array().expect("figures");
+    let value = |name: &str| {
+        let found = figures.iter().find(|figure| figure["name"] == name);
+        found.and_then(|figure| figure["value"].as_f64()).unwrap_or_else(|| panic!("no {name}: {report}"))
+    };
+    for dialect in ["few streams", "hookswitch", "acs"] {
+        assert!(value(&format!("{dialect}: knocks heard by the phone")) > 0.0, "{report}");
+    }
+    assert!(value("WebRTC: packets to applications") > 0.0, "{report}");
+    assert!(value("WebRTC: packets to phones") > 0.0, "{report}");
+}
