@@ -1,9 +1,12 @@
 //! The state that two user agents share (RFC 3261, chapter 12).
 
-use sip_message::{CSeq, Headers, Host, Method, NameAddr, Params, Request, Response, Uri};
+use sip_message::{CSeq, Headers, Host, Method, NameAddr, Params, Replaces, Request, Response, Uri};
 
 use crate::flow::{Flow, Transport};
 use crate::inbound::Inbound;
+
+/// What stands in a Replaces for the tag that a peer of RFC 2543 left out (RFC 3891, 3).
+const NO_TAG: &str = "0";
 
 /// One dialog, early or confirmed.
 #[derive(Debug, Clone)]
@@ -75,6 +78,25 @@ impl Dialog {
         self.call_id == request.call_id
             && self.local.tag() == request.to.tag()
             && self.remote.tag() == request.from.tag()
+    }
+
+    /// Whether a Replaces that came to this side means this dialog (RFC 3891, 3).
+    pub(crate) fn is_named_by(&self, replaces: &Replaces) -> bool {
+        self.call_id == replaces.call_id
+            && self.local.tag() == Some(replaces.to_tag.as_str())
+            && self.remote.tag().unwrap_or(NO_TAG) == replaces.from_tag
+    }
+
+    /// Where and by which name the far side takes somebody else in the place of this one.
+    pub(crate) fn replaceable(&self) -> (Uri, Replaces) {
+        let tag = |of: &NameAddr| of.tag().unwrap_or(NO_TAG).to_owned();
+        let replaces = Replaces {
+            call_id: self.call_id.clone(),
+            to_tag: tag(&self.remote),
+            from_tag: tag(&self.local),
+            early_only: false,
+        };
+        (request_uri(&self.remote_target), replaces)
     }
 
     /// Takes the CSeq of a request of the far side; `false` for one out of order (12.2.2).

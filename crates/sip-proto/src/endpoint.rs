@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use sip_message::{Limits, Message, StatusCode, is_keep_alive, parse_datagram};
+use sip_message::{Limits, Message, Replaces, StatusCode, Uri, is_keep_alive, parse_datagram};
 
 use crate::call::Call;
 use crate::config::Config;
@@ -237,6 +237,19 @@ impl Endpoint {
         now: Duration,
     ) -> Result<(), CallError> {
         self.on_call(handle, now, |call, core| call.reject(rejection, core))
+    }
+
+    /// The call that a Replaces names, if it may be replaced.
+    #[must_use]
+    pub fn replaced_call(&self, replaces: &Replaces) -> Option<CallHandle> {
+        self.replaced(replaces).ok()
+    }
+
+    /// How a third party takes the place of this side in an established call: where to call, and the
+    /// Replaces to call with (RFC 3891, 4).
+    #[must_use]
+    pub fn replaceable(&self, handle: CallHandle) -> Option<(Uri, Replaces)> {
+        self.calls.get(&handle)?.replaceable()
     }
 
     /// Where a user is reached, the latest binding first.

@@ -264,6 +264,12 @@ pub struct Incoming {
     pub offer: Option<Bytes>,
     /// What the call is about, for people.
     pub subject: Option<String>,
+    /// The call of this side whose place it takes, where [`crate::Endpoint::hang_up`] belongs once this one
+    /// is answered (RFC 3891). That the caller knows the tags of that call means that a party of it told
+    /// them; whether the caller may, is this side's to decide.
+    pub replaces: Option<CallHandle>,
+    /// Who sent the caller here, as the caller says (RFC 3892).
+    pub referred_by: Option<NameAddr>,
     /// Headers for whoever is called in the end, names and values: those that only inform, and `X-` ones.
     pub headers: Vec<(String, String)>,
     /// The Call-ID.

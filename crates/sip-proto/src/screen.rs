@@ -2,17 +2,15 @@
 
 use sip_message::{Method, Response, StatusCode};
 
-use crate::call::message::{ALLOW, SDP, is_sdp_type};
+use crate::call::message::{ALLOW, OPTIONS, SDP, is_sdp_type};
 use crate::inbound::Inbound;
-
-/// The only option tag that a request may require.
-const UNDERSTOOD: &str = "timer";
 
 /// The refusal of a request that this endpoint cannot serve, whatever it means.
 pub(crate) fn refusal(inbound: &Inbound) -> Option<Response> {
     method(inbound)
         .or_else(|| scheme(inbound))
         .or_else(|| extensions(inbound))
+        .or_else(|| replaces(inbound))
         .or_else(|| content(inbound))
         .or_else(|| acceptable(inbound))
 }
@@ -65,7 +63,7 @@ fn extensions(inbound: &Inbound) -> Option<Response> {
         .headers
         .require()
         .into_iter()
-        .filter(|option| !option.eq_ignore_ascii_case(UNDERSTOOD))
+        .filter(|option| !OPTIONS.iter().any(|known| known.eq_ignore_ascii_case(option)))
         .collect();
     if unknown.is_empty() || matches!(request.method, Method::Ack | Method::Cancel) {
         return None;
@@ -73,6 +71,16 @@ fn extensions(inbound: &Inbound) -> Option<Response> {
     let mut response = request.response(StatusCode::BAD_EXTENSION);
     response.headers.push("Unsupported", unknown.join(", "));
     Some(response)
+}
+
+/// RFC 3891, 3: only an INVITE replaces a dialog, and one alone, which it does not join.
+fn replaces(inbound: &Inbound) -> Option<Response> {
+    let request = &inbound.request;
+    if !request.headers.has("Replaces") || matches!(request.method, Method::Ack | Method::Cancel) {
+        return None;
+    }
+    let is_one = request.method == Method::Invite && request.headers.replaces().is_ok();
+    (!is_one || request.headers.has("Join")).then(|| request.response(StatusCode::BAD_REQUEST))
 }
 
 /// RFC 3261, 8.2.3. Only bodies that describe a session are read; others are nothing to refuse.

@@ -32,12 +32,14 @@ pub(crate) struct Admitted {
     pub(crate) agreed: Agreed,
     /// The user who showed to be the caller.
     pub(crate) caller: Option<String>,
+    /// The call whose place it takes.
+    pub(crate) replaces: Option<CallHandle>,
 }
 
 impl Alerting {
     /// Takes an INVITE and tells of it.
     pub(super) fn start(handle: CallHandle, local_tag: &str, admitted: Admitted, core: &mut Core) -> Self {
-        let Admitted { inbound, server, agreed, caller } = admitted;
+        let Admitted { inbound, server, agreed, caller, replaces } = admitted;
         let dialog = Dialog::of_server(&inbound, local_tag);
         core.respond(server, inbound.request.response(StatusCode::TRYING));
         let request = &inbound.request;
@@ -49,6 +51,9 @@ impl Alerting {
             request_uri: request.uri.clone(),
             offer: message::sdp(&request.headers, &request.body),
             subject: request.headers.get("Subject").map(str::to_owned),
+            replaces,
+            // A malformed one says nothing, which harms nobody.
+            referred_by: request.headers.referred_by().ok().flatten(),
             headers: message::passed_on(&request.headers),
             call_id: inbound.call_id.clone(),
             flow: inbound.flow,

@@ -8,6 +8,10 @@ use super::session_timer;
 /// What this endpoint takes, for Allow.
 pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, REGISTER";
 
+/// The option tags that a request may require: session timers (RFC 4028) and calls that take the place
+/// of others (RFC 3891).
+pub(crate) const OPTIONS: [&str; 2] = [session_timer::OPTION, "replaces"];
+
 /// The only body that calls carry.
 pub(crate) const SDP: &str = "application/sdp";
 
@@ -94,7 +98,7 @@ pub(crate) fn put_sdp(headers: &mut Headers, body: &mut Bytes, sdp: Bytes) {
 /// Says what this side can do, in a request or 2xx that makes or refreshes a session.
 pub(crate) fn put_abilities(headers: &mut Headers) {
     headers.push("Allow", ALLOW);
-    headers.push("Supported", session_timer::OPTION);
+    headers.push("Supported", OPTIONS.join(", "));
 }
 
 /// A response within or opening a dialog.

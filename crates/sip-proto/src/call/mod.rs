@@ -24,7 +24,7 @@ mod session_timer;
 use core::time::Duration;
 
 use bytes::Bytes;
-use sip_message::StatusCode;
+use sip_message::{Replaces, StatusCode, Uri};
 
 pub(crate) use self::alerting::Admitted;
 pub(crate) use self::session::agree;
@@ -188,6 +188,30 @@ impl Call {
             Phase::Alerting(alerting) => alerting.dialog.local.tag(),
             Phase::Established(session) => session.dialog.local.tag(),
             Phase::Dialling(_) | Phase::Over => None,
+        }
+    }
+
+    /// Whether a new call may take the place of this one (RFC 3891, 3).
+    ///
+    /// A dialog without a final answer may be replaced by its caller's side alone, and no early dialog
+    /// of this side is known by name to anybody who could.
+    pub(crate) fn replaced_by(&self, replaces: &Replaces) -> Result<(), StatusCode> {
+        let Phase::Established(session) = &self.phase else { return Err(StatusCode::CALL_DOES_NOT_EXIST) };
+        if !session.dialog.is_named_by(replaces) {
+            return Err(StatusCode::CALL_DOES_NOT_EXIST);
+        }
+        match (session.is_closing(), replaces.early_only) {
+            (true, _) => Err(StatusCode::DECLINE),
+            (false, true) => Err(StatusCode::BUSY_HERE),
+            (false, false) => Ok(()),
+        }
+    }
+
+    /// What a third party needs to take the place of this side.
+    pub(crate) fn replaceable(&self) -> Option<(Uri, Replaces)> {
+        match &self.phase {
+            Phase::Established(session) if !session.is_closing() => Some(session.dialog.replaceable()),
+            Phase::Alerting(_) | Phase::Dialling(_) | Phase::Established(_) | Phase::Over => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What comes from the network, on its way to what it is for.
 
-use sip_message::{Message, Method, Request, Response, StatusCode};
+use sip_message::{Message, Method, Replaces, Request, Response, StatusCode};
 
 use super::Endpoint;
 use crate::call::{Admitted, Call, agree, message, of_tag};
@@ -74,8 +74,27 @@ impl Endpoint {
         let Some(agreed) = agree(&inbound, &mut self.core) else { return };
         let handle = self.next_handle();
         let Some((caller, server)) = self.admit(&inbound, handle) else { return };
-        let call = Call::receive(handle, Admitted { inbound, server, agreed, caller }, &mut self.core);
+        // The screen has refused malformed ones.
+        let replaces = inbound.request.headers.replaces().ok().flatten();
+        let replaces = match replaces.map(|replaces| self.replaced(&replaces)).transpose() {
+            Ok(replaces) => replaces,
+            Err(status) => {
+                let tag = self.core.entropy.token();
+                let response = message::response(&inbound.request, status, Some(&tag));
+                self.core.respond(server, response);
+                return;
+            }
+        };
+        let admitted = Admitted { inbound, server, agreed, caller, replaces };
+        let call = Call::receive(handle, admitted, &mut self.core);
         self.insert(handle, call);
+    }
+
+    /// The call whose place another one may take, or the status that refuses it.
+    pub(super) fn replaced(&self, replaces: &Replaces) -> Result<CallHandle, StatusCode> {
+        let call = of_tag(&replaces.to_tag).and_then(|handle| self.calls.get_key_value(&handle));
+        let (handle, call) = call.ok_or(StatusCode::CALL_DOES_NOT_EXIST)?;
+        call.replaced_by(replaces).map(|()| *handle)
     }
 
     /// Opens the transaction of an INVITE if its sender may call; else it was answered.

@@ -15,6 +15,7 @@ mod incoming;
 mod net;
 mod random;
 mod registration;
+mod replaces;
 mod server;
 mod session;
 mod torture;

@@ -22,7 +22,8 @@ fn answer(net: &mut Net, method: &str, uri: &str, fields: Fields<'_>, body: &str
 fn requests_that_cannot_be_served_get_the_status_that_says_why() {
     let mut net = Net::new();
     let to_tag = [("To", "<sip:bot@127.0.0.1>;tag=1f-0000")];
-    let table: [(&str, &str, Fields<'_>, &str, u16); 16] = [
+    let replaces = ("Replaces", "a;to-tag=b;from-tag=c");
+    let table: [(&str, &str, Fields<'_>, &str, u16); 19] = [
         ("FLY", BOT, &[], "", 501),
         ("MESSAGE", BOT, &[], "", 405),
         ("SUBSCRIBE", BOT, &[], "", 405),
@@ -38,6 +39,9 @@ fn requests_that_cannot_be_served_get_the_status_that_says_why() {
         ("UPDATE", BOT, &to_tag, "", 481),
         ("CANCEL", BOT, &[], "", 481),
         ("OPTIONS", BOT, &to_tag, "", 481),
+        ("OPTIONS", BOT, &[replaces], "", 400),
+        ("INVITE", BOT, &[("Replaces", "a;to-tag=b")], OFFER, 400),
+        ("INVITE", BOT, &[replaces, ("Join", "a;to-tag=b;from-tag=c")], OFFER, 400),
         ("OPTIONS", BOT, &[("Max-Forwards", "0")], "", 200),
     ];
     for (method, uri, fields, body, expected) in table {
@@ -55,7 +59,10 @@ fn options_tell_what_the_endpoint_can_do() {
     let response = net.response(PEER);
     let headers = &response.headers;
     assert_eq!(headers.get("Allow"), Some("INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, REGISTER"));
-    assert_eq!((headers.get("Accept"), headers.get("Supported")), (Some("application/sdp"), Some("timer")));
+    assert_eq!(
+        (headers.get("Accept"), headers.get("Supported")),
+        (Some("application/sdp"), Some("timer, replaces"))
+    );
     assert!(headers.to().unwrap().tag().is_some());
 }
 
