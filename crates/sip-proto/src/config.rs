@@ -187,6 +187,14 @@ pub struct Config {
     pub product: String,
 }
 
+impl Config {
+    /// How long the outcome of a REFER is awaited or told: as long as the call that it leads to may ring,
+    /// and the time of the transactions around it.
+    pub(crate) fn refer_limit(&self) -> Duration {
+        self.ring_limit.saturating_add(self.timers.timeout())
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {

@@ -164,13 +164,14 @@ pub(crate) fn contact(flow: &Flow, local: &NameAddr) -> NameAddr {
     })
 }
 
-/// The URI without the header fields that a Request-URI may not have (RFC 3261, 19.1.1).
+/// The URI without the header fields and the method that a Request-URI may not have (RFC 3261, 19.1.1).
 pub(crate) fn request_uri(uri: &Uri) -> Uri {
-    if !uri.has_headers() {
+    let params: &Params = uri.params();
+    if !uri.has_headers() && !params.has("method") {
         return uri.clone();
     }
-    let params: &Params = uri.params();
-    params.iter().fold(uri.bare(), |bare, (name, _)| bare.with_param(name, uri.param(name).as_deref()))
+    let kept = params.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("method"));
+    kept.fold(uri.bare(), |bare, (name, _)| bare.with_param(name, uri.param(name).as_deref()))
 }
 
 fn target(headers: &Headers) -> Option<Uri> {

@@ -11,7 +11,9 @@ use sip_message::{Limits, Message, Replaces, StatusCode, Uri, is_keep_alive, par
 use crate::call::Call;
 use crate::config::Config;
 use crate::core::{Core, TimerKey};
-use crate::event::{Binding, CallError, CallHandle, Event, NewCall, Reason, Rejection, Transmit, Users};
+use crate::event::{
+    Binding, CallError, CallHandle, Event, NewCall, Reason, Refer, Rejection, Transmit, Users,
+};
 use crate::flow::Flow;
 use crate::registrar::Registrar;
 use crate::transaction::{Delivery, Owner};
@@ -237,6 +239,59 @@ impl Endpoint {
         now: Duration,
     ) -> Result<(), CallError> {
         self.on_call(handle, now, |call, core| call.reject(rejection, core))
+    }
+
+    /// Asks the far end of an established call to call somebody else.
+    ///
+    /// [`Event::ReferAccepted`] or [`Event::ReferRefused`] follows; after the first one,
+    /// [`Event::ReferProgress`] and at last [`Event::ReferEnded`]. The call itself goes on until a side hangs up.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when the call is not established or another
+    /// request of this kind is under way.
+    pub fn refer(&mut self, handle: CallHandle, refer: Refer, now: Duration) -> Result<(), CallError> {
+        self.on_call(handle, now, |call, core| call.session()?.refer(refer, core))
+    }
+
+    /// Agrees to call whom an [`Event::Referred`] names. [`Self::notify_refer`] tells how it goes.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when the far end does not wait for that.
+    pub fn accept_refer(&mut self, handle: CallHandle, now: Duration) -> Result<(), CallError> {
+        self.on_call(handle, now, |call, core| call.session()?.accept_refer(core))
+    }
+
+    /// Tells the far end how the call goes that it asked for; a final status is the last one.
+    ///
+    /// What a far end does not want to hear is not sent, and that is no error.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when nothing was accepted, or the last word on it
+    /// was said.
+    pub fn notify_refer(
+        &mut self,
+        handle: CallHandle,
+        status: StatusCode,
+        now: Duration,
+    ) -> Result<(), CallError> {
+        self.on_call(handle, now, |call, core| call.session()?.notify_refer(status, core))
+    }
+
+    /// Refuses an [`Event::Referred`] with 300 to 699; anything else becomes 603. The call goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when the far end does not wait for that.
+    pub fn refuse_refer(
+        &mut self,
+        handle: CallHandle,
+        status: StatusCode,
+        now: Duration,
+    ) -> Result<(), CallError> {
+        self.on_call(handle, now, |call, core| call.session()?.refuse_refer(status, core))
     }
 
     /// The call that a Replaces names, if it may be replaced.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use sip_message::{NameAddr, StatusCode, Uri};
+use sip_message::{NameAddr, Replaces, StatusCode, Uri};
 
 use crate::config::SessionTimer;
 use crate::flow::Flow;
@@ -194,6 +194,36 @@ pub enum Event {
         /// The call.
         handle: CallHandle,
     },
+    /// The far end does what [`crate::Endpoint::refer`] asked for. [`Self::ReferEnded`] follows, unless the
+    /// call ends first: a far end that has moved on may hang up without a word.
+    ReferAccepted {
+        /// The call.
+        handle: CallHandle,
+    },
+    /// Nothing more is heard of what [`crate::Endpoint::refer`] asked for.
+    ReferEnded {
+        /// The call.
+        handle: CallHandle,
+        /// The final status of the call that the far end made; `None` when it did not say.
+        status: Option<StatusCode>,
+    },
+    /// The call that the far end makes as [`crate::Endpoint::refer`] asked for is under way.
+    ReferProgress {
+        /// The call that was asked on.
+        handle: CallHandle,
+        /// The provisional status.
+        status: StatusCode,
+    },
+    /// The far end does not do what [`crate::Endpoint::refer`] asked for; the call goes on.
+    ReferRefused {
+        /// The call.
+        handle: CallHandle,
+        /// Why: 300 to 699, 408 for no answer, 503 for a flow that failed.
+        status: StatusCode,
+    },
+    /// The far end wants this side to call somebody else in its place; [`crate::Endpoint::accept_refer`] or
+    /// `refuse_refer` comes next.
+    Referred(Box<Referred>),
     /// Bindings of a user were added or changed.
     Registered {
         /// The user's address of record.
@@ -237,10 +267,15 @@ impl Event {
             | Self::Ended { handle, .. }
             | Self::OfferReceived { handle, .. }
             | Self::OfferWithdrawn { handle }
+            | Self::ReferAccepted { handle }
+            | Self::ReferEnded { handle, .. }
+            | Self::ReferProgress { handle, .. }
+            | Self::ReferRefused { handle, .. }
             | Self::Ringing { handle, .. }
             | Self::SessionRefreshed { handle, .. }
             | Self::Trying { handle } => Some(*handle),
             Self::Incoming(incoming) => Some(incoming.handle),
+            Self::Referred(referred) => Some(referred.handle),
             Self::Registered { .. } | Self::Unregistered { .. } => None,
         }
     }
@@ -276,6 +311,31 @@ pub struct Incoming {
     pub call_id: String,
     /// Where the INVITE came from.
     pub flow: Flow,
+}
+
+/// What the far end of a call asks for with a REFER (RFC 3515).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Referred {
+    /// The call on which it asks.
+    pub handle: CallHandle,
+    /// Whom to call: a SIP, SIPS or tel URI.
+    pub refer_to: Uri,
+    /// The dialog whose place the new call is to take; [`crate::Endpoint::replaced_call`] tells whether it is
+    /// one of this side's own.
+    pub replaces: Option<Replaces>,
+    /// Who asks, as the far end says (RFC 3892).
+    pub referred_by: Option<NameAddr>,
+}
+
+/// What the far end of a call is asked to do (RFC 3515).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refer {
+    /// Whom to call.
+    pub to: Uri,
+    /// The dialog whose place the new call is to take, as [`crate::Endpoint::replaceable`] gives it.
+    pub replaces: Option<Replaces>,
+    /// Who asks; `None` takes this side's address in the call.
+    pub referred_by: Option<NameAddr>,
 }
 
 /// A message to send.

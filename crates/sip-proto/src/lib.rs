@@ -31,7 +31,7 @@ mod transaction;
 pub use config::{Challenge, Config, IncomingPolicy, Limits, Registration, SessionTimer, Timers};
 pub use endpoint::Endpoint;
 pub use event::{
-    Binding, CallError, CallHandle, Credentials, EndCause, Event, Incoming, NewCall, Reason, Rejection,
-    Target, Transmit, UserCredentials, UserTable, Users,
+    Binding, CallError, CallHandle, Credentials, EndCause, Event, Incoming, NewCall, Reason, Refer, Referred,
+    Rejection, Target, Transmit, UserCredentials, UserTable, Users,
 };
 pub use flow::{Flow, Transport};

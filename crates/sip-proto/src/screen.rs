@@ -23,7 +23,9 @@ fn method(inbound: &Inbound) -> Option<Response> {
         | Method::Bye
         | Method::Cancel
         | Method::Invite
+        | Method::Notify
         | Method::Options
+        | Method::Refer
         | Method::Register
         | Method::Update => None,
         Method::Other(_) => {
@@ -31,13 +33,7 @@ fn method(inbound: &Inbound) -> Option<Response> {
             response.headers.push("Allow", ALLOW);
             Some(response)
         }
-        Method::Info
-        | Method::Message
-        | Method::Notify
-        | Method::Prack
-        | Method::Publish
-        | Method::Refer
-        | Method::Subscribe => {
+        Method::Info | Method::Message | Method::Prack | Method::Publish | Method::Subscribe => {
             let mut response = request.response(StatusCode::METHOD_NOT_ALLOWED);
             response.headers.push("Allow", ALLOW);
             Some(response)

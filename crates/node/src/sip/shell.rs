@@ -240,6 +240,11 @@ impl Shell {
                 let _ = self.endpoint.reject(incoming.handle, refused, None, self.links.clock.elapsed());
             }
             Event::OfferReceived { handle, sdp } => self.report(handle, FarEndEvent::Offered { sdp }),
+            Event::Referred(referred) => {
+                // Nobody here calls whom a phone names: the wish is declined (RFC 3515, 2.4.2).
+                let now = self.links.clock.elapsed();
+                let _ = self.endpoint.refuse_refer(referred.handle, StatusCode::DECLINE, now);
+            }
             Event::Registered { aor, contacts } => {
                 tracing::info!(user.id = self.user(&aor), contacts, "a phone is registered");
             }
@@ -252,6 +257,10 @@ impl Shell {
             }
             Event::Confirmed { sdp: None, .. }
             | Event::OfferWithdrawn { .. }
+            | Event::ReferAccepted { .. }
+            | Event::ReferEnded { .. }
+            | Event::ReferProgress { .. }
+            | Event::ReferRefused { .. }
             | Event::SessionRefreshed { .. }
             | Event::Trying { .. } => {}
         }

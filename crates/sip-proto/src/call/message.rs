@@ -6,11 +6,11 @@ use sip_message::{Headers, Request, Response, StatusCode};
 use super::session_timer;
 
 /// What this endpoint takes, for Allow.
-pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, REGISTER";
+pub(crate) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, REFER, NOTIFY, REGISTER";
 
-/// The option tags that a request may require: session timers (RFC 4028) and calls that take the place
-/// of others (RFC 3891).
-pub(crate) const OPTIONS: [&str; 2] = [session_timer::OPTION, "replaces"];
+/// The option tags that a request may require: session timers (RFC 4028), calls that take the place of
+/// others (RFC 3891), and REFER without a subscription (RFC 4488).
+pub(crate) const OPTIONS: [&str; 3] = [session_timer::OPTION, "replaces", "norefersub"];
 
 /// The only body that calls carry.
 pub(crate) const SDP: &str = "application/sdp";

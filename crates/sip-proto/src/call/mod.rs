@@ -20,6 +20,8 @@ pub(crate) mod message;
 mod refresh;
 mod session;
 mod session_timer;
+mod transferee;
+mod transferor;
 
 use core::time::Duration;
 
@@ -154,7 +156,7 @@ impl Call {
     /// Takes what the transaction of a request within the dialog tells.
     pub(crate) fn handle_session(&mut self, id: ClientId, outcome: Outcome, core: &mut Core) {
         if let Phase::Established(session) = &mut self.phase {
-            let ended = session.handle_refresh(id, outcome, core);
+            let ended = session.handle_outcome(id, outcome, core);
             self.end(ended, core);
         }
     }
@@ -291,6 +293,15 @@ impl Call {
         self.alerting()?.reject(rejection, core);
         self.end(Some(EndCause::LocalHangUp), core);
         Ok(())
+    }
+
+    /// The established call.
+    pub(crate) fn session(&mut self) -> Result<&mut Session, CallError> {
+        match &mut self.phase {
+            Phase::Established(session) if !session.is_closing() => Ok(session),
+            Phase::Established(_) | Phase::Over => Err(CallError::Unknown),
+            Phase::Alerting(_) | Phase::Dialling(_) => Err(CallError::WrongPhase),
+        }
     }
 
     fn alerting(&self) -> Result<&Alerting, CallError> {

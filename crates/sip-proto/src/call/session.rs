@@ -6,20 +6,22 @@ use bytes::Bytes;
 use sip_message::{Method, Response, StatusCode};
 
 use super::session_timer::{Agreed, Refused, SessionTimer};
+use super::transferee::Transferee;
+use super::transferor::Transferor;
 use super::{message, refresh};
 use crate::config::SessionTimer as Wanted;
 use crate::core::Core;
 use crate::dialog::Dialog;
 use crate::event::{CallError, CallHandle, Credentials, EndCause, Event};
 use crate::inbound::Inbound;
-use crate::transaction::{Owner, ServerId};
+use crate::transaction::{ClientId, Outcome, Owner, ServerId};
 
 /// The upper bound of the Retry-After of RFC 3261, 14.2.
 const RETRY_SECONDS: u64 = 10;
 
 /// One established call.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     pub(super) handle: CallHandle,
     pub(super) dialog: Dialog,
     /// What this side last offered or answered; a refreshing re-INVITE offers it again.
@@ -31,6 +33,7 @@ pub(super) struct Session {
     pub(super) refresh_ack: Option<(u32, Bytes)>,
     /// This side sent the first INVITE and with it chose the Call-ID.
     pub(super) owns_call_id: bool,
+    pub(super) transfers: Transfers,
     offered: Option<Offered>,
     unacked: Option<Unacked>,
     /// This side hung up before the ACK: the BYE has to wait for it (RFC 3261, 15).
@@ -46,6 +49,17 @@ pub(super) struct Timing {
     pub(super) peer_updates: bool,
     /// The far end takes part in the session timer.
     pub(super) peer_times: bool,
+}
+
+/// What either side has asked the other one to call.
+#[derive(Debug, Default)]
+pub(super) struct Transfers {
+    /// The far end has asked.
+    pub(super) transferee: Option<Transferee>,
+    /// This side has asked.
+    pub(super) transferor: Option<Transferor>,
+    /// The CSeq of the last REFER of this side that came to its end.
+    pub(super) done: Option<u32>,
 }
 
 /// A re-INVITE or UPDATE that waits for the user.
@@ -90,6 +104,7 @@ impl Session {
             refresh: None,
             refresh_ack: None,
             owns_call_id: start.owns_call_id,
+            transfers: Transfers::default(),
             offered: None,
             unacked: None,
             closing: None,
@@ -124,7 +139,10 @@ impl Session {
             return unacked;
         }
         let offered = self.offered.as_ref().map(|offered| offered.until);
-        [unacked, offered, Some(self.timing.timer.deadline())].into_iter().flatten().min()
+        let transferee = self.transfers.transferee.as_ref().and_then(Transferee::deadline);
+        let transferor = self.transfers.transferor.as_ref().map(|transferor| transferor.until);
+        let timer = Some(self.timing.timer.deadline());
+        [unacked, offered, transferee, transferor, timer].into_iter().flatten().min()
     }
 
     /// Does what is due. Gives the cause when the call ends by it.
@@ -148,6 +166,8 @@ impl Session {
             self.answer_offer(Err(StatusCode::SERVER_INTERNAL_ERROR), core).ok();
             core.emit(Event::OfferWithdrawn { handle: self.handle });
         }
+        self.expire_transferee(core);
+        self.expire_transferor(core);
         if self.timing.timer.expires_at <= core.now {
             self.bye(Some("SIP;cause=408;text=\"Session timer expired\""), core);
             return Some(EndCause::SessionExpired);
@@ -156,6 +176,19 @@ impl Session {
             self.start_refresh(core);
         }
         None
+    }
+
+    /// Takes what the transaction of a request of this side tells. Gives the cause when the call ends by it.
+    pub(super) fn handle_outcome(
+        &mut self,
+        id: ClientId,
+        outcome: Outcome,
+        core: &mut Core,
+    ) -> Option<EndCause> {
+        if self.handle_notified(id, &outcome, core) || self.handle_refer_outcome(id, &outcome, core) {
+            return None;
+        }
+        self.handle_refresh(id, outcome, core)
     }
 
     /// Whether an offer or its answer is under way, so that no other one may start (RFC 3264, 4).
@@ -188,22 +221,24 @@ impl Session {
             core.refuse_busy(&inbound);
             return None;
         };
-        if matches!(method, Method::Invite | Method::Update) {
-            if self.is_closing() {
-                core.respond(server, inbound.request.response(StatusCode::CALL_DOES_NOT_EXIST));
-            } else {
-                self.handle_offer(inbound, server, core);
-            }
-            return None;
-        }
         let is_options = *method == Method::Options;
-        let status = if is_options { StatusCode::OK } else { StatusCode::METHOD_NOT_ALLOWED };
-        let mut response = inbound.request.response(status);
-        message::put_abilities(&mut response.headers);
-        if is_options {
-            response.headers.push("Accept", message::SDP);
+        if self.is_closing() && !is_options {
+            core.respond(server, inbound.request.response(StatusCode::CALL_DOES_NOT_EXIST));
+        } else if matches!(method, Method::Invite | Method::Update) {
+            self.handle_offer(inbound, server, core);
+        } else if *method == Method::Refer {
+            self.handle_refer(inbound, server, core);
+        } else if *method == Method::Notify {
+            self.handle_notify(&inbound, server, core);
+        } else {
+            let status = if is_options { StatusCode::OK } else { StatusCode::METHOD_NOT_ALLOWED };
+            let mut response = inbound.request.response(status);
+            message::put_abilities(&mut response.headers);
+            if is_options {
+                response.headers.push("Accept", message::SDP);
+            }
+            core.respond(server, response);
         }
-        core.respond(server, response);
         None
     }
 
@@ -331,7 +366,7 @@ impl Session {
 
     /// Ends the call from this side. The BYE may have to wait; see [`Self::is_closing`].
     pub(super) fn hang_up(&mut self, reason: Option<String>, core: &mut Core) {
-        self.answer_pending(core);
+        self.let_go(core);
         if self.unacked.is_some() && !self.owns_call_id {
             self.closing = Some(reason);
         } else {
@@ -339,16 +374,14 @@ impl Session {
         }
     }
 
-    /// Answers what waits for the user with its end (RFC 3261, 15.1.2): nobody else will.
-    fn answer_pending(&mut self, core: &mut Core) {
+    /// Lets go of everything but the BYE: for its user the call is over.
+    pub(super) fn let_go(&mut self, core: &mut Core) {
+        // What waits for the user is answered with its end (RFC 3261, 15.1.2): nobody else will.
         if let Some(offered) = self.offered.take() {
             core.respond(offered.server, offered.inbound.request.response(StatusCode::REQUEST_TERMINATED));
         }
-    }
-
-    /// Lets go of every transaction that still waits for this call, which is over.
-    pub(super) fn let_go(&mut self, core: &mut Core) {
-        self.answer_pending(core);
+        self.refuse_refer(StatusCode::REQUEST_TERMINATED, core).ok();
+        self.transfers = Transfers::default();
         // The BYE overtakes it: whatever its answer is, nobody waits for it.
         if let Some(refresh) = self.refresh.take() {
             core.drop_client(refresh.id);

@@ -52,8 +52,11 @@ impl Endpoint {
             self.core.reply(&inbound, response);
         } else if *method == Method::Register {
             self.registrar.handle(&inbound, &mut self.core);
+        } else if *method == Method::Refer {
+            // Whoever wants a call from this side without being in one itself has other ways to ask for it.
+            self.core.refuse(&inbound, StatusCode::FORBIDDEN);
         } else {
-            // BYE and UPDATE exist within dialogs only; the rest was refused by the screen.
+            // BYE, NOTIFY and UPDATE exist within dialogs only; the rest was refused by the screen.
             self.core.refuse(&inbound, StatusCode::CALL_DOES_NOT_EXIST);
         }
     }
@@ -143,6 +146,7 @@ fn options_response(request: &Request) -> Response {
     let mut response = request.response(StatusCode::OK);
     message::put_abilities(&mut response.headers);
     response.headers.push("Accept", message::SDP);
+    response.headers.push("Allow-Events", "refer");
     response.headers.push("Accept-Encoding", "identity");
     response
 }

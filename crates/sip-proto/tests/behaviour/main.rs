@@ -19,3 +19,4 @@ mod replaces;
 mod server;
 mod session;
 mod torture;
+mod transfers;

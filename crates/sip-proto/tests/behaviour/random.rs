@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use sip_message::{Message, Method, Request};
-use sip_proto::{CallHandle, Event};
+use sip_proto::{CallHandle, Event, Refer};
 
 use crate::net::{ANSWER, HOME, Net, OFFER, PEER, PEER_2, in_dialog, ms, request, seconds, status};
 
@@ -36,6 +36,7 @@ enum Input {
         body: bool,
     },
     TakeIncoming(u8),
+    Transfer(u8),
     Wait(u64),
 }
 
@@ -52,8 +53,9 @@ fn input() -> impl Strategy<Value = Input> {
         1 => (0..400_usize, any::<u8>()).prop_map(|(at, octet)| Input::Garble { at, octet }),
         2 => Just(Input::HangUp),
         2 => (0..4_u8, any::<bool>()).prop_map(|(number, body)| Input::Incoming { number, body }),
-        3 => (0..7_u8, 0..9_u32, any::<bool>()).prop_map(|(method, cseq, body)| Input::InDialog { method, cseq, body }),
+        3 => (0..9_u8, 0..9_u32, any::<bool>()).prop_map(|(method, cseq, body)| Input::InDialog { method, cseq, body }),
         2 => (0..4_u8).prop_map(Input::TakeIncoming),
+        2 => (0..5_u8).prop_map(Input::Transfer),
         3 => (0..70_000_u64).prop_map(Input::Wait),
     ]
 }
@@ -87,10 +89,10 @@ impl Seen {
                     assert!(!self.ended.contains(&handle), "{handle} ended twice");
                     self.ended.push(handle);
                 }
-                Event::Answered { handle, .. } | Event::OfferReceived { handle, .. } => {
-                    assert!(!self.ended.contains(&handle), "{handle} goes on after its end");
+                event => {
+                    let goes_on = event.handle().is_some_and(|handle| self.ended.contains(&handle));
+                    assert!(!goes_on, "{event:?} after the end");
                 }
-                _ => {}
             }
         }
     }
@@ -108,6 +110,20 @@ fn answer(net: &mut Net, seen: &Seen, how: (bool, u16, u8, bool)) {
         ("Allow", if fork == 0 { "UPDATE" } else { "INVITE" }),
     ];
     net.reply(port, &invite, code, &fields, if body { ANSWER } else { "" });
+}
+
+fn transfer(net: &mut Net, seen: &Seen, how: u8) {
+    let to = "sip:mary@contoso.example".parse().unwrap();
+    let refer = Refer { to, replaces: None, referred_by: None };
+    for handle in seen.calls.clone() {
+        let _ = net.at(HOME, |endpoint, now| match how {
+            0 => endpoint.refer(handle, refer.clone(), now),
+            1 => endpoint.accept_refer(handle, now),
+            2 => endpoint.refuse_refer(handle, status(603), now),
+            3 => endpoint.notify_refer(handle, status(180), now),
+            _ => endpoint.notify_refer(handle, status(200), now),
+        });
+    }
 }
 
 fn apply(net: &mut Net, seen: &mut Seen, input: &Input) {
@@ -155,10 +171,13 @@ fn apply(net: &mut Net, seen: &mut Seen, input: &Input) {
         }
         Input::InDialog { method, cseq, body: wanted } => {
             let Some(invite) = seen.invites[0].clone() else { return };
-            let methods = ["INVITE", "UPDATE", "BYE", "ACK", "CANCEL", "OPTIONS", "INFO"];
+            let methods = ["INVITE", "UPDATE", "BYE", "ACK", "CANCEL", "OPTIONS", "INFO", "REFER", "NOTIFY"];
             let method = methods[usize::from(*method)];
             let mut request = in_dialog(PEER, &invite, method, *cseq, body(*wanted));
             request.headers.set("From", "<sip:john@contoso.example>;tag=peer60010");
+            request.headers.set("Refer-To", "<sip:mary@contoso.example>");
+            request.headers.set("Event", "refer");
+            request.headers.set("Subscription-State", if *wanted { "active" } else { "terminated" });
             net.send(PEER, HOME, request);
         }
         Input::TakeIncoming(how) => {
@@ -169,6 +188,7 @@ fn apply(net: &mut Net, seen: &mut Seen, input: &Input) {
                 _ => endpoint.reject(handle, status(486), None, now),
             });
         }
+        Input::Transfer(how) => transfer(net, seen, *how),
         Input::Wait(wait) => net.run(ms(*wait)),
     }
 }

@@ -58,10 +58,13 @@ fn options_tell_what_the_endpoint_can_do() {
     net.exchange();
     let response = net.response(PEER);
     let headers = &response.headers;
-    assert_eq!(headers.get("Allow"), Some("INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, REGISTER"));
+    assert_eq!(
+        headers.get("Allow"),
+        Some("INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, REFER, NOTIFY, REGISTER")
+    );
     assert_eq!(
         (headers.get("Accept"), headers.get("Supported")),
-        (Some("application/sdp"), Some("timer, replaces"))
+        (Some("application/sdp"), Some("timer, replaces, norefersub"))
     );
     assert!(headers.to().unwrap().tag().is_some());
 }

@@ -119,7 +119,7 @@ fn refusals_name_what_would_be_taken() {
     for (name, header, value) in [
         ("bext01", "Unsupported", "nothingSupportsThis, nothingSupportsThisEither"),
         ("invut", "Accept", "application/sdp"),
-        ("mpart01", "Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, REGISTER"),
+        ("mpart01", "Allow", "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, REFER, NOTIFY, REGISTER"),
     ] {
         let case = CASES.iter().find(|case| case.name == name).unwrap();
         let (sent, _) = receive(&mut endpoint(UserTable::new()), &Bytes::from_static(case.octets));
