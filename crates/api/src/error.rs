@@ -79,6 +79,7 @@ fn refused(rejection: Rejection) -> GraphError {
         }
         Rejection::NotEstablished => GraphError::invalid_state("The call is not established."),
         Rejection::NotGroupCall => GraphError::not_a_group_call(),
+        Rejection::NotIncoming => GraphError::invalid_state("The call is not incoming."),
         Rejection::NotOnHold => GraphError::invalid_state("The participant is not on hold."),
         Rejection::NotPresenter => {
             GraphError::forbidden("The application's role in the meeting does not allow that.")
@@ -91,6 +92,14 @@ fn refused(rejection: Rejection) -> GraphError {
         Rejection::TooManyParticipants => {
             GraphError::invalid_argument("The call has as many participants as it may have.")
         }
+        Rejection::TooManyRedirects => GraphError::too_many_hops(),
+        Rejection::TransfereeMissing => {
+            GraphError::invalid_argument("A transfer out of a group call needs transferee.")
+        }
+        Rejection::TransferToItself => {
+            GraphError::invalid_argument("transferTarget.replacesCallId: a call cannot replace itself.")
+        }
+        Rejection::TransferUnderWay => GraphError::transfer_under_way(),
     }
 }
 

@@ -60,6 +60,7 @@ fn shown_as(request: &ConferenceRequest) -> (Option<OperationKind>, bool) {
         | ConferenceRequest::DeleteGroup(_)
         | ConferenceRequest::Remove(_)
         | ConferenceRequest::RemoveFromLobby(_)
+        | ConferenceRequest::Transfer(_)
         | ConferenceRequest::UpdateGroup(_) => (None, false),
     }
 }

@@ -1,20 +1,30 @@
+mod incoming;
+mod member;
+mod moving;
+mod record;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use model::{
-    CallDirection, CallId, CallKind, CallState, ChainId, ChangeType, Destination, IdSource, Identity,
-    IdentitySet, LegId, MediaState, NewCall, Notification, NotificationBody, NotificationId, Operation,
-    OperationId, OperationKind, OperationStatus, Outcome, Participant, ParticipantId, Roster, ScenarioId,
+    CallDirection, CallId, CallState, ChangeType, Destination, IdSource, LegId, MediaState, NewCall,
+    Notification, NotificationBody, Operation, OperationId, OperationKind, OperationStatus, Outcome,
     Timestamp, Tone, ToneInfo,
 };
 
 use crate::asked::Asked;
-use crate::conference::{ConferenceAnswer, ConferenceEvent, ConferenceRequest};
-use crate::ending::outcome_of;
+use crate::ending::{outcome_of, outcome_of_unanswered};
 use crate::operations::{self, Line, Operations};
 use crate::pending::Pending;
 use crate::timers::Deadline;
-use crate::{Command, CommandId, Config, Effect, EndCause, Input, JobResult, LegEvent, Rejection, Reply};
+use crate::{
+    Command, CommandId, Config, Effect, EndCause, Input, JobResult, LegEvent, Refusal, Rejection, Reply,
+};
+
+use self::incoming::Redirecting;
+use self::moving::{Preparing, Transferring};
+pub(crate) use self::record::draft;
+use self::record::{new_operation, record_of};
 
 /// One call. See the crate's page for the order in which its methods are used.
 #[derive(Debug)]
@@ -27,6 +37,12 @@ pub struct Call {
     tones_heard: i64,
     /// What the conference has been asked for and not answered yet.
     asked: BTreeMap<CommandId, Asked>,
+    /// Whom the call was sent on to, while they ring.
+    redirect: Option<Redirecting>,
+    /// The transfer that is about to begin.
+    preparing: Option<Preparing>,
+    /// The transfer under way.
+    transfer: Option<Transferring>,
     /// The ending that a call in `Terminating` will have.
     ending: Option<Outcome>,
     deadline: Option<Deadline>,
@@ -50,18 +66,7 @@ impl Call {
                 Deadline::KeepAlive(now.after(config.keep_alive_timeout))
             }
         };
-        let mut call = Self {
-            deadline: Some(deadline),
-            config,
-            record: record_of(id, new, now, ids),
-            leg,
-            operations: Operations::default(),
-            is_subscribed_to_tones: false,
-            tones_heard: 0,
-            asked: BTreeMap::new(),
-            ending: None,
-            pending: Pending::default(),
-        };
+        let mut call = Self::new(record_of(id, new, now, ids), leg, config, deadline);
         call.show_change(ChangeType::Updated, now, ids);
         call.pending.act(match destination {
             Destination::Person(invitee) => Effect::StartLeg { leg, invitee },
@@ -70,6 +75,24 @@ impl Call {
             }
         });
         call
+    }
+
+    fn new(record: model::Call, leg: LegId, config: Config, deadline: Deadline) -> Self {
+        Self {
+            config,
+            record,
+            leg,
+            operations: Operations::default(),
+            is_subscribed_to_tones: false,
+            tones_heard: 0,
+            asked: BTreeMap::new(),
+            redirect: None,
+            preparing: None,
+            transfer: None,
+            ending: None,
+            deadline: Some(deadline),
+            pending: Pending::default(),
+        }
     }
 
     /// The call as it is shown.
@@ -89,23 +112,29 @@ impl Call {
 
     /// Takes one input. Inputs after the end, or about things that are over, change nothing.
     pub fn handle(&mut self, input: Input, now: Timestamp, ids: &mut dyn IdSource) {
+        let is_over = self.record.state == CallState::Terminated;
         match input {
             Input::Command { id, command } => self.command(id, command, now, ids),
             Input::ApplicationMediaLost
             | Input::Conference(_)
             | Input::Leg(_)
+            | Input::LegTaken
             | Input::JobEnded { .. }
+            | Input::Redirect { .. }
             | Input::Replaced
-                if self.is_over() => {}
-            Input::ApplicationMediaLost | Input::Replaced if self.record.state == CallState::Terminating => {}
-            Input::ApplicationMediaLost => self.terminate(Outcome::MediaLost, now, ids),
+            | Input::Transfer { .. }
+                if is_over => {}
+            Input::ApplicationMediaLost => self.application_media_lost(now, ids),
             Input::Conference(event) => self.conference_event(event, now, ids),
             Input::Leg(event) => self.leg_event(event, now, ids),
-            Input::Replaced => self.terminate(Outcome::Replaced, now, ids),
+            Input::LegTaken => self.end(self.ending.unwrap_or(Outcome::Replaced), now, ids),
+            Input::Redirect { target, event } => self.redirect_event((target, event), now, ids),
+            Input::Replaced => self.replaced(now, ids),
             Input::JobEnded { operation, result } => {
                 self.complete(operation, result, now, ids);
                 self.start_waiting();
             }
+            Input::Transfer { command, event } => self.transfer_event((command, event), now, ids),
         }
     }
 
@@ -113,6 +142,17 @@ impl Call {
     pub fn handle_timeout(&mut self, now: Timestamp, ids: &mut dyn IdSource) {
         match self.deadline.filter(|deadline| deadline.at() <= now) {
             None => {}
+            Some(Deadline::Answering(_)) => self.terminate(Outcome::AnswerNotAcknowledged, now, ids),
+            Some(Deadline::Incoming(_)) => {
+                self.turn_away(Refusal::NotAnswered, Outcome::NotActedOn, now, ids);
+            }
+            Some(Deadline::Redirecting(_)) => {
+                self.turn_away(Refusal::NotAnswered, Outcome::NotAnswered, now, ids);
+            }
+            Some(Deadline::Transferring { keep_alive, .. }) if keep_alive <= now => {
+                self.terminate(Outcome::KeepAliveMissing, now, ids);
+            }
+            Some(Deadline::Transferring { .. }) => self.give_transfer_up(now, ids),
             Some(Deadline::Ringing(_)) => self.terminate(Outcome::NotAnswered, now, ids),
             Some(Deadline::KeepAlive(_)) => self.terminate(Outcome::KeepAliveMissing, now, ids),
             Some(Deadline::Terminating(_)) => self.end(self.ending.unwrap_or(Outcome::EndedByBot), now, ids),
@@ -129,8 +169,29 @@ impl Call {
         self.deadline.map(Deadline::at)
     }
 
-    fn is_over(&self) -> bool {
-        self.record.state == CallState::Terminated
+    fn application_media_lost(&mut self, now: Timestamp, ids: &mut dyn IdSource) {
+        match self.record.state {
+            CallState::Establishing
+            | CallState::Established
+            | CallState::Transferring
+            | CallState::TransferAccepted => self.terminate(Outcome::MediaLost, now, ids),
+            // Before the answer it has no media.
+            CallState::Incoming | CallState::Redirecting | CallState::Terminating | CallState::Terminated => {
+            }
+        }
+    }
+
+    fn replaced(&mut self, now: Timestamp, ids: &mut dyn IdSource) {
+        match self.record.state {
+            CallState::Incoming | CallState::Redirecting => {
+                self.turn_away(Refusal::Declined, Outcome::Replaced, now, ids);
+            }
+            CallState::Establishing
+            | CallState::Established
+            | CallState::Transferring
+            | CallState::TransferAccepted => self.terminate(Outcome::Replaced, now, ids),
+            CallState::Terminating | CallState::Terminated => {}
+        }
     }
 
     fn command(&mut self, id: CommandId, command: Command, now: Timestamp, ids: &mut dyn IdSource) {
@@ -138,26 +199,59 @@ impl Call {
             (CallState::Established, Command::Conference { request, client_context }) => {
                 return self.ask((id, client_context), request, ids);
             }
+            (CallState::Established, Command::Transfer(transfer)) => {
+                return self.transfer(id, transfer, now, ids);
+            }
             (_, command) => command,
         };
         let reply = match (self.record.state, command) {
             (CallState::Terminated | CallState::Terminating, _) => Err(Rejection::Ended),
+            (CallState::Incoming, command) => self.incoming_command(command, now, ids),
+            (_, Command::Answer(_) | Command::Redirect(_) | Command::Reject { .. }) => {
+                Err(Rejection::NotIncoming)
+            }
             (_, Command::HangUp) => {
-                let is_established = self.record.state == CallState::Established;
-                let outcome = if is_established { Outcome::EndedByBot } else { Outcome::CancelledByBot };
-                self.terminate(outcome, now, ids);
+                self.hang_up(now, ids);
                 Ok(Reply::Done)
             }
             (_, Command::KeepAlive) => {
-                if let Some(Deadline::KeepAlive(_)) = self.deadline {
-                    self.deadline = Some(Deadline::KeepAlive(now.after(self.config.keep_alive_timeout)));
-                }
+                self.keep_alive(now);
                 Ok(Reply::Done)
             }
+            (CallState::Transferring | CallState::TransferAccepted, Command::Transfer(_)) => {
+                Err(Rejection::TransferUnderWay)
+            }
             (CallState::Established, command) => self.media_command(command, now, ids),
-            (CallState::Incoming | CallState::Establishing, _) => Err(Rejection::NotEstablished),
+            (
+                CallState::Establishing
+                | CallState::Redirecting
+                | CallState::Transferring
+                | CallState::TransferAccepted,
+                _,
+            ) => Err(Rejection::NotEstablished),
         };
         self.pending.reply(id, reply);
+    }
+
+    fn hang_up(&mut self, now: Timestamp, ids: &mut dyn IdSource) {
+        match (self.record.state, self.record.direction) {
+            (CallState::Redirecting, _) => self.turn_away(Refusal::Declined, Outcome::Rejected, now, ids),
+            (CallState::Establishing, CallDirection::Outgoing) => {
+                self.terminate(Outcome::CancelledByBot, now, ids);
+            }
+            (_, CallDirection::Incoming | CallDirection::Outgoing) => {
+                self.terminate(Outcome::EndedByBot, now, ids);
+            }
+        }
+    }
+
+    fn keep_alive(&mut self, now: Timestamp) {
+        let next = now.after(self.config.keep_alive_timeout);
+        if let Some(Deadline::KeepAlive(at) | Deadline::Transferring { keep_alive: at, .. }) =
+            &mut self.deadline
+        {
+            *at = next;
+        }
     }
 
     fn media_command(
@@ -192,86 +286,14 @@ impl Call {
                 self.cancel_line(Line::Tones, now, ids);
                 Ok(reply)
             }
-            Command::Conference { .. } | Command::HangUp | Command::KeepAlive => Ok(Reply::Done),
+            Command::Answer(_)
+            | Command::Conference { .. }
+            | Command::HangUp
+            | Command::KeepAlive
+            | Command::Redirect(_)
+            | Command::Reject { .. }
+            | Command::Transfer(_) => Ok(Reply::Done),
         }
-    }
-
-    /// Passes a question on to the conference. Between two, only inviting makes sense: it makes a conference.
-    fn ask(
-        &mut self,
-        (command, client_context): (CommandId, Option<String>),
-        request: ConferenceRequest,
-        ids: &mut dyn IdSource,
-    ) {
-        let is_between_two = matches!(self.record.kind, CallKind::PeerToPeer { .. });
-        if is_between_two && !matches!(request, ConferenceRequest::Invite(_)) {
-            return self.pending.reply(command, Err(Rejection::NotGroupCall));
-        }
-        let is_app_hosted = self.record.media_config.is_app_hosted();
-        if !is_app_hosted && matches!(request, ConferenceRequest::ChangeScreenSharingRole(_)) {
-            return self.pending.reply(command, Err(Rejection::NeedsAppHostedMedia));
-        }
-        if self.asked.len() >= self.config.max_waiting_operations {
-            return self.pending.reply(command, Err(Rejection::TooManyOperations));
-        }
-        let asked = Asked::new(&request, client_context, ids);
-        let operation = asked.operation;
-        self.asked.insert(command, asked);
-        self.pending.act(Effect::AskConference { command, operation, request });
-    }
-
-    fn conference_event(&mut self, event: ConferenceEvent, now: Timestamp, ids: &mut dyn IdSource) {
-        match event {
-            ConferenceEvent::Answered { command, answer } => self.answered(command, answer),
-            // The application's own program is told, not the application.
-            ConferenceEvent::Dominant(_) => {}
-            ConferenceEvent::Ended(outcome) => {
-                let outcome = self.ending.unwrap_or(outcome);
-                self.end(outcome, now, ids);
-            }
-            ConferenceEvent::Joined => self.established(now, ids),
-            ConferenceEvent::OperationEnded { operation, result } => {
-                self.complete(operation, result, now, ids);
-            }
-            ConferenceEvent::Roster(roster) => self.show_roster(roster, now, ids),
-            ConferenceEvent::Tone(tone) => self.heard(tone, now, ids),
-        }
-    }
-
-    /// Answers the application with what the conference answered.
-    fn answered(&mut self, command: CommandId, answer: Result<ConferenceAnswer, Rejection>) {
-        let Some(asked) = self.asked.remove(&command) else { return };
-        let reply = match answer {
-            Err(rejection) => Err(rejection),
-            Ok(ConferenceAnswer::Group(group)) => Ok(Reply::Group(Box::new(group))),
-            Ok(ConferenceAnswer::Done) => Ok(self.done(asked)),
-        };
-        if reply.is_ok() && matches!(self.record.kind, CallKind::PeerToPeer { .. }) {
-            self.record.kind = CallKind::Group;
-            self.pending.persist(Arc::new(self.record.clone()));
-        }
-        self.pending.reply(command, reply);
-    }
-
-    /// What an application is answered that asked for something which is done, or has begun.
-    fn done(&mut self, asked: Asked) -> Reply {
-        let Some(operation) = asked.into_operation() else { return Reply::Done };
-        let remembered = self.config.max_remembered_operations;
-        let operation = if operation.status.is_final() {
-            self.operations.add_completed(operation.clone(), remembered);
-            operation
-        } else {
-            self.operations.add(operation, remembered)
-        };
-        self.pending.persist_operation(operation.clone());
-        Reply::Operation(Box::new(operation))
-    }
-
-    fn show_roster(&mut self, roster: Roster, now: Timestamp, ids: &mut dyn IdSource) {
-        let body = NotificationBody::Roster(Box::new(roster));
-        let notification = self.notification(ChangeType::Updated, body, now, ids);
-        self.pending.persist(Arc::new(self.record.clone()));
-        self.pending.notify(notification);
     }
 
     /// The call is answered, or in its conference.
@@ -329,31 +351,36 @@ impl Call {
     }
 
     fn leg_event(&mut self, event: LegEvent, now: Timestamp, ids: &mut dyn IdSource) {
-        match (self.record.state, event) {
-            (_, LegEvent::Answered) => self.established(now, ids),
-            (CallState::Established, LegEvent::Held(is_held)) => {
+        match event {
+            LegEvent::Answered => self.established(now, ids),
+            LegEvent::Held(is_held) if self.record.state.is_connected() => {
                 let media_state = if is_held { MediaState::Inactive } else { MediaState::Active };
                 if self.record.media_state != Some(media_state) {
                     self.record.media_state = Some(media_state);
                     self.show_change(ChangeType::Updated, now, ids);
                 }
             }
-            (_, LegEvent::Tone(tone)) => self.heard(tone, now, ids),
-            (_, LegEvent::Ended(cause)) => {
+            LegEvent::Tone(tone) => self.heard(tone, now, ids),
+            LegEvent::Ended(cause) => {
                 let outcome = self.ending.unwrap_or_else(|| self.outcome_of(cause));
                 self.end(outcome, now, ids);
             }
-            (_, LegEvent::Ringing | LegEvent::Held(_)) => {}
+            LegEvent::Ringing | LegEvent::Held(_) => {}
         }
     }
 
     fn outcome_of(&self, cause: EndCause) -> Outcome {
-        outcome_of(cause, self.record.state == CallState::Established)
+        let is_connected = self.record.state.is_connected();
+        match self.record.direction {
+            CallDirection::Incoming if !is_connected => outcome_of_unanswered(cause),
+            CallDirection::Incoming | CallDirection::Outgoing => outcome_of(cause, is_connected),
+        }
     }
 
     /// Starts the end from this side: what is under way is completed, the leg is told, its good-bye awaited.
     fn terminate(&mut self, outcome: Outcome, now: Timestamp, ids: &mut dyn IdSource) {
         self.complete_all(Outcome::CallEndedDuringOperation, now, ids);
+        self.stop_moving();
         self.record.state = CallState::Terminating;
         self.record.media_state = self.record.media_state.map(|_| MediaState::Inactive);
         self.ending = Some(outcome);
@@ -364,14 +391,17 @@ impl Call {
 
     fn end(&mut self, outcome: Outcome, now: Timestamp, ids: &mut dyn IdSource) {
         self.complete_all(Outcome::CallEndedDuringOperation, now, ids);
+        self.stop_moving();
+        self.drop_preparing();
         for (command, _) in std::mem::take(&mut self.asked) {
             self.pending.reply(command, Err(Rejection::Ended));
         }
         self.record.state = CallState::Terminated;
         self.record.media_state = self.record.media_state.map(|_| MediaState::Inactive);
+        self.record.tone = None;
         self.record.outcome = Some(outcome);
         self.deadline = None;
-        self.show_change(ChangeType::Deleted, now, ids);
+        self.show(ChangeType::Deleted, now, ids);
         self.pending.act(Effect::Ended);
     }
 
@@ -431,12 +461,14 @@ impl Call {
 
     fn show_tone(&mut self, tone: ToneInfo, now: Timestamp, ids: &mut dyn IdSource) {
         self.record.tone = Some(tone);
+        self.record.outcome = None;
         self.show(ChangeType::Updated, now, ids);
     }
 
-    /// Tells of a change that is not a key, so that no earlier key is told again with it.
+    /// Tells of a change that is neither a key nor a failed transfer, so that no earlier one is told again with it.
     fn show_change(&mut self, change: ChangeType, now: Timestamp, ids: &mut dyn IdSource) {
         self.record.tone = None;
+        self.record.outcome = None;
         self.show(change, now, ids);
     }
 
@@ -469,83 +501,13 @@ const fn is_for_service_hosted(command: &Command) -> bool {
         | Command::PlayPrompt { .. }
         | Command::RecordResponse { .. }
         | Command::SubscribeToTone { .. } => true,
-        Command::Conference { .. } | Command::HangUp | Command::KeepAlive | Command::SendDtmfTones { .. } => {
-            false
-        }
+        Command::Answer(_)
+        | Command::Conference { .. }
+        | Command::HangUp
+        | Command::KeepAlive
+        | Command::Redirect(_)
+        | Command::Reject { .. }
+        | Command::SendDtmfTones { .. }
+        | Command::Transfer(_) => false,
     }
-}
-
-/// Writes a notification with the record's latest sequence number.
-pub(crate) fn draft(
-    record: &model::Call,
-    change: ChangeType,
-    body: NotificationBody,
-    now: Timestamp,
-    ids: &mut dyn IdSource,
-) -> Notification {
-    Notification {
-        id: NotificationId::next(ids),
-        sequence: record.notified,
-        call: record.id,
-        app: record.app.clone(),
-        tenant: record.tenant.clone(),
-        scenario: record.scenario.clone(),
-        callback_uri: record.callback_uri.clone(),
-        created_at: now,
-        change,
-        body,
-    }
-}
-
-fn record_of(id: CallId, new: NewCall, now: Timestamp, ids: &mut dyn IdSource) -> model::Call {
-    let application = Identity::of(new.app.as_str()).named(new.app_name);
-    let source = new.source.unwrap_or_else(|| Participant {
-        identity: IdentitySet::application(application),
-        ..Participant::default()
-    });
-    let target = |invitee: model::Invitee| invitee.target;
-    let (kind, targets, place) = match new.destination {
-        Destination::Group(invitees) => (CallKind::Group, invitees.into_iter().map(target).collect(), None),
-        Destination::Meeting(join) => (CallKind::Meeting, Vec::new(), Some((join.chat, join.asked))),
-        Destination::Person(invitee) => {
-            (CallKind::PeerToPeer { callee: invitee.callee.clone() }, vec![target(*invitee)], None)
-        }
-    };
-    let (chat, meeting) = place.unzip();
-    model::Call {
-        id,
-        app: new.app,
-        tenant: new.tenant,
-        is_tenant_shown: new.is_tenant_shown,
-        created_at: now,
-        callback_uri: new.callback_uri,
-        chain: new.chain.unwrap_or_else(|| ChainId::next(ids)),
-        scenario: new.scenario.unwrap_or_else(|| ScenarioId::new(ids.next_guid().to_string())),
-        direction: CallDirection::Outgoing,
-        state: CallState::Establishing,
-        media_state: None,
-        my_participant: ParticipantId::next(ids),
-        source,
-        targets,
-        kind,
-        chat,
-        meeting,
-        subject: new.subject,
-        requested_modalities: new.requested_modalities,
-        media_config: new.media_config,
-        call_options: new.call_options,
-        tone: None,
-        answered_by: None,
-        outcome: None,
-        notified: 0,
-    }
-}
-
-fn new_operation(
-    kind: OperationKind,
-    status: OperationStatus,
-    client_context: Option<String>,
-    ids: &mut dyn IdSource,
-) -> Operation {
-    Operation { id: OperationId::next(ids), kind, status, client_context, outcome: None }
 }

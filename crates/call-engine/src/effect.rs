@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use model::{
     AudioRoutingGroup, Destination, Invitee, LegId, MediaPrompt, Notification, Operation, OperationId,
-    RecordParams, Tone,
+    ParticipantId, RecordParams, RedirectTarget, Tone,
 };
 
 use crate::conference::ConferenceRequest;
@@ -44,6 +44,65 @@ pub enum Effect {
         /// With whom or where; never one person.
         destination: Box<Destination>,
     },
+    /// Let the caller hear that it rings.
+    RingLeg {
+        /// Which.
+        leg: LegId,
+    },
+    /// Answer the caller, with the media that the call's record says. [`crate::LegEvent::Answered`] is expected once the caller
+    /// acknowledges it, or [`crate::LegEvent::Ended`].
+    AnswerLeg {
+        /// Which.
+        leg: LegId,
+    },
+    /// Refuse the caller. Nothing is expected of the leg any more.
+    RejectLeg {
+        /// Which.
+        leg: LegId,
+        /// What the caller is told.
+        why: Refusal,
+    },
+    /// Call all of these at once for the caller, who goes on hearing it ring. Each reports [`crate::Input::Redirect`] with its
+    /// place in the list.
+    RedirectLeg {
+        /// The caller's.
+        leg: LegId,
+        /// Who is called, in the order of the request.
+        targets: Vec<RedirectTarget>,
+    },
+    /// Connect the caller with the one who answered first, and call the others no longer. The leg is not the call's any more:
+    /// the two talk on when it is over.
+    ConnectRedirected {
+        /// The caller's.
+        leg: LegId,
+        /// The place in the list of those that were called.
+        target: usize,
+    },
+    /// Call none of those any longer that the call was sent on to. Nothing more is expected of them.
+    CancelRedirect {
+        /// The caller's.
+        leg: LegId,
+    },
+    /// Hand the other party over: call the target and connect the two, or have the party's own phone do so. Where the target
+    /// names a call that it replaces, that is a call of the same application with the target, which has to be established;
+    /// its leg is taken over, and it is told [`crate::Input::LegTaken`]. [`crate::Input::Transfer`] is expected until
+    /// [`crate::TransferEvent::Done`], from when on the leg is not the call's, or [`crate::TransferEvent::Failed`]. A transferee
+    /// leaves its conference by [`crate::ConferenceInput::Release`], which ends the call, too.
+    Transfer {
+        /// The other party's, or the call's place in a conference.
+        leg: LegId,
+        /// Names the transfer.
+        command: CommandId,
+        /// Who takes it.
+        target: Box<Invitee>,
+        /// Who is handed over out of a conference.
+        transferee: Option<ParticipantId>,
+    },
+    /// Stop a transfer: whoever was called for it is called no longer, the other party stays. Nothing more is expected of it.
+    CancelTransfer {
+        /// Names the transfer.
+        command: CommandId,
+    },
     /// Call the callee.
     StartLeg {
         /// The leg's name from here on.
@@ -79,6 +138,23 @@ impl Effect {
     pub const fn is_stored(&self) -> bool {
         matches!(self, Self::Persist(_) | Self::PersistOperation(_) | Self::Notify(_))
     }
+}
+
+/// What a caller is told who is not answered, in the words of call control; the leg drivers translate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Refusal {
+    /// Busy.
+    Busy,
+    /// Declined.
+    Declined,
+    /// The caller may not call here.
+    Forbidden,
+    /// Nobody answered in time.
+    NotAnswered,
+    /// Whoever was called in the end does not exist.
+    NotFound,
+    /// Whoever was called in the end cannot be reached.
+    Unavailable,
 }
 
 /// What a request is answered with.

@@ -3,6 +3,8 @@ use model::Outcome;
 /// Why a leg ended, in the words of call control; the leg drivers translate from their protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EndCause {
+    /// Someone else answered the call, which rang in several places.
+    AnsweredElsewhere,
     /// The callee is busy.
     Busy,
     /// The leg was cancelled from this side before an answer.
@@ -23,6 +25,8 @@ pub enum EndCause {
     NoAnswer,
     /// No endpoint is registered.
     NoEndpoint,
+    /// The caller did not acknowledge the answer.
+    NotAcknowledged,
     /// The callee does not exist.
     NotFound,
     /// The callee does not accept the offer.
@@ -38,6 +42,7 @@ pub enum EndCause {
 /// The ending of a call whose leg ended by itself.
 pub(crate) const fn outcome_of(cause: EndCause, was_established: bool) -> Outcome {
     match cause {
+        EndCause::AnsweredElsewhere => Outcome::AnsweredElsewhere,
         EndCause::Busy => Outcome::CalleeBusy,
         EndCause::Cancelled => Outcome::CancelledByBot,
         EndCause::Declined => Outcome::CalleeDeclined,
@@ -48,10 +53,33 @@ pub(crate) const fn outcome_of(cause: EndCause, was_established: bool) -> Outcom
         EndCause::MediaLost | EndCause::Vanished => Outcome::MediaLost,
         EndCause::NoAnswer => Outcome::NotAnswered,
         EndCause::NoEndpoint => Outcome::CalleeHasNoEndpoint,
+        EndCause::NotAcknowledged => Outcome::AnswerNotAcknowledged,
         EndCause::NotFound => Outcome::CalleeNotFound,
         EndCause::RefusedOffer => Outcome::CalleeRefusedOffer,
         EndCause::Silent if was_established => Outcome::MediaLost,
         EndCause::Silent => Outcome::CalleeSilent,
         EndCause::Unreachable => Outcome::CalleeUnreachable,
+    }
+}
+
+/// The ending of a call that came in, where its leg ended by itself before the caller and the application were connected.
+pub(crate) const fn outcome_of_unanswered(cause: EndCause) -> Outcome {
+    match cause {
+        EndCause::Cancelled | EndCause::HungUp => Outcome::CancelledByCaller,
+        EndCause::AnsweredElsewhere
+        | EndCause::Busy
+        | EndCause::Declined
+        | EndCause::Internal
+        | EndCause::LocalHangUp
+        | EndCause::MediaFailed
+        | EndCause::MediaLost
+        | EndCause::NoAnswer
+        | EndCause::NoEndpoint
+        | EndCause::NotAcknowledged
+        | EndCause::NotFound
+        | EndCause::RefusedOffer
+        | EndCause::Silent
+        | EndCause::Unreachable
+        | EndCause::Vanished => outcome_of(cause, false),
     }
 }

@@ -1,4 +1,7 @@
-use model::{MediaPrompt, OperationId, Outcome, RecordCompletion, RecordParams, Tone};
+use model::{
+    Answer, MediaPrompt, OperationId, Outcome, RecordCompletion, RecordParams, Redirect, RejectReason, Tone,
+    Transfer,
+};
 
 use crate::EndCause;
 use crate::conference::{ConferenceEvent, ConferenceRequest};
@@ -19,14 +22,31 @@ pub enum Input {
     ApplicationMediaLost,
     /// Another call has taken the place of this one.
     Replaced,
-    /// The leg to the callee reports.
+    /// The leg to the other party reports: to the callee, or to the caller of a call that came in.
     Leg(LegEvent),
+    /// The leg has been taken over by another conversation, as a transfer to its other party replaces the call. It is over at
+    /// once, and the leg is not its own any more.
+    LegTaken,
+    /// Someone reports whom the call was sent on to.
+    Redirect {
+        /// The place in the list of [`crate::Effect::RedirectLeg`].
+        target: usize,
+        /// What.
+        event: RedirectEvent,
+    },
     /// A job reports its end.
     JobEnded {
         /// The operation that the job belonged to.
         operation: OperationId,
         /// How it ended.
         result: JobResult,
+    },
+    /// A transfer reports.
+    Transfer {
+        /// Names the transfer, as [`crate::Effect::Transfer`] does.
+        command: CommandId,
+        /// What.
+        event: TransferEvent,
     },
 }
 
@@ -37,6 +57,8 @@ pub struct CommandId(pub u64);
 /// What an application asks of a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
+    /// Answer a call that came in.
+    Answer(Box<Answer>),
     /// Cancel the media operations that run or wait.
     CancelMediaProcessing {
         /// Echoed.
@@ -67,6 +89,15 @@ pub enum Command {
         /// Echoed.
         client_context: Option<String>,
     },
+    /// Send a call that came in on to others.
+    Redirect(Redirect),
+    /// Do not take a call that came in.
+    Reject {
+        /// Why.
+        reason: RejectReason,
+        /// Where the last notification goes; `None` leaves it where the first one went.
+        callback_uri: Option<String>,
+    },
     /// Send keys.
     SendDtmfTones {
         /// In order.
@@ -81,14 +112,16 @@ pub enum Command {
         /// Echoed.
         client_context: Option<String>,
     },
+    /// Hand the other party over to someone else.
+    Transfer(Box<Transfer>),
 }
 
-/// What the leg to the callee reports.
+/// What the leg to the other party reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LegEvent {
     /// It rings.
     Ringing,
-    /// The callee answered, and media is connected.
+    /// The callee answered, or the caller acknowledged the answer, and media is connected.
     Answered,
     /// The far end put the call on hold, or took it back.
     Held(bool),
@@ -96,6 +129,26 @@ pub enum LegEvent {
     Tone(Tone),
     /// The leg is over.
     Ended(EndCause),
+}
+
+/// What someone reports whom a call was sent on to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedirectEvent {
+    /// It answered.
+    Answered,
+    /// It cannot be called, or does not answer.
+    Failed(EndCause),
+}
+
+/// What a transfer reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransferEvent {
+    /// The target takes the other party, or the other party's phone calls the target by itself.
+    Accepted,
+    /// The two are connected.
+    Done,
+    /// They are not, and the other party is still the call's.
+    Failed,
 }
 
 /// How a job ended.
@@ -150,6 +203,9 @@ pub enum Rejection {
     /// The call is between two (platform code 8548).
     #[error("the call is not a group call")]
     NotGroupCall,
+    /// The call does not ring at the application, or does not any more (platform code 8585).
+    #[error("the call is not incoming")]
+    NotIncoming,
     /// The participant may not do that in this meeting.
     #[error("the participant's role in the meeting does not allow it")]
     NotPresenter,
@@ -165,7 +221,19 @@ pub enum Rejection {
     /// Too many operations run and wait (platform code 8516).
     #[error("too many media operations are waiting")]
     TooManyOperations,
+    /// The call has been sent on as often as it may be (platform code 8521).
+    #[error("the call has been redirected as often as it may be")]
+    TooManyRedirects,
     /// The conversation would have more participants than it may have (platform code 8523).
     #[error("the conversation has as many participants as it may have")]
     TooManyParticipants,
+    /// A transfer out of a call of several does not say who is handed over (platform code 8523).
+    #[error("a transfer out of a group call needs its transferee")]
+    TransfereeMissing,
+    /// A transfer is to replace the very call that it is asked of (platform code 8523).
+    #[error("a call cannot be transferred to itself")]
+    TransferToItself,
+    /// The call is being transferred already (platform code 8607).
+    #[error("the call is being transferred")]
+    TransferUnderWay,
 }

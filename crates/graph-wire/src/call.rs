@@ -6,12 +6,14 @@ use model::{
 };
 use serde_json::Value;
 
-use crate::ReadOptions;
+use crate::incoming::write_incoming;
+use crate::invalid_request::Path;
 use crate::media::CallMediaState;
 use crate::operation::operation_list_items;
 use crate::roster::participant_items;
 use crate::routing_group::routing_group_items;
-use crate::wire::{Body, Defined, Definition, Member, Nulls, Shape, Wire, wire_enum, wire_object};
+use crate::wire::{Body, Definition, Fields, Member, Nulls, Shape, Wire, wire_enum, wire_object};
+use crate::{InvalidRequest, ReadOptions};
 
 wire_enum! {
     CallDirection as "callDirection" {
@@ -25,18 +27,41 @@ wire_enum! {
         CallState::Incoming = "incoming",
         CallState::Establishing = "establishing",
         CallState::Established = "established",
+        CallState::Transferring = "transferring",
+        CallState::TransferAccepted = "transferAccepted",
+        CallState::Redirecting = "redirecting",
         CallState::Terminating = "terminating",
         CallState::Terminated = "terminated",
     }
 }
 
-wire_object! {
-    CallOptions as "outgoingCallOptions": "callOptions" {
-        hide_bot_after_escalation: "hideBotAfterEscalation" optional,
-        is_content_sharing_notification_enabled: "isContentSharingNotificationEnabled" optional,
-        is_delta_roster_enabled: "isDeltaRosterEnabled" optional,
-        is_interactive_roster_enabled: "isInteractiveRosterEnabled" optional,
-    }
+/// Reads options of a call where there are any, which may say that they are of this type or of its base.
+pub(crate) fn read_call_options(
+    root: &Fields<'_>,
+    type_name: &'static str,
+) -> Result<Option<CallOptions>, InvalidRequest> {
+    let Some(value) = root.value("callOptions") else { return Ok(None) };
+    let at = Path::Member(root.at(), "callOptions");
+    let fields = Fields::of(value, &at, &[type_name, "callOptions"])?;
+    Ok(Some(CallOptions {
+        hide_bot_after_escalation: fields.optional("hideBotAfterEscalation")?,
+        is_content_sharing_notification_enabled: fields.optional("isContentSharingNotificationEnabled")?,
+        is_delta_roster_enabled: fields.optional("isDeltaRosterEnabled")?,
+        is_interactive_roster_enabled: fields.optional("isInteractiveRosterEnabled")?,
+    }))
+}
+
+fn call_options(options: &CallOptions, direction: CallDirection) -> Value {
+    let name = match direction {
+        CallDirection::Incoming => "incomingCallOptions",
+        CallDirection::Outgoing => "outgoingCallOptions",
+    };
+    let mut body = Body::of(name, Nulls::Omit);
+    body.optional("hideBotAfterEscalation", &options.hide_bot_after_escalation);
+    body.optional("isContentSharingNotificationEnabled", &options.is_content_sharing_notification_enabled);
+    body.optional("isDeltaRosterEnabled", &options.is_delta_roster_enabled);
+    body.optional("isInteractiveRosterEnabled", &options.is_interactive_roster_enabled);
+    body.into()
 }
 
 wire_object! {
@@ -86,15 +111,19 @@ pub fn read_call(base: &str, call: &Call, contained: &Contained, options: &ReadO
 /// A call with every member that the documented responses show.
 fn whole(call: &Call) -> Body {
     let mut body = Body::of("call", Nulls::Show);
-    let is_audible = call.media_state == Some(MediaState::Active);
-    let active: &[Modality] = if is_audible { &call.requested_modalities } else { &[] };
-    body.required("activeModalities", &active.to_vec());
+    body.required("activeModalities", &active_modalities(call));
     body.nullable("answeredBy", &call.answered_by);
     body.required("callbackUri", &call.callback_uri);
-    body.optional("callOptions", &call.call_options);
+    if let Some(options) = &call.call_options {
+        body.set("callOptions", call_options(options, call.direction));
+    }
     body.empty("callRoutes");
     body.nullable("chatInfo", &call.chat);
-    body.required("mediaConfig", &call.media_config);
+    if let Some(incoming) = &call.incoming {
+        write_incoming(&mut body, incoming, Nulls::Show);
+    }
+    let is_media_known = call.incoming.as_ref().is_none_or(|incoming| incoming.accepted_modalities.is_some());
+    body.nullable("mediaConfig", &is_media_known.then(|| call.media_config.clone()));
     body.null("meetingCapability");
     body.nullable("meetingInfo", &call.meeting);
     body.set("myParticipantId", call.my_participant.to_string());
@@ -109,6 +138,16 @@ fn whole(call: &Call) -> Body {
     body.null("transcription");
     changing(&mut body, call);
     body
+}
+
+/// What was asked for, and where the call came in also accepted, while sound flows.
+fn active_modalities(call: &Call) -> Vec<Modality> {
+    let accepted = call.incoming.as_ref().and_then(|incoming| incoming.accepted_modalities.as_ref());
+    let is_active = |modality: &&Modality| {
+        call.media_state == Some(MediaState::Active)
+            && accepted.is_none_or(|accepted| accepted.contains(modality))
+    };
+    call.requested_modalities.iter().filter(is_active).copied().collect()
 }
 
 /// What every notification of a call says too.
@@ -138,10 +177,11 @@ pub(crate) fn call_definition() -> Definition {
             list("audioRoutingGroups", Shape::Named("audioRoutingGroup")),
             Member::new("callbackUri", Shape::Text),
             text("callChainId"),
-            Member::nullable("callOptions", CallOptions::shape()),
-            list("callRoutes", Shape::Open("callRoute")),
+            named("callOptions", "callOptions"),
+            list("callRoutes", Shape::Named("callRoute")),
             Member::nullable("chatInfo", ChatInfo::shape()),
             Member::nullable("direction", CallDirection::shape()),
+            named("incomingContext", "incomingContext"),
             named("mediaConfig", "mediaConfig"),
             Member::nullable("mediaState", CallMediaState::shape()),
             text("meetingCapability"),
@@ -165,15 +205,20 @@ pub(crate) fn call_definition() -> Definition {
     }
 }
 
-/// The definitions of `callOptions`, which declares the members, and `outgoingCallOptions`, which says which they are.
+/// The definitions of `callOptions`, which declares the members, and of its subtypes, which say whose they are.
 pub(crate) fn call_options_definitions() -> Vec<Definition> {
-    let members = match CallOptions::definition() {
-        Definition::Object { members, .. } => members,
-        Definition::Enumeration { .. } => Vec::new(),
-    };
+    let names = [
+        "hideBotAfterEscalation",
+        "isContentSharingNotificationEnabled",
+        "isDeltaRosterEnabled",
+        "isInteractiveRosterEnabled",
+    ];
+    let members = names.map(|name| Member::nullable(name, Shape::Boolean)).into();
+    let derived = |name| Definition::Object { name, base: Some("callOptions"), members: Vec::new() };
     vec![
         Definition::Object { name: "callOptions", base: None, members },
-        Definition::Object { name: "outgoingCallOptions", base: Some("callOptions"), members: Vec::new() },
+        derived("incomingCallOptions"),
+        derived("outgoingCallOptions"),
     ]
 }
 

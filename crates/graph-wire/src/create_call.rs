@@ -4,6 +4,7 @@ use model::{
     TenantId, UserId,
 };
 
+use crate::call::read_call_options;
 use crate::invalid_request::Path;
 use crate::media::check_url;
 use crate::wire::{Fields, Wire};
@@ -170,9 +171,9 @@ impl CreateCall {
             intent: read_intent(&root, source.as_ref(), limits)?,
             media_config: MediaConfig::read(media_config, &Path::Member(&Path::Root, "mediaConfig"), limits)?,
             subject: root.optional("subject")?,
-            requested_modalities: read_modalities(&root)?,
+            requested_modalities: read_modalities(&root, "requestedModalities")?,
             tenant: root.optional::<String>("tenantId")?.map(TenantId::new),
-            call_options: root.optional("callOptions")?,
+            call_options: read_call_options(&root, "outgoingCallOptions")?,
             chain: read_chain(&root)?,
             callback_uri,
             source,
@@ -191,14 +192,6 @@ impl CreateCall {
     /// [`NotServed`] where the phone network is asked for, or a meeting is to be joined that is not given.
     pub fn into_new_call(self, caller: Caller, joined: Option<JoinedMeeting>) -> Result<NewCall, NotServed> {
         let destination = self.intent.into_destination(joined)?;
-        let media_config = match self.media_config {
-            MediaConfig::AppHosted { blob, remove_from_default_audio_group } => {
-                model::MediaConfig::AppHosted { blob, remove_from_default_audio_group }
-            }
-            MediaConfig::ServiceHosted { pre_fetch_media, remove_from_default_audio_group } => {
-                model::MediaConfig::ServiceHosted { pre_fetch_media, remove_from_default_audio_group }
-            }
-        };
         Ok(NewCall {
             app: caller.app,
             app_name: caller.app_name,
@@ -212,14 +205,15 @@ impl CreateCall {
             destination,
             subject: self.subject,
             requested_modalities: self.requested_modalities,
-            media_config,
+            media_config: self.media_config.into(),
             call_options: self.call_options,
         })
     }
 }
 
-fn read_modalities(root: &Fields<'_>) -> Result<Vec<Modality>, InvalidRequest> {
-    let asked: Vec<Modality> = root.list("requestedModalities", MAX_MODALITIES)?;
+/// Reads kinds of media, each once; none means sound.
+pub(crate) fn read_modalities(root: &Fields<'_>, name: &str) -> Result<Vec<Modality>, InvalidRequest> {
+    let asked: Vec<Modality> = root.list(name, MAX_MODALITIES)?;
     let mut distinct = Vec::new();
     for modality in asked {
         if !distinct.contains(&modality) {

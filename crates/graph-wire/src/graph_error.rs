@@ -166,6 +166,16 @@ impl GraphError {
         Self::new(409, "8585", message)
     }
 
+    /// 409, code 8607: the call is being transferred already.
+    pub fn transfer_under_way() -> Self {
+        Self::new(409, "8607", "The call is being transferred.")
+    }
+
+    /// 409, code 8521: the call has been sent on as often as it may be.
+    pub fn too_many_hops() -> Self {
+        Self::new(409, "8521", "The call has been redirected as often as it may be.")
+    }
+
     /// 408: the body did not arrive in time.
     pub fn request_timeout() -> Self {
         Self::new(408, "invalidRequest", "The request body did not arrive in time.")

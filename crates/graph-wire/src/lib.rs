@@ -3,7 +3,7 @@
 //! - **Requests** are decoded from the bytes of a body: `CreateCall::decode(body, &Limits)`, and likewise
 //!   [`PlayPrompt`], [`RecordResponse`], [`SubscribeToTone`], [`CancelMediaProcessing`] and [`SendDtmfTones`], which turn
 //!   into a `model::OperationKind`, [`Invite`], [`StartHoldMusic`], [`MuteAll`], [`UpdateRecordingStatus`],
-//!   [`ChangeScreenSharingRole`], [`RoutingGroup`], and [`PlainAction`] for those that say nothing. Everything wrong is an
+//!   [`ChangeScreenSharingRole`], [`RoutingGroup`], [`AnswerCall`], [`RejectCall`], [`RedirectCall`], [`TransferCall`], and [`PlainAction`] for those that say nothing. Everything wrong is an
 //!   [`InvalidRequest`] that names the place; `GraphError::from` makes it a 400. An action's empty body is an empty object.
 //! - **Bodies** are `serde_json::Value`: [`created_call`], [`read_call`], [`started_operation`], [`read_operation`],
 //!   [`operation_list`], [`participant_list`], [`routing_group_list`], [`notifications`]. `base` is scheme, host and version: `https://graph.example/v1.0`.
@@ -19,6 +19,7 @@ mod call;
 mod conference_action;
 mod create_call;
 mod graph_error;
+mod incoming;
 mod invalid_request;
 pub mod json;
 pub mod limits;
@@ -35,6 +36,7 @@ mod query;
 mod roster;
 pub mod routes;
 mod routing_group;
+mod transfer;
 mod wire;
 
 pub use action::{CancelMediaProcessing, PlayPrompt, RecordResponse, SendDtmfTones, SubscribeToTone};
@@ -44,6 +46,7 @@ pub use conference_action::{
 };
 pub use create_call::{Caller, CreateCall, Intent, JoinedMeeting, NotServed};
 pub use graph_error::{GraphError, InnerError};
+pub use incoming::{AnswerCall, RedirectCall, RejectCall};
 pub use invalid_request::InvalidRequest;
 pub use limits::Limits;
 pub use media::MediaConfig;
@@ -56,3 +59,4 @@ pub use operation::{operation_list, read_operation, started_operation};
 pub use query::ReadOptions;
 pub use roster::{dominant_speaker, participant_list, read_participant};
 pub use routing_group::{RoutingGroup, read_routing_group, routing_group_list};
+pub use transfer::TransferCall;

@@ -4,6 +4,16 @@ use std::collections::BTreeSet;
 
 /// Most targets of a group call, and most participants of one `invite` (documentation of both).
 pub const MAX_TARGETS: usize = 5;
+/// Most targets of one `redirect` (documentation of the action).
+pub const MAX_REDIRECT_TARGETS: usize = 25;
+/// Least seconds that the targets of a `redirect` ring (documentation of the action).
+pub const MIN_REDIRECT_SECONDS: u32 = 15;
+/// Most seconds that the targets of a `redirect` ring (documentation of the action).
+pub const MAX_REDIRECT_SECONDS: u32 = 90;
+/// Seconds that the one target of a `redirect` rings where nothing is said (documentation of the action).
+pub const DEFAULT_REDIRECT_SECONDS: u32 = 55;
+/// Seconds that several targets of a `redirect` ring where nothing is said (documentation of the action).
+pub const DEFAULT_SIMULTANEOUS_SECONDS: u32 = 60;
 /// Most prompts of one `playPrompt` (documentation of the action).
 pub const MAX_PROMPTS: usize = 20;
 /// Most prompts of one `recordResponse` (documentation of the action).
@@ -43,6 +53,8 @@ pub const MAX_URL_BYTES: usize = 2048;
 pub struct Limits {
     /// Targets of a group call, and participants of one `invite`.
     pub targets: usize,
+    /// Targets of one `redirect`.
+    pub redirect_targets: usize,
     /// Prompts of one `playPrompt`.
     pub prompts: usize,
     /// Longest duration of `recordResponse`, in seconds.
@@ -68,6 +80,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             targets: MAX_TARGETS,
+            redirect_targets: MAX_REDIRECT_TARGETS,
             prompts: MAX_PROMPTS,
             record_seconds: MAX_RECORD_SECONDS,
             client_context_chars: MAX_CLIENT_CONTEXT_CHARS,

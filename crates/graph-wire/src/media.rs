@@ -132,6 +132,19 @@ impl MediaConfig {
     }
 }
 
+impl From<MediaConfig> for model::MediaConfig {
+    fn from(config: MediaConfig) -> Self {
+        match config {
+            MediaConfig::AppHosted { blob, remove_from_default_audio_group } => {
+                Self::AppHosted { blob, remove_from_default_audio_group }
+            }
+            MediaConfig::ServiceHosted { pre_fetch_media, remove_from_default_audio_group } => {
+                Self::ServiceHosted { pre_fetch_media, remove_from_default_audio_group }
+            }
+        }
+    }
+}
+
 const APP_HOSTED: &str = "appHostedMediaConfig";
 const SERVICE_HOSTED: &str = "serviceHostedMediaConfig";
 

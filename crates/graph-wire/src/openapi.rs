@@ -2,18 +2,19 @@
 
 use model::{
     CallDirection, CallState, ChangeType, ChatInfo, Identity, IdentitySet, MediaDirection, MediaInfo,
-    MediaPrompt, MediaState, Modality, OperationStatus, Participant, RecordCompletion, RecordingStatus,
+    MediaPrompt, MediaState, Modality, OperationStatus, RecordCompletion, RecordingStatus, RejectReason,
     ResultInfo, RoutingMode, ScreenSharingRole, SendDtmfCompletion, Tone, ToneInfo,
 };
 use serde_json::{Map, Value, json};
 
 use crate::call::{call_definition, call_options_definitions, entity_definition};
+use crate::incoming::incoming_definitions;
 use crate::media::{CallMediaState, media_config_definitions};
 use crate::meeting::meeting_info_definitions;
 use crate::notification::notification_definitions;
 use crate::online_meeting::meeting_definitions;
 use crate::operation::operation_definitions;
-use crate::people::{endpoint_type, invitation_definition};
+use crate::people::{endpoint_type, invitation_definition, participant_definition};
 use crate::roster::roster_definitions;
 use crate::routes::{BETA_ROUTES, COMMON_ERRORS, MEETING_ROUTES, ROUTES, Request, Route};
 use crate::routing_group::routing_group_definition;
@@ -188,9 +189,10 @@ fn definitions() -> Vec<Definition> {
         MediaState::definition(),
         Modality::definition(),
         OperationStatus::definition(),
-        Participant::definition(),
+        participant_definition(),
         RecordCompletion::definition(),
         RecordingStatus::definition(),
+        RejectReason::definition(),
         ResultInfo::definition(),
         RoutingMode::definition(),
         ScreenSharingRole::definition(),
@@ -199,6 +201,7 @@ fn definitions() -> Vec<Definition> {
         ToneInfo::definition(),
     ];
     definitions.extend(call_options_definitions());
+    definitions.extend(incoming_definitions());
     definitions.extend(media_config_definitions());
     definitions.extend(meeting_definitions());
     definitions.extend(meeting_info_definitions());

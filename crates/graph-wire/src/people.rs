@@ -40,6 +40,15 @@ pub(crate) fn invitation_definition() -> Definition {
     definition
 }
 
+/// The definition of `participantInfo`: with the id that a transfer reads.
+pub(crate) fn participant_definition() -> Definition {
+    let mut definition = Participant::definition();
+    if let Definition::Object { members, .. } = &mut definition {
+        members.push(Member::nullable("participantId", Shape::Text));
+    }
+    definition
+}
+
 /// The definition of `endpointType`, which `model` keeps as text.
 pub(crate) fn endpoint_type() -> Definition {
     Definition::Enumeration { name: "endpointType", members: ENDPOINT_TYPES.to_vec() }

@@ -5,8 +5,9 @@ use model::Permission;
 pub use crate::meeting_routes::MEETING_ROUTES;
 use crate::wire::Member;
 use crate::{
-    CancelMediaProcessing, ChangeScreenSharingRole, Invite, MuteAll, PlainAction, PlayPrompt, RecordResponse,
-    SendDtmfTones, StartHoldMusic, SubscribeToTone, UpdateRecordingStatus,
+    AnswerCall, CancelMediaProcessing, ChangeScreenSharingRole, Invite, MuteAll, PlainAction, PlayPrompt,
+    RecordResponse, RedirectCall, RejectCall, SendDtmfTones, StartHoldMusic, SubscribeToTone, TransferCall,
+    UpdateRecordingStatus,
 };
 
 /// One method of one path.
@@ -108,6 +109,50 @@ pub const ROUTES: &[Route] = &[
         response: None,
         permissions: HOLDER,
         request: Request::Empty,
+    },
+    Route {
+        method: "POST",
+        path: "/communications/calls/{call-id}/answer",
+        name: "answer",
+        summary: "Answers a call that comes in.",
+        success: 202,
+        errors: ACTION_ERRORS,
+        response: None,
+        permissions: JOINER,
+        request: Request::Parameters(AnswerCall::parameters),
+    },
+    Route {
+        method: "POST",
+        path: "/communications/calls/{call-id}/reject",
+        name: "reject",
+        summary: "Does not take a call that comes in.",
+        success: 202,
+        errors: ACTION_ERRORS,
+        response: None,
+        permissions: &[],
+        request: Request::Parameters(RejectCall::parameters),
+    },
+    Route {
+        method: "POST",
+        path: "/communications/calls/{call-id}/redirect",
+        name: "redirect",
+        summary: "Sends a call that comes in on to others, of whom the first who answers is connected.",
+        success: 202,
+        errors: &[400, 409, 413, 415, 501],
+        response: None,
+        permissions: &[Permission::INITIATE],
+        request: Request::Parameters(RedirectCall::parameters),
+    },
+    Route {
+        method: "POST",
+        path: "/communications/calls/{call-id}/transfer",
+        name: "transfer",
+        summary: "Hands the other party over to someone else.",
+        success: 202,
+        errors: &[400, 409, 413, 415, 501],
+        response: None,
+        permissions: &[Permission::INITIATE],
+        request: Request::Parameters(TransferCall::parameters),
     },
     Route {
         method: "POST",

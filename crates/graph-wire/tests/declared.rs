@@ -4,9 +4,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use graph_wire::{
-    CancelMediaProcessing, ChangeScreenSharingRole, CreateCall, InvalidRequest, Invite, Limits, MuteAll,
-    PlainAction, PlayPrompt, RecordResponse, RoutingGroup, SendDtmfTones, StartHoldMusic, SubscribeToTone,
-    UpdateRecordingStatus,
+    AnswerCall, CancelMediaProcessing, ChangeScreenSharingRole, CreateCall, InvalidRequest, Invite, Limits,
+    MuteAll, PlainAction, PlayPrompt, RecordResponse, RedirectCall, RejectCall, RoutingGroup, SendDtmfTones,
+    StartHoldMusic, SubscribeToTone, TransferCall, UpdateRecordingStatus,
 };
 use serde_json::{Value, json};
 
@@ -16,6 +16,7 @@ const READ_ONLY: &[&str] = &[
     "answeredBy",
     "audioRoutingGroups",
     "callRoutes",
+    "incomingContext",
     "mediaState",
     "meetingCapability",
     "myParticipantId",
@@ -76,7 +77,12 @@ fn every_declared_parameter_of_an_action_is_read() {
     let prompt = json!({"mediaInfo": {"uri": "https://cdn.contoso.com/beep.wav"}});
     let people = json!([{"identity": {"user": {"id": "u"}}}]);
     let with_participant = "participants/{participant-id}/startHoldMusic";
-    let actions: [(&str, Value, Decode); 15] = [
+    let target = json!({"identity": {"user": {"id": "u"}}});
+    let actions: [(&str, Value, Decode); 19] = [
+        ("answer", json!({"mediaConfig": {"blob": "b"}}), reads!(AnswerCall)),
+        ("reject", json!({}), reads!(RejectCall)),
+        ("redirect", json!({"targets": people}), reads!(RedirectCall)),
+        ("transfer", json!({"transferTarget": target}), reads!(TransferCall)),
         ("playPrompt", json!({"prompts": [prompt]}), reads!(PlayPrompt)),
         ("recordResponse", json!({}), reads!(RecordResponse)),
         ("subscribeToTone", json!({}), reads!(SubscribeToTone)),
@@ -136,8 +142,10 @@ fn every_declared_member_within_a_call_is_read() {
     ];
     for (type_name, pointer) in within {
         for name in names(&schema(&document, type_name)["properties"]) {
-            if (type_name, name.as_str()) == ("invitationParticipantInfo", "id") {
-                continue; // Only the server writes it.
+            // Only the server writes the one, and only a transfer reads the other.
+            let elsewhere = [("invitationParticipantInfo", "id"), ("participantInfo", "participantId")];
+            if elsewhere.contains(&(type_name, name.as_str())) {
+                continue;
             }
             let mut body = graph_wire::json::parse(include_bytes!("requests/01-peer-to-peer.json")).unwrap();
             body["source"] = json!({"identity": {}});

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppId, CallId, ChainId, ChatInfo, Identity, IdentitySet, MediaInfo, MeetingInfo, OnlineMeeting, Outcome,
-    ParticipantId, ScenarioId, TenantId, Timestamp, Tone, UserId,
+    AppId, CallId, ChainId, ChatInfo, Identity, IdentitySet, Incoming, MediaInfo, MeetingInfo, OnlineMeeting,
+    Outcome, ParticipantId, ScenarioId, TenantId, Timestamp, Tone, UserId,
 };
 
 /// What an application asks for when it creates a call, found valid.
@@ -78,8 +78,9 @@ pub enum CallKind {
     Meeting,
     /// The application and one other.
     PeerToPeer {
-        /// The directory's user behind the target.
-        callee: UserId,
+        /// The directory's user at the other end: who is called, or who calls.
+        #[serde(alias = "callee")]
+        person: UserId,
     },
 }
 
@@ -114,6 +115,9 @@ pub struct Call {
     pub source: Participant,
     /// Who was called.
     pub targets: Vec<InvitationParticipant>,
+    /// What it has besides where it came in.
+    #[serde(default)]
+    pub incoming: Option<Box<Incoming>>,
     /// What it is between.
     pub kind: CallKind,
     /// The chat of the meeting that it is in.
@@ -124,7 +128,7 @@ pub struct Call {
     pub subject: Option<String>,
     /// What was asked for, in order.
     pub requested_modalities: Vec<Modality>,
-    /// Who hosts the media.
+    /// Who hosts the media; says nothing before a call that came in is answered.
     pub media_config: MediaConfig,
     /// Options, where the client sent any.
     pub call_options: Option<CallOptions>,
@@ -132,7 +136,7 @@ pub struct Call {
     pub tone: Option<ToneInfo>,
     /// Who answered.
     pub answered_by: Option<Participant>,
-    /// Why it ended.
+    /// Why it ended, or why it could not be transferred where that is the latest news of it.
     pub outcome: Option<Outcome>,
     /// How many notifications it has had; the sequence of the last one.
     pub notified: u64,
@@ -156,10 +160,30 @@ pub enum CallState {
     Establishing,
     /// People can talk.
     Established,
+    /// The other party is being handed over to someone else.
+    Transferring,
+    /// Whoever the other party is handed over to takes it.
+    TransferAccepted,
+    /// It rings at those that the application sent it on to.
+    Redirecting,
     /// It is being taken down.
     Terminating,
     /// It is over.
     Terminated,
+}
+
+impl CallState {
+    /// Whether people can talk, or could a moment ago: the call is answered and nobody has ended it.
+    pub const fn is_connected(self) -> bool {
+        match self {
+            Self::Established | Self::Transferring | Self::TransferAccepted => true,
+            Self::Incoming
+            | Self::Establishing
+            | Self::Redirecting
+            | Self::Terminating
+            | Self::Terminated => false,
+        }
+    }
 }
 
 /// Whether media flows (`mediaState`).
@@ -217,7 +241,7 @@ impl MediaConfig {
     }
 }
 
-/// Options of an outgoing call (`outgoingCallOptions`); `None` where the client said nothing.
+/// Options of a call (`outgoingCallOptions`, `incomingCallOptions`); `None` where the client said nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallOptions {
     /// Hide the application once a third party joins.

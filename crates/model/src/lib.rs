@@ -8,6 +8,7 @@ mod conference;
 mod directory;
 mod identity;
 mod ids;
+mod incoming;
 mod media;
 mod meeting;
 mod notification;
@@ -15,6 +16,7 @@ mod operation;
 mod permission;
 mod result_info;
 mod time;
+mod transfer;
 
 pub use call::{
     Call, CallDirection, CallKind, CallOptions, CallState, Destination, InvitationParticipant, Invitee,
@@ -33,6 +35,10 @@ pub use ids::{
     AppId, CallId, ChainId, ConferenceId, IdSource, LegId, MeetingId, NotificationId, OperationId, Owner,
     ParticipantId, RecordingId, ScenarioId, TenantId, UserId,
 };
+pub use incoming::{
+    Answer, CallRoute, Callee, Incoming, IncomingContext, NewIncomingCall, Redirect, RedirectTarget,
+    RejectReason,
+};
 pub use media::{MediaInfo, MediaPrompt, ParseToneError, RecordParams, Tone};
 pub use meeting::{
     AllowedPresenters, ChatInfo, LobbyBypass, LobbyBypassScope, MeetingAttendee, MeetingInfo, MeetingOption,
@@ -43,3 +49,4 @@ pub use operation::{Operation, OperationKind, OperationStatus, RecordCompletion,
 pub use permission::{Permission, PermissionSet};
 pub use result_info::{Outcome, ResultInfo};
 pub use time::Timestamp;
+pub use transfer::{Transfer, Transferee};

@@ -16,6 +16,10 @@ pub struct ResultInfo {
 pub enum Outcome {
     /// A media operation did what it should.
     ActionCompleted,
+    /// The caller did not acknowledge the answer.
+    AnswerNotAcknowledged,
+    /// Someone else answered the call, which rang in several places.
+    AnsweredElsewhere,
     /// The bot was not there to go on: the server restarted.
     ServerRestarted,
     /// The callee is busy.
@@ -32,6 +36,8 @@ pub enum Outcome {
     CalleeNotFound,
     /// The callee's endpoint refused what it was offered.
     CalleeRefusedOffer,
+    /// The caller hung up before the bot had answered.
+    CancelledByCaller,
     /// The bot hung up.
     EndedByBot,
     /// The bot hung up before anyone answered.
@@ -70,6 +76,22 @@ pub enum Outcome {
     MediaFailed,
     /// Nobody answered in time.
     NotAnswered,
+    /// The bot did nothing about a call that came in.
+    NotActedOn,
+    /// The bot sent the call on, and someone answered it.
+    Redirected,
+    /// The bot did not take the call.
+    Rejected,
+    /// The bot did not take the call: it is busy.
+    RejectedAsBusy,
+    /// The bot did not take the call: the caller may not call it.
+    RejectedAsForbidden,
+    /// The other party was handed over to someone else.
+    Transferred,
+    /// The other party could not be handed over.
+    TransferFailed,
+    /// The other party could not be handed over to whom the bot had called before.
+    ConsultativeTransferFailed,
     /// A prompt could not be fetched.
     PromptDownloadFailed,
     /// A prompt is not a sound file that can be played.
@@ -95,6 +117,8 @@ impl Outcome {
     pub fn result_info(self) -> ResultInfo {
         let (code, subcode, message) = match self {
             Self::ActionCompleted => (200, 0, "Action completed successfully."),
+            Self::AnswerNotAcknowledged => (408, 1106, "The caller did not acknowledge the answer."),
+            Self::AnsweredElsewhere => (487, 10003, "The call was answered elsewhere."),
             Self::ServerRestarted => {
                 (500, 9001, "The call ended because the server that held its media restarted.")
             }
@@ -109,6 +133,7 @@ impl Outcome {
             }
             Self::EndedByBot => (200, 7000, "The call was ended by the application."),
             Self::CancelledByBot => (487, 0, "The call was cancelled before it was answered."),
+            Self::CancelledByCaller => (487, 0, "The caller hung up before the call was answered."),
             Self::EndedByPeer => (200, 4521, "The call was ended by the other party."),
             Self::RemovedByParticipant => (200, 5000, "The participant was removed by another one."),
             Self::EveryoneElseLeft => (200, 5002, "Everyone else has left the conversation."),
@@ -130,6 +155,17 @@ impl Outcome {
             Self::MediaLost => (410, 301005, "Media connectivity was lost."),
             Self::MediaFailed => (500, 1005, "Media could not be established."),
             Self::NotAnswered => (487, 10004, "The callee did not answer in time."),
+            Self::NotActedOn => (408, 8587, "The application did not act on the call in time."),
+            Self::Redirected => (200, 0, "The call was redirected."),
+            Self::Rejected => (603, 8538, "The application declined the call."),
+            Self::RejectedAsBusy => (486, 8539, "The application is busy."),
+            Self::RejectedAsForbidden => (403, 0, "The caller may not call the application."),
+            // The documented notifications have 0 here, the table of codes 200.
+            Self::Transferred => (0, 7015, "GracefulTransferCompleted"),
+            Self::TransferFailed => (500, 7000, "The transfer failed; the call goes on."),
+            Self::ConsultativeTransferFailed => {
+                (500, 7700, "The consultative transfer failed; both calls go on.")
+            }
             Self::PromptDownloadFailed => (400, 8536, "The prompt could not be downloaded."),
             Self::PromptInvalid => (400, 8535, "The prompt's file format is not valid."),
             Self::TooManyOperations => (400, 8516, "Too many media operations are waiting."),
@@ -145,5 +181,15 @@ impl Outcome {
             Self::InternalError => (500, 9999, "The server failed internally."),
         };
         ResultInfo { code, subcode, message: message.to_owned() }
+    }
+
+    /// What the API says beside the numbers where a call ended by it (`terminationReason`).
+    pub const fn termination_reason(self) -> Option<&'static str> {
+        if matches!(self, Self::Transferred) { Some("AppTransferred") } else { None }
+    }
+
+    /// Whether it is the application's refusal of a call that came in.
+    pub const fn is_rejection(self) -> bool {
+        matches!(self, Self::Rejected | Self::RejectedAsBusy | Self::RejectedAsForbidden)
     }
 }

@@ -78,14 +78,22 @@ fn ending(live: LiveCall, outcome: Outcome, clock: Clock) -> Transaction {
             Effect::Persist(record) => transaction.call = Some(record),
             Effect::PersistOperation(operation) => transaction.operations.push((call, *operation)),
             Effect::Notify(notification) => transaction.notifications.push(*notification),
-            Effect::AskConference { .. }
+            Effect::AnswerLeg { .. }
+            | Effect::AskConference { .. }
             | Effect::CancelJob { .. }
+            | Effect::CancelRedirect { .. }
+            | Effect::CancelTransfer { .. }
+            | Effect::ConnectRedirected { .. }
             | Effect::EndLeg { .. }
             | Effect::Ended
             | Effect::JoinConference { .. }
+            | Effect::RedirectLeg { .. }
+            | Effect::RejectLeg { .. }
             | Effect::Reply { .. }
+            | Effect::RingLeg { .. }
             | Effect::StartJob { .. }
-            | Effect::StartLeg { .. } => {}
+            | Effect::StartLeg { .. }
+            | Effect::Transfer { .. } => {}
         }
     }
     transaction

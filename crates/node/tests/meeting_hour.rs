@@ -270,6 +270,7 @@ impl World {
                 }
                 ConferenceEffect::Ended
                 | ConferenceEffect::EndReplaced { .. }
+                | ConferenceEffect::Released(_)
                 | ConferenceEffect::StartSound { .. }
                 | ConferenceEffect::StopSound(_)
                 | ConferenceEffect::Tell { .. } => {}

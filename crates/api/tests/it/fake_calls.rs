@@ -64,7 +64,12 @@ impl FakeCalls {
         self.find(owner, id)?;
         self.commands.lock().unwrap().push(command.clone());
         let (kind, status, client_context) = match command {
-            Command::HangUp | Command::KeepAlive => return Ok(Reply::Done),
+            Command::Answer(_)
+            | Command::HangUp
+            | Command::KeepAlive
+            | Command::Redirect(_)
+            | Command::Reject { .. }
+            | Command::Transfer(_) => return Ok(Reply::Done),
             Command::Conference { request, client_context } => match asked(request) {
                 Asked::Done => return Ok(Reply::Done),
                 Asked::Group(group) => return Ok(Reply::Group(Box::new(group))),
@@ -128,7 +133,8 @@ fn asked(request: ConferenceRequest) -> Asked {
         | ConferenceRequest::ChangeScreenSharingRole(_)
         | ConferenceRequest::DeleteGroup(_)
         | ConferenceRequest::Remove(_)
-        | ConferenceRequest::RemoveFromLobby(_) => Asked::Done,
+        | ConferenceRequest::RemoveFromLobby(_)
+        | ConferenceRequest::Transfer(_) => Asked::Done,
     }
 }
 
@@ -139,7 +145,7 @@ fn call(new: NewCall, id: CallId) -> Call {
         }
         Destination::Meeting(join) => (CallKind::Meeting, Vec::new(), Some((join.chat, join.asked))),
         Destination::Person(invitee) => {
-            (CallKind::PeerToPeer { callee: invitee.callee }, vec![invitee.target], None)
+            (CallKind::PeerToPeer { person: invitee.callee }, vec![invitee.target], None)
         }
     };
     let (chat, meeting) = meeting.unzip();
@@ -158,6 +164,7 @@ fn call(new: NewCall, id: CallId) -> Call {
         my_participant: ParticipantId::from(Uuid::from_u128(0xd)),
         source: new.source.unwrap_or_default(),
         targets,
+        incoming: None,
         kind,
         chat,
         meeting,

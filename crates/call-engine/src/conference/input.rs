@@ -1,6 +1,6 @@
 use model::{
     AudioRoutingGroup, CallId, Invitee, MediaPrompt, OnlineMeeting, OperationId, Outcome, Participant,
-    ParticipantId, RecordingStatus, Roster, ScreenSharingRole, Tone,
+    ParticipantId, RecordingStatus, Roster, ScreenSharingRole, Tone, Transferee,
 };
 
 use crate::{CommandId, JobResult, LegEvent, Rejection};
@@ -12,6 +12,16 @@ pub enum ConferenceInput {
     Adopt {
         /// The application's call, which is in at once.
         joining: Box<Joining>,
+        /// The person's id from here on.
+        participant: ParticipantId,
+        /// Who it is.
+        info: Box<Participant>,
+        /// Whether it holds the call.
+        is_held: bool,
+    },
+    /// Someone is taken in whose leg is up already, out of another conversation: the two of a redirect or a transfer meet in a
+    /// conference of their own.
+    AdoptPerson {
         /// The person's id from here on.
         participant: ParticipantId,
         /// Who it is.
@@ -47,6 +57,15 @@ pub enum ConferenceInput {
         participant: ParticipantId,
         /// What.
         event: LegEvent,
+    },
+    /// Someone is handed over to another conversation, as the transfer that a call asked for is accepted. The person goes with
+    /// its leg ([`ConferenceEffect::Released`]), and the call is told [`ConferenceEvent::Ended`]; or, where the person is not
+    /// there any more, [`ConferenceEvent::TransfereeGone`].
+    Release {
+        /// Who.
+        participant: ParticipantId,
+        /// The application's call.
+        by: CallId,
     },
     /// Someone's leg has been exchanged for another one, which is nowhere yet: its application has dialled in by other
     /// means. The effects bring it to where the old one was, and set routes to it anew: legs are looked up when an effect
@@ -125,6 +144,8 @@ pub enum ConferenceRequest {
     },
     /// Take someone back.
     StopHoldMusic(ParticipantId),
+    /// Say who is handed over to someone outside, and whether the application may do so. Nothing changes yet.
+    Transfer(Transferee),
     /// Unmute the application itself.
     UnmuteSelf,
     /// Change a private route of sound.
@@ -161,6 +182,8 @@ pub enum ConferenceEvent {
     Roster(Roster),
     /// Somebody pressed a key.
     Tone(Tone),
+    /// The one who was to be handed over is not there any more.
+    TransfereeGone,
 }
 
 /// What a question is answered with.
@@ -170,6 +193,8 @@ pub enum ConferenceAnswer {
     Done,
     /// A routing group as it is kept.
     Group(AudioRoutingGroup),
+    /// Who is to be handed over.
+    Transferee(ParticipantId),
 }
 
 /// What the owner of a conference must do, in order.
@@ -190,6 +215,8 @@ pub enum ConferenceEffect {
     },
     /// The conference is over. Nothing follows.
     Ended,
+    /// Someone has gone to another conversation: its leg is not the conference's any more, and is not to be ended.
+    Released(ParticipantId),
     /// Drop what someone says, or let it through again.
     SetMuted {
         /// Who.

@@ -23,6 +23,7 @@ mod hearing;
 mod input;
 mod leaving;
 mod member;
+mod moving;
 mod requests;
 mod rosters;
 
@@ -164,6 +165,9 @@ impl Conference {
                 self.adopt(participant, *info, is_held, now);
                 self.enter_call(call, now);
             }
+            ConferenceInput::AdoptPerson { participant, info, is_held } => {
+                self.adopt(participant, *info, is_held, now);
+            }
             ConferenceInput::Ask { call, command, operation, request } => {
                 self.ask(Question { call, command, operation, request }, now, ids);
             }
@@ -174,6 +178,7 @@ impl Conference {
             ConferenceInput::Leg { participant, event } => self.leg_event(participant, event, now),
             ConferenceInput::MediaReplaced { participant } => self.media_replaced(participant),
             ConferenceInput::MeetingChanged(meeting) => self.meeting_changed(meeting, now),
+            ConferenceInput::Release { participant, by } => self.release(participant, by, now),
             ConferenceInput::SoundStarted { participant, operation, result } => {
                 if self.is_on_hold(participant, operation) {
                     self.sound_started(participant, result, now);

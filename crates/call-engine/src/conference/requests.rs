@@ -28,10 +28,10 @@ struct Asking {
 }
 
 /// The answer to a question, and whether its operation is over with it.
-type Answered = Result<(ConferenceAnswer, Progress), Rejection>;
+pub(super) type Answered = Result<(ConferenceAnswer, Progress), Rejection>;
 
 /// Whether something follows an answer.
-enum Progress {
+pub(super) enum Progress {
     /// The end of the operation does, now.
     Ends,
     /// The end of the operation does, later.
@@ -102,6 +102,7 @@ impl Conference {
                 self.take_back(participant, JobResult::Failed(Outcome::OperationCancelled), now);
                 Ok((ConferenceAnswer::Done, Progress::Ends))
             }
+            ConferenceRequest::Transfer(transferee) => self.transferee(member, &transferee),
             ConferenceRequest::UnmuteSelf => self.mute_itself(member, false, now),
             ConferenceRequest::UpdateGroup(group) => {
                 let known = self.groups.get(&group.id).ok_or(Rejection::GroupNotFound)?;
@@ -131,7 +132,7 @@ impl Conference {
         self.members.get(&id).filter(waits).ok_or(Rejection::ParticipantNotFound)
     }
 
-    fn ensure_presenter(&self, asking: ParticipantId) -> Result<(), Rejection> {
+    pub(super) fn ensure_presenter(&self, asking: ParticipantId) -> Result<(), Rejection> {
         if self.may_present(asking) { Ok(()) } else { Err(Rejection::NotPresenter) }
     }
 

@@ -50,7 +50,7 @@ pub(crate) fn created(new: NewCall) -> Call {
         }
         Destination::Meeting(join) => (CallKind::Meeting, Vec::new(), Some((join.chat, join.asked))),
         Destination::Person(invitee) => {
-            (CallKind::PeerToPeer { callee: invitee.callee }, vec![invitee.target], None)
+            (CallKind::PeerToPeer { person: invitee.callee }, vec![invitee.target], None)
         }
     };
     let (chat, meeting) = meeting.unzip();
@@ -72,6 +72,7 @@ pub(crate) fn created(new: NewCall) -> Call {
             ..Participant::default()
         }),
         targets,
+        incoming: None,
         kind,
         chat,
         meeting,

@@ -47,6 +47,8 @@ impl ConferenceTask {
                     let _ = side.inputs.end(CallInput::EndReplaced(call));
                 }
             }
+            // Nobody is handed over yet.
+            ConferenceEffect::Released(_) => {}
             ConferenceEffect::SetMuted { participant, is_muted } => {
                 self.with_leg(participant, |task, leg| task.mixer.set_muted(leg, is_muted));
             }

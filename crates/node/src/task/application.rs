@@ -186,7 +186,8 @@ impl CallTask {
             ConferenceEvent::Tone(tone) => hosted.application.hear_key(*tone, None),
             ConferenceEvent::Answered { .. }
             | ConferenceEvent::Ended(_)
-            | ConferenceEvent::OperationEnded { .. } => {}
+            | ConferenceEvent::OperationEnded { .. }
+            | ConferenceEvent::TransfereeGone => {}
         }
     }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use call_engine::{Effect, EndCause, Input, LegEvent};
+use call_engine::{Effect, EndCause, Input, LegEvent, TransferEvent};
 use model::{Call, CallState, Invitee, MediaState, Notification, NotificationBody, Outcome};
 use store::{StoreError, Transaction};
 
@@ -99,7 +99,7 @@ impl CallTask {
                         self.was_established = true;
                         observer.call_established();
                     }
-                    if let Some(outcome) = call.outcome {
+                    if let Some(outcome) = call.outcome.filter(|_| call.state == CallState::Terminated) {
                         observer.call_ended(outcome);
                     }
                 }
@@ -135,6 +135,17 @@ impl CallTask {
                 self.ask_conference(command, operation, request);
             }
             Effect::JoinConference { destination, .. } => self.join(destination),
+            // Calls that come in are not taken yet, so nothing asks for these.
+            Effect::RingLeg { .. }
+            | Effect::AnswerLeg { .. }
+            | Effect::RejectLeg { .. }
+            | Effect::RedirectLeg { .. }
+            | Effect::ConnectRedirected { .. }
+            | Effect::CancelRedirect { .. }
+            | Effect::CancelTransfer { .. } => {}
+            Effect::Transfer { command, .. } => {
+                self.feed(Input::Transfer { command, event: TransferEvent::Failed });
+            }
             Effect::StartLeg { invitee, .. } => self.start_leg(&invitee).await,
             Effect::EndLeg { .. } => {
                 if !self.link.hang_up() {
@@ -194,6 +205,9 @@ fn log_change(call: &Call) {
         CallState::Incoming => "incoming",
         CallState::Establishing => "establishing",
         CallState::Established => "established",
+        CallState::Transferring => "transferring",
+        CallState::TransferAccepted => "transferred, as accepted",
+        CallState::Redirecting => "redirecting",
         CallState::Terminating => "terminating",
         CallState::Terminated => "terminated",
     };

@@ -48,7 +48,8 @@ impl Samples {
                 identity: IdentitySet::user(Identity::of("user").named("Jöhn \"J\" \0")),
                 ..InvitationParticipant::default()
             }],
-            kind: CallKind::PeerToPeer { callee: UserId::from("user") },
+            incoming: None,
+            kind: CallKind::PeerToPeer { person: UserId::from("user") },
             chat: None,
             meeting: None,
             subject: Some("s".repeat(subject_bytes)),

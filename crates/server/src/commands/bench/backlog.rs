@@ -87,15 +87,23 @@ fn ended_call(receiver: SocketAddr, clock: Clock) -> Result<Transaction> {
         match effect {
             Effect::Notify(notification) => transaction.notifications.push(*notification),
             Effect::Persist(record) => transaction.call = Some(record),
-            Effect::AskConference { .. }
+            Effect::AnswerLeg { .. }
+            | Effect::AskConference { .. }
             | Effect::CancelJob { .. }
+            | Effect::CancelRedirect { .. }
+            | Effect::CancelTransfer { .. }
+            | Effect::ConnectRedirected { .. }
             | Effect::EndLeg { .. }
             | Effect::Ended
             | Effect::JoinConference { .. }
             | Effect::PersistOperation(_)
+            | Effect::RedirectLeg { .. }
+            | Effect::RejectLeg { .. }
             | Effect::Reply { .. }
+            | Effect::RingLeg { .. }
             | Effect::StartJob { .. }
-            | Effect::StartLeg { .. } => {}
+            | Effect::StartLeg { .. }
+            | Effect::Transfer { .. } => {}
         }
     }
     Ok(transaction)

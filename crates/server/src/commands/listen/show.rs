@@ -299,6 +299,7 @@ mod tests {
             my_participant: ParticipantId::parse(ID).unwrap(),
             source: Participant::default(),
             targets: Vec::new(),
+            incoming: None,
             kind: CallKind::Meeting,
             chat: None,
             meeting: None,
