@@ -44,7 +44,7 @@ pub struct Limits {
     pub client_transactions: usize,
     /// Transactions that far ends have opened.
     pub server_transactions: usize,
-    /// Addresses of record with at least one binding.
+    /// Addresses of record with at least one binding, and apart from them, registrations of this side elsewhere.
     pub registrations: usize,
     /// Contacts of one address of record, and as they all ring, targets of one outgoing call.
     pub contacts: usize,

@@ -15,6 +15,7 @@ use crate::event::{
     Binding, CallError, CallHandle, Event, NewCall, Reason, Refer, Rejection, Transmit, Users,
 };
 use crate::flow::Flow;
+use crate::registering::{NewRegistration, RegistrationError, RegistrationHandle, Registrations};
 use crate::registrar::Registrar;
 use crate::transaction::{Delivery, Owner};
 
@@ -30,6 +31,7 @@ const DUE_AT_ONCE: usize = 1024;
 pub struct Endpoint {
     core: Core,
     registrar: Registrar,
+    registrations: Registrations,
     calls: BTreeMap<CallHandle, Call>,
     /// Calls of this side that have not ended, of those in the table.
     outgoing: usize,
@@ -56,7 +58,16 @@ impl Endpoint {
     pub fn new(config: Config, seed: [u8; 32], users: Box<dyn Users>) -> Self {
         let core = Core::new(config, seed);
         let registrar = Registrar::new(users, &core);
-        Self { core, registrar, calls: BTreeMap::new(), outgoing: 0, incoming: 0, last_call: 0 }
+        let registrations = Registrations::new();
+        Self {
+            core,
+            registrar,
+            registrations,
+            calls: BTreeMap::new(),
+            outgoing: 0,
+            incoming: 0,
+            last_call: 0,
+        }
     }
 
     /// Takes a datagram, or one message of a stream with exactly its octets.
@@ -91,6 +102,7 @@ impl Endpoint {
             }
         }
         self.registrar.handle_flow_closed(flow, &mut self.core);
+        self.registrations.handle_flow_closed(flow, &mut self.core);
     }
 
     /// Takes the news that nothing can be sent on a flow: no connection, or an ICMP error.
@@ -103,6 +115,7 @@ impl Endpoint {
     pub fn handle_timeout(&mut self, now: Duration) {
         self.advance(now);
         self.registrar.handle_timeout(&mut self.core);
+        self.registrations.handle_timeout(&mut self.core);
         for _ in 0..DUE_AT_ONCE {
             match self.core.timers.pop(self.core.now) {
                 None => return,
@@ -131,7 +144,8 @@ impl Endpoint {
     /// When [`Self::handle_timeout`] is due.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        [self.core.timers.next(), self.registrar.next_timeout()].into_iter().flatten().min()
+        let registrations = self.registrations.next_timeout();
+        [self.core.timers.next(), self.registrar.next_timeout(), registrations].into_iter().flatten().min()
     }
 
     /// Rings every target of a new call.
@@ -307,6 +321,37 @@ impl Endpoint {
         self.calls.get(&handle)?.replaceable()
     }
 
+    /// Registers this side at a registrar elsewhere, and keeps it registered.
+    ///
+    /// [`Event::RegistrationAccepted`] follows, and again for each refresh, or [`Event::RegistrationFailed`],
+    /// after which the registration is over: when to try again is the user's to decide.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistrationError::Full`].
+    pub fn register(
+        &mut self,
+        new: NewRegistration,
+        now: Duration,
+    ) -> Result<RegistrationHandle, RegistrationError> {
+        self.advance(now);
+        self.registrations.register(new, &mut self.core)
+    }
+
+    /// Takes a registration of this side back. [`Event::RegistrationEnded`] follows, whatever the registrar says.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistrationError::Unknown`].
+    pub fn unregister(
+        &mut self,
+        registration: RegistrationHandle,
+        now: Duration,
+    ) -> Result<(), RegistrationError> {
+        self.advance(now);
+        self.registrations.unregister(registration, &mut self.core)
+    }
+
     /// Where a user is reached, the latest binding first.
     #[must_use]
     pub fn bindings(&self, aor: &str) -> Vec<Binding> {
@@ -395,6 +440,9 @@ impl Endpoint {
         match owner {
             Owner::Fork { call, fork } => {
                 self.with_call(CallHandle(call), |call, core| call.handle_fork(fork, id, outcome, core));
+            }
+            Owner::Registration(number) => {
+                self.registrations.handle(number, id, outcome, &mut self.core);
             }
             Owner::Session { call } => {
                 self.with_call(CallHandle(call), |call, core| call.handle_session(id, outcome, core));

@@ -9,6 +9,7 @@ use sip_message::{NameAddr, Replaces, StatusCode, Uri};
 
 use crate::config::SessionTimer;
 use crate::flow::Flow;
+use crate::registering::{RegistrationFailure, RegistrationHandle};
 
 /// One call of an endpoint. Never used again for another call of the same endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -231,6 +232,26 @@ pub enum Event {
         /// How many contacts it has.
         contacts: usize,
     },
+    /// A registrar elsewhere took this side's registration or its refresh.
+    RegistrationAccepted {
+        /// The registration.
+        registration: RegistrationHandle,
+        /// How long it lasts; it is refreshed in time.
+        expires: Duration,
+    },
+    /// A registration of this side is over because [`crate::Endpoint::unregister`] wanted it. The last event
+    /// of its handle.
+    RegistrationEnded {
+        /// The registration.
+        registration: RegistrationHandle,
+    },
+    /// A registration of this side is over. The last event of its handle.
+    RegistrationFailed {
+        /// The registration.
+        registration: RegistrationHandle,
+        /// Why.
+        cause: RegistrationFailure,
+    },
     /// A target rings or reports progress (180 to 183).
     Ringing {
         /// The call.
@@ -276,7 +297,11 @@ impl Event {
             | Self::Trying { handle } => Some(*handle),
             Self::Incoming(incoming) => Some(incoming.handle),
             Self::Referred(referred) => Some(referred.handle),
-            Self::Registered { .. } | Self::Unregistered { .. } => None,
+            Self::Registered { .. }
+            | Self::RegistrationAccepted { .. }
+            | Self::RegistrationEnded { .. }
+            | Self::RegistrationFailed { .. }
+            | Self::Unregistered { .. } => None,
         }
     }
 }

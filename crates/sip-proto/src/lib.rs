@@ -23,6 +23,7 @@ mod entropy;
 mod event;
 mod flow;
 mod inbound;
+mod registering;
 mod registrar;
 mod screen;
 mod timers;
@@ -35,3 +36,4 @@ pub use event::{
     Rejection, Target, Transmit, UserCredentials, UserTable, Users,
 };
 pub use flow::{Flow, Transport};
+pub use registering::{NewRegistration, RegistrationError, RegistrationFailure, RegistrationHandle};

@@ -261,6 +261,9 @@ impl Shell {
             | Event::ReferEnded { .. }
             | Event::ReferProgress { .. }
             | Event::ReferRefused { .. }
+            | Event::RegistrationAccepted { .. }
+            | Event::RegistrationEnded { .. }
+            | Event::RegistrationFailed { .. }
             | Event::SessionRefreshed { .. }
             | Event::Trying { .. } => {}
         }

@@ -14,6 +14,7 @@ mod forks;
 mod incoming;
 mod net;
 mod random;
+mod registering;
 mod registration;
 mod replaces;
 mod server;
