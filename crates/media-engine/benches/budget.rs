@@ -224,6 +224,13 @@ fn second_of_g722(mut leg: Box<Leg>) -> Box<Leg> {
     leg
 }
 
+#[library_benchmark(config = budget(705_648))]
+#[bench::speech(Leg::in_the_middle_of_a_call(Codec::Opus))]
+fn second_of_opus(mut leg: Box<Leg>) -> Box<Leg> {
+    leg.hear_a_second();
+    leg
+}
+
 #[library_benchmark(config = budget(68_336))]
 #[bench::twenty(Meeting::in_the_middle(&[Codec::Pcmu; 20]))]
 fn second_of_a_narrow_meeting(mut meeting: Box<Meeting>) -> Box<Meeting> {
@@ -246,10 +253,22 @@ fn second_of_a_meeting_heard_one_by_one(mut meeting: Box<Meeting>) -> Box<Meetin
     meeting
 }
 
-library_benchmark_group!(name = legs, benchmarks = [second_of_pcmu, second_of_g722]);
+// A browser and a phone.
+#[library_benchmark(config = budget(684_099))]
+#[bench::two(Meeting::in_the_middle(&[Codec::Pcmu, Codec::Opus]))]
+fn second_of_a_bridge_to_opus(mut meeting: Box<Meeting>) -> Box<Meeting> {
+    meeting.talk_a_second();
+    meeting
+}
+
+library_benchmark_group!(name = legs, benchmarks = [second_of_pcmu, second_of_g722, second_of_opus]);
 library_benchmark_group!(
     name = meetings,
-    benchmarks =
-        [second_of_a_narrow_meeting, second_of_a_mixed_meeting, second_of_a_meeting_heard_one_by_one]
+    benchmarks = [
+        second_of_a_narrow_meeting,
+        second_of_a_mixed_meeting,
+        second_of_a_meeting_heard_one_by_one,
+        second_of_a_bridge_to_opus
+    ]
 );
 main!(library_benchmark_groups = legs, meetings);

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use crate::codec::FRAMES_PER_SECOND;
-use crate::encoder::Encoder;
+use crate::encoder::{Effort, Encoder};
 use crate::{Codec, FRAME_MS, Frame, SentPacket, TelephoneEventFormat, Tone, ToneGenerator};
 
 /// Octets that the payload buffer of [`AudioSender::send`] must hold.
@@ -147,7 +147,17 @@ impl AudioSender {
     /// Encodes one frame's samples as the continuation of what this sender encoded last, and sends nothing; returns the
     /// number of octets at the start of `payload`, 0 on failure.
     pub fn encode(&mut self, samples: &[i16], payload: &mut [u8; MAX_PAYLOAD_BYTES]) -> usize {
-        self.encoder.encode(samples, payload)
+        self.encode_for(samples, payload, Effort { is_shared: true, has_treble: true })
+    }
+
+    /// The same with so much effort.
+    pub(crate) fn encode_for(
+        &mut self,
+        samples: &[i16],
+        payload: &mut [u8; MAX_PAYLOAD_BYTES],
+        effort: Effort,
+    ) -> usize {
+        self.encoder.encode(samples, payload, effort)
     }
 
     /// The audio codec.
@@ -325,8 +335,12 @@ impl AudioSender {
                 payload.get_mut(..encoded.len())?.copy_from_slice(encoded);
                 encoded.len()
             }
-            Sound::Frame(frame) if frame.rate() == rate => self.encoder.encode(frame.samples(), payload),
-            Sound::Frame(_) | Sound::Silence => self.encoder.encode(Frame::silence(rate).samples(), payload),
+            Sound::Frame(frame) if frame.rate() == rate => {
+                self.encoder.encode(frame.samples(), payload, Effort::default())
+            }
+            Sound::Frame(_) | Sound::Silence => {
+                self.encoder.encode(Frame::silence(rate).samples(), payload, Effort::default())
+            }
         };
         let marker = std::mem::take(&mut self.is_spurt_start);
         (payload_len > 0).then_some(SentPacket {

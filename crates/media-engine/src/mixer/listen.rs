@@ -3,7 +3,9 @@
 use super::mixes::Key;
 use super::round::has_memory;
 use super::shares::NOBODY;
+use super::sources::places;
 use super::{MemberId, Mixer};
+use crate::encoder::Effort;
 use crate::{AudioSender, Codec, MAX_PAYLOAD_BYTES, SampleRate};
 
 /// How often an encoder that begins to work hears the previous mix: after four times its step sizes and predictors, or
@@ -36,7 +38,8 @@ impl Mixer {
         if !self.shares.get(number).is_some_and(|share| share.is(codec)) {
             listener.followed = NOBODY;
             let mut payload = [0; MAX_PAYLOAD_BYTES];
-            let length = self.encode(member.place, key, senders.sender(name)?, &mut payload);
+            let sender = senders.sender(name)?;
+            let length = self.encode((member.place, key), false, sender, &mut payload);
             self.solo = payload;
             return self.solo.get(..length);
         }
@@ -84,7 +87,8 @@ impl Mixer {
         let leader = [leader, member].into_iter().find(&mut can_lead)?;
         let (name, key) = self.members.get(leader).map(|leader| (leader.name, leader.key))?;
         let mut payload = [0; MAX_PAYLOAD_BYTES];
-        let length = self.encode(leader, key, senders.sender(name)?, &mut payload);
+        let is_shared = self.shares.get(number)?.has_many();
+        let length = self.encode((leader, key), is_shared, senders.sender(name)?, &mut payload);
         let share = self.shares.get_mut(number)?;
         share.leader = leader;
         share.fill(&payload, length);
@@ -94,19 +98,26 @@ impl Mixer {
     /// Encodes what a member hears with its sender; returns the octets written.
     fn encode(
         &mut self,
-        member: u16,
-        key: Key,
+        (member, key): (u16, Key),
+        is_shared: bool,
         sender: &mut AudioSender,
         payload: &mut [u8; MAX_PAYLOAD_BYTES],
     ) -> usize {
         self.warm_up(member, sender);
+        let effort = Effort { is_shared, has_treble: self.has_treble(key) };
         let rate = sender.codec().sample_rate();
         let samples = self.mixes.mix((key, rate), &mut self.sources, (&mut self.members, &mut self.chorus));
-        let length = sender.encode(samples, payload);
+        let length = sender.encode_for(samples, payload, effort);
         if let Some(member) = self.members.get_mut(member) {
             member.encoded_in = self.round;
         }
         length
+    }
+
+    /// Whether there may be sound above 8 kHz in a mix.
+    fn has_treble(&self, key: Key) -> bool {
+        let mut heard = places(key.before | key.now).filter_map(|at| self.sources.get(at));
+        heard.any(|source| source.rate() > SampleRate::Hz16000)
     }
 
     /// Has an encoder that did not work for its member lately hear what the member heard in the round before.
@@ -117,8 +128,9 @@ impl Mixer {
             && member.encoded_in != self.round.wrapping_sub(1)
             && let Some(past) = self.mixes.past(member.last_key, codec.sample_rate())
         {
+            let effort = Effort { is_shared: false, has_treble: self.has_treble(member.last_key) };
             for _ in 0..WARM_UPS {
-                sender.encode(past, &mut [0; MAX_PAYLOAD_BYTES]);
+                sender.encode_for(past, &mut [0; MAX_PAYLOAD_BYTES], effort);
             }
         }
     }

@@ -24,6 +24,7 @@ pub(super) struct Share {
     /// Whose encoder works.
     pub(super) leader: u16,
     votes: u32,
+    members: u32,
     length: Option<u16>,
     payload: [u8; MAX_PAYLOAD_BYTES],
 }
@@ -49,6 +50,7 @@ impl Shares {
         let found = self.all.iter().position(|share| (share.key, share.codec) == (key, codec));
         let Some(at) = found else { return self.open(member, (key, codec), before) };
         let share = self.all.get_mut(at)?;
+        share.members += 1;
         // The leader of most, if most had the same one (Boyer and Moore).
         if before == NOBODY {
             return u8::try_from(at).ok();
@@ -73,6 +75,7 @@ impl Shares {
             first: member,
             leader,
             votes: u32::from(leader != NOBODY),
+            members: 1,
             length: None,
             payload: [0; MAX_PAYLOAD_BYTES],
         });
@@ -95,6 +98,11 @@ impl Shares {
 impl Share {
     pub(super) fn is(&self, codec: Codec) -> bool {
         self.codec == codec
+    }
+
+    /// Whether more than one is sent it.
+    pub(super) fn has_many(&self) -> bool {
+        self.members > 1
     }
 
     /// The payload, once it is made.
