@@ -20,6 +20,9 @@ use crate::{LegId, MixerConfig, MixerId};
 const BASE_WEIGHT: u32 = 4;
 const MEMBERS_PER_MICROSECOND: u32 = 4;
 
+/// Members of a mixer that is a call rather than a meeting: two ends, an application and a recorder.
+const FEW_MEMBERS: u32 = 4;
+
 /// The legs of a thread.
 pub(crate) type Legs = [Option<Box<Leg>>];
 
@@ -67,6 +70,11 @@ impl Mixer {
             apart: Vec::with_capacity(config.max_members),
             told_dominant: None,
         }
+    }
+
+    /// Whether all members may have their turn in one slot.
+    pub(crate) fn is_small(&self) -> bool {
+        self.members <= FEW_MEMBERS
     }
 
     pub(crate) fn weight(&self) -> u32 {

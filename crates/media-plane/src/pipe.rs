@@ -128,7 +128,7 @@ pub(crate) struct Pipe {
 }
 
 impl Pipe {
-    fn new() -> Result<(Self, PipePort), PlaneError> {
+    pub(crate) fn new() -> Result<(Self, PipePort), PlaneError> {
         let (bell, signal) = Bell::new()?;
         let (arrived, arrived_out) = RingBuffer::new(PIPE_DATAGRAMS);
         let (sent, sent_out) = RingBuffer::new(PIPE_DATAGRAMS);

@@ -13,13 +13,13 @@ use crate::{LegId, MixerId, PlaneError};
 const IDLE_COST: u32 = 1;
 const MEMBER_COST: u32 = 1;
 
-/// Weights of codecs, from their measured costs per frame: a G.711 leg is mostly system calls, Opus mostly
+/// Weights of codecs, from their measured costs per frame for one listener: a G.711 leg is mostly system calls, Opus mostly
 /// encoding.
 pub(crate) fn cost(codec: Codec) -> u32 {
     match codec {
         Codec::Pcma | Codec::Pcmu => 8,
         Codec::G722 => 16,
-        Codec::Opus => 96,
+        Codec::Opus => 72,
     }
 }
 

@@ -5,6 +5,12 @@ use crate::clock::SLOTS;
 /// What a mixer may weigh in one slot: half of it. What is more weighs on the slots that follow, which its work delays.
 const MOST_OF_MIXER: u32 = 500;
 
+/// Slots among which a leg and its small mixer find each other, that of the mixer first: what is mixed waits for no more than
+/// the others of these.
+const NEAR: usize = 3;
+/// Differences of load below this are not worth a slot further away.
+const NOTICEABLE: u32 = 250;
+
 /// The places of a round. Each leg and mixer gets the least loaded slot, so that a thousand packets do not pile up on one
 /// instant. Weights are in microseconds, roughly.
 #[derive(Debug)]
@@ -35,6 +41,11 @@ impl Rota {
         self.legs.get(slot)?.get(number).copied()
     }
 
+    /// Whether a leg in the one slot comes as soon after a mixer in the other as legs of small mixers do.
+    pub(crate) const fn is_right_after(leg: usize, mixer: usize) -> bool {
+        (leg + SLOTS - mixer) % SLOTS < NEAR
+    }
+
     /// How many mixers are due in a slot.
     pub(crate) fn mixers(&self, slot: usize) -> usize {
         self.mixers.get(slot).map_or(0, Vec::len)
@@ -45,9 +56,10 @@ impl Rota {
         self.mixers.get(slot)?.get(number).copied()
     }
 
-    /// Gives a leg a slot.
-    pub(crate) fn enter_leg(&mut self, leg: u32, weight: u32) -> usize {
-        let slot = self.least_loaded();
+    /// Gives a leg the least loaded slot, or one that comes right after the mixer in the slot that is named.
+    pub(crate) fn enter_leg(&mut self, leg: u32, weight: u32, after: Option<usize>) -> usize {
+        let near = |mixer| self.roomiest((0..NEAR).map(|ahead| (mixer + ahead) % SLOTS));
+        let slot = after.map_or_else(|| self.least_loaded(), near);
         self.load(slot, weight);
         if let Some(legs) = self.legs.get_mut(slot) {
             legs.push(leg);
@@ -62,9 +74,10 @@ impl Rota {
         }
     }
 
-    /// Gives a mixer a slot.
-    pub(crate) fn enter_mixer(&mut self, mixer: u32, weight: u32) -> usize {
-        let slot = self.least_loaded();
+    /// Gives a mixer the least loaded slot, or one that comes right before the leg in the slot that is named.
+    pub(crate) fn enter_mixer(&mut self, mixer: u32, weight: u32, before: Option<usize>) -> usize {
+        let near = |leg| self.roomiest((0..NEAR).map(|back| (leg + SLOTS - back) % SLOTS));
+        let slot = before.map_or_else(|| self.least_loaded(), near);
         self.weigh_mixer((slot, 0), weight);
         if let Some(mixers) = self.mixers.get_mut(slot) {
             mixers.push(mixer);
@@ -93,6 +106,11 @@ impl Rota {
         (0..SLOTS).min_by_key(|slot| self.loads.get(*slot)).unwrap_or(0)
     }
 
+    /// The first of these slots that is not noticeably fuller than another.
+    fn roomiest(&self, slots: impl Iterator<Item = usize>) -> usize {
+        slots.min_by_key(|slot| self.loads.get(*slot).map(|load| load / NOTICEABLE)).unwrap_or(0)
+    }
+
     fn load(&mut self, slot: usize, weight: u32) {
         if let Some(load) = self.loads.get_mut(slot) {
             *load += weight;
@@ -119,19 +137,46 @@ mod tests {
     #[test]
     fn legs_keep_out_of_the_way_of_a_large_mixer() {
         let mut rota = Rota::new(100);
-        let slot = rota.enter_mixer(7, 1_200);
-        let legs: Vec<usize> = (0..34).map(|leg| rota.enter_leg(leg, 8)).collect();
+        let slot = rota.enter_mixer(7, 1_200, None);
+        let legs: Vec<usize> = (0..34).map(|leg| rota.enter_leg(leg, 8, None)).collect();
         assert!(legs.iter().all(|leg| !(slot..slot + 3).contains(leg)), "{legs:?}");
         assert_eq!(rota.mixer(slot, 0), Some(7));
         assert!(rota.is_used(slot) && !rota.is_used((slot + 1) % SLOTS));
     }
 
     #[test]
+    fn a_leg_comes_after_its_mixer_and_all_slots_are_loaded_alike() {
+        let mut rota = Rota::new(1000);
+        for call in 0..500 {
+            // Some are answered before they have a mixer, some after.
+            let (mixer, leg) = if call % 2 == 0 {
+                let mixer = rota.enter_mixer(call, 4, None);
+                (mixer, rota.enter_leg(call, 8, Some(mixer)))
+            } else {
+                let leg = rota.enter_leg(call, 8, None);
+                (rota.enter_mixer(call, 4, Some(leg)), leg)
+            };
+            assert!(Rota::is_right_after(leg, mixer), "mixer {mixer}, leg {leg}");
+        }
+        let (least, most) = (rota.loads.iter().min().unwrap(), rota.loads.iter().max().unwrap());
+        assert!(most - least <= 24, "{least} to {most}");
+    }
+
+    #[test]
+    fn a_full_slot_sends_legs_to_the_ones_that_follow() {
+        let mut rota = Rota::new(100);
+        assert_eq!(rota.enter_mixer(0, 4, None), 0);
+        assert_eq!([0, 1].map(|leg| rota.enter_leg(leg, 300, Some(0))), [0, 1]);
+        assert_eq!(rota.enter_leg(2, 8, Some(0)), 2);
+        assert_eq!(rota.enter_mixer(1, 4, Some(1)), SLOTS - 1);
+    }
+
+    #[test]
     fn nothing_is_left_when_all_have_left() {
         let mut rota = Rota::new(100);
-        let mixer = (rota.enter_mixer(0, 30), 30);
+        let mixer = (rota.enter_mixer(0, 30, None), 30);
         rota.weigh_mixer(mixer, 700);
-        let legs: Vec<usize> = (0..40).map(|leg| rota.enter_leg(leg, 8)).collect();
+        let legs: Vec<usize> = (0..40).map(|leg| rota.enter_leg(leg, 8, None)).collect();
         assert!(!rota.is_empty());
         for (leg, slot) in (0..).zip(legs) {
             rota.leave_leg(leg, (slot, 8));

@@ -292,7 +292,7 @@ impl MediaThread {
     /// Gives a leg the least loaded slot and starts to listen for it.
     fn enter_round(&mut self, id: LegId, weight: u32) {
         self.catch_up();
-        let slot = self.rota.enter_leg(id.index() as u32, weight);
+        let slot = self.rota.enter_leg(id.index() as u32, weight, None);
         let Some(Some(leg)) = self.legs.get_mut(id.index()) else { return };
         leg.slot = Some((slot, weight));
         let Some(sockets) = leg.sockets() else { return };
@@ -374,7 +374,7 @@ mod tests {
     use rtrb::{Producer, RingBuffer};
 
     /// A thread that is told what to do and does it round by round.
-    fn thread() -> (MediaThread, Producer<Command>) {
+    pub(super) fn thread() -> (MediaThread, Producer<Command>) {
         let eventfd = || Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap());
         let (commands, out) = RingBuffer::new(8);
         let frame = || Frame::silence(SampleRate::Hz8000);
@@ -391,7 +391,7 @@ mod tests {
             lost_after: Duration::from_secs(20),
             cname: String::new(),
         };
-        let parts = Parts { wake: eventfd(), commands: out, stop: Arc::default(), max_legs: 4, bench };
+        let parts = Parts { wake: eventfd(), commands: out, stop: Arc::default(), max_legs: 8, bench };
         (MediaThread::new(parts).unwrap(), commands)
     }
 
@@ -458,7 +458,7 @@ mod tests {
     #[test]
     fn a_thread_that_is_late_looks_up_after_every_round() {
         let (mut thread, _commands) = thread();
-        thread.rota.enter_leg(0, 8);
+        thread.rota.enter_leg(0, 8, None);
         let behind = ROUND * 4;
         thread.clock = Slots::new(clock::monotonic() - behind);
 

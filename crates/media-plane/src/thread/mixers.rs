@@ -9,6 +9,7 @@ use super::{MediaThread, contained};
 use crate::command::Disposal;
 use crate::leg::Leg;
 use crate::mixer::{Membership, Mixer};
+use crate::rota::Rota;
 use crate::{LegId, MixerId};
 
 impl MediaThread {
@@ -56,6 +57,7 @@ impl MediaThread {
         }
         joined.see_off(&mut self.legs, &mut self.bench);
         self.attend(leg);
+        self.draw_near(leg);
         self.weigh(mixer);
     }
 
@@ -115,6 +117,7 @@ impl MediaThread {
             mixer.connect(connected);
         }
         self.attend(leg);
+        self.draw_near(leg);
     }
 
     /// Sees to it that a leg with something to do gets round to it.
@@ -123,14 +126,28 @@ impl MediaThread {
         let mixer = leg.membership.and_then(|membership| mixer_mut(&mut self.mixers, membership.mixer));
         let Some(mixer) = mixer else { return leg.end_hosted_jobs(&mut self.bench) };
         mixer.wake(leg);
+        let before = leg.slot.map(|(slot, _)| slot);
         if mixer.slot.is_none() && mixer.is_busy(&self.legs) {
             let (id, weight) = (mixer.id, mixer.weight());
             self.catch_up();
-            let slot = self.rota.enter_mixer(id.index() as u32, weight);
+            let slot = self.rota.enter_mixer(id.index() as u32, weight, before);
             if let Some(mixer) = mixer_mut(&mut self.mixers, id) {
                 mixer.slot = Some((slot, weight));
             }
         }
+    }
+
+    /// Gives a leg that is new in a small mixer a slot right after the mixer's, so that its far end is sent at once what is
+    /// mixed; in a large one that would be too many at once. Its packets come earlier or later from here on, by less than
+    /// a frame.
+    fn draw_near(&mut self, leg: LegId) {
+        let Some((mixer, _)) = self.member(leg).filter(|(mixer, _)| mixer.is_small()) else { return };
+        let Some((mixer, _)) = mixer.slot else { return };
+        let Some(Some(leg)) = self.legs.get_mut(leg.index()) else { return };
+        let Some(place) = leg.slot.filter(|(slot, _)| !Rota::is_right_after(*slot, mixer)) else { return };
+        let index = leg.id.index() as u32;
+        self.rota.leave_leg(index, place);
+        leg.slot = Some((self.rota.enter_leg(index, place.1, Some(mixer)), place.1));
     }
 
     /// Notes what a mixer weighs since its members changed.
@@ -184,4 +201,83 @@ impl MediaThread {
 /// A mixer by its name.
 pub(super) fn mixer_mut(mixers: &mut [Option<Box<Mixer>>], id: MixerId) -> Option<&mut Mixer> {
     mixers.get_mut(id.index())?.as_deref_mut().filter(|mixer| mixer.id == id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::thread;
+    use super::*;
+    use crate::MixerConfig;
+    use crate::command::Command;
+    use crate::leg::{Media, Transport};
+    use crate::pipe::{PIPED_PEER, Pipe};
+    use crate::socket::Receiver;
+    use media_engine::{Audience, SampleRate};
+    use rtc_proto::sdp::{Direction, Negotiated, OpusFormat};
+
+    fn media() -> Box<Media> {
+        let terms = Negotiated {
+            remote_rtp: PIPED_PEER,
+            remote_rtcp: PIPED_PEER,
+            has_rtcp_mux: true,
+            codec: rtc_proto::Codec::Pcmu,
+            payload_type: 0,
+            receive_payload_type: 0,
+            telephone_event: None,
+            direction: Direction::SendRecv,
+            srtp: None,
+            ptime_ms: 20,
+            opus: OpusFormat::default(),
+            audio_level: None,
+        };
+        Box::new(Media::new(&terms, None).unwrap())
+    }
+
+    /// Slots of the legs of a mixer, counted from the mixer's, where they are configured before it is there or after they
+    /// have joined.
+    fn slots_after_the_mixer(legs: u32, is_configured_first: bool) -> Vec<usize> {
+        let (mut thread, mut commands) = thread();
+        let mut receiver = Receiver::new();
+        let mixer = MixerId::new(1, 0, 0);
+        let ids: Vec<LegId> = (0..legs).map(|index| LegId::new(1, 0, index)).collect();
+        let mut tell = |thread: &mut MediaThread, command| {
+            assert!(commands.push(command).is_ok());
+            thread.take_commands(&mut receiver);
+        };
+        for id in &ids {
+            let leg = Leg::new(*id, Transport::Pipe(Pipe::new().unwrap().0));
+            tell(&mut thread, Command::Open(Box::new(leg)));
+            if is_configured_first {
+                tell(&mut thread, Command::Configure(*id, media()));
+            }
+        }
+        tell(&mut thread, Command::OpenMixer(Box::new(Mixer::new(mixer, MixerConfig::default()))));
+        for id in &ids {
+            let seat = Seat::new(id.as_u64(), Some(SampleRate::Hz8000), Audience::default(), false);
+            tell(&mut thread, Command::Join(*id, mixer, Box::new(seat)));
+            if !is_configured_first {
+                tell(&mut thread, Command::Configure(*id, media()));
+            }
+        }
+        let at = mixer_mut(&mut thread.mixers, mixer).unwrap().slot.unwrap().0;
+        let slots = thread.legs.iter().flatten().filter_map(|leg| leg.slot);
+        slots.map(|(slot, _)| (slot + crate::clock::SLOTS - at) % crate::clock::SLOTS).collect()
+    }
+
+    #[test]
+    fn legs_of_a_call_come_right_after_its_mixer() {
+        for legs in 1..=4 {
+            for is_configured_first in [true, false] {
+                let slots = slots_after_the_mixer(legs, is_configured_first);
+                assert_eq!(slots.len(), legs as usize);
+                assert!(slots.iter().all(|slot| Rota::is_right_after(*slot, 0)), "{slots:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn legs_of_a_meeting_are_spread() {
+        let slots = slots_after_the_mixer(8, true);
+        assert!(slots[4..].iter().all(|slot| !slots[..4].contains(slot)), "{slots:?}");
+    }
 }
