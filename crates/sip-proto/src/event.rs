@@ -139,6 +139,8 @@ pub enum EndCause {
         status: StatusCode,
         /// Its reason phrase.
         reason: String,
+        /// With a status of 3xx, where the target wants to be called instead, at most [`crate::Limits::contacts`].
+        contacts: Vec<NameAddr>,
     },
     /// The far end hung up.
     RemoteBye {
@@ -181,7 +183,7 @@ pub enum Event {
         /// Why.
         cause: EndCause,
     },
-    /// Someone calls. 100 was sent; [`crate::Endpoint::ring`], `answer` or `reject` comes next.
+    /// Someone calls. 100 was sent; [`crate::Endpoint::ring`], `answer`, `reject` or `reject_with` comes next.
     Incoming(Box<Incoming>),
     /// The far end changes the session; [`crate::Endpoint::answer_offer`] comes next.
     OfferReceived {

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use sip_message::{CSeq, Method, Request, Response, StatusCode};
+use sip_message::{CSeq, Contacts, Method, NameAddr, Request, Response, StatusCode};
 
 use super::{message, session_timer};
 use crate::auth;
@@ -164,7 +164,8 @@ impl Forks {
             return News::Nothing;
         }
         if let Some(fork) = self.list.get_mut(index) {
-            fork.fail(EndCause::Rejected { status: response.status, reason: response.reason });
+            let contacts = contacts(&response, core.config.limits.contacts);
+            fork.fail(EndCause::Rejected { status: response.status, reason: response.reason, contacts });
         }
         News::Failed
     }
@@ -335,6 +336,17 @@ impl Fork {
             (Progress::Calling | Progress::Proceeding, Cancel::No | Cancel::Wanted(_))
             | (Progress::Failed(_), _) => None,
         }
+    }
+}
+
+/// Where a refusal sends the caller.
+fn contacts(refusal: &Response, limit: usize) -> Vec<NameAddr> {
+    if refusal.status.class() != 3 {
+        return Vec::new();
+    }
+    match refusal.headers.contacts() {
+        Ok(Contacts::List(list)) => list.into_iter().take(limit).collect(),
+        Ok(Contacts::Star) | Err(_) => Vec::new(),
     }
 }
 

@@ -63,10 +63,28 @@ fn a_refusal_ends_the_call_with_its_status_and_is_acknowledged() {
         assert_eq!(ack.headers.top_via(), invite.headers.top_via());
         assert_eq!(ack.headers.to().unwrap().tag(), Some("peer6001"));
         let reason = status(code).reason().to_owned();
-        assert_eq!(net.ended(HOME), EndCause::Rejected { status: status(code), reason });
+        assert_eq!(net.ended(HOME), EndCause::Rejected { status: status(code), reason, contacts: vec![] });
         net.run(seconds(40));
         net.assert_idle(HOME);
     }
+}
+
+#[test]
+fn a_target_that_sends_the_caller_elsewhere_says_where_and_not_everywhere() {
+    let mut net = Net::new();
+    net.call(&[PEER]);
+    let invite = net.request(PEER, Method::Invite);
+    let many: Vec<_> = (0..50).map(|n| format!("<sip:mary{n}@contoso.example>")).collect();
+    net.reply(PEER, &invite, 302, &[("Contact", &many.join(", "))], "");
+    net.exchange();
+    let EndCause::Rejected { status: code, contacts, .. } = net.ended(HOME) else { panic!("no refusal") };
+    let limit = Limits::default().contacts;
+    assert_eq!((code, contacts.len(), contacts[0].to_string()), (status(302), limit, many[0].clone()));
+    net.call(&[PEER]);
+    let invite = net.request(PEER, Method::Invite);
+    net.reply(PEER, &invite, 302, &[("Contact", "*")], "");
+    net.exchange();
+    assert!(matches!(net.ended(HOME), EndCause::Rejected { contacts, .. } if contacts.is_empty()));
 }
 
 #[test]
