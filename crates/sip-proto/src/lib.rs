@@ -10,8 +10,15 @@
 //! Time is the [`std::time::Duration`] since an epoch of the caller's choice and never goes back.
 //! Chance comes from a seed, so the same inputs at the same times give the same messages.
 //!
+//! Whose calls it takes is [`IncomingPolicy`]: with [`IncomingPolicy::Authenticate`], [`Incoming`] names the
+//! user who proved to be the caller. Established calls are moved in three ways: the far end asks for it
+//! ([`Event::Referred`]), this side asks for it ([`Endpoint::refer`]), or a new call takes the place of an
+//! old one ([`Incoming::replaces`]). As a phone or trunk, it registers elsewhere ([`Endpoint::register`]).
+//!
 //! It follows RFC 3261 with 3264 (offers and answers pass through as text), 3311 (UPDATE), 3326
-//! (Reason), 3581 (rport), 4028 (session timers), 6026 (the Accepted states) and 8760 (SHA-256).
+//! (Reason), 3515 and 4488 (REFER within calls; of 6665, its subscription), 3581 (rport), 3891 (Replaces
+//! of answered calls), 3892 (Referred-By as a claim), 4028 (session timers), 6026 (the Accepted states)
+//! and 8760 (SHA-256).
 
 mod auth;
 mod call;
