@@ -381,6 +381,7 @@ impl Session {
             core.respond(offered.server, offered.inbound.request.response(StatusCode::REQUEST_TERMINATED));
         }
         self.refuse_refer(StatusCode::REQUEST_TERMINATED, core).ok();
+        self.flush_notify(core);
         self.transfers = Transfers::default();
         // The BYE overtakes it: whatever its answer is, nobody waits for it.
         if let Some(refresh) = self.refresh.take() {

@@ -210,6 +210,16 @@ impl Session {
         subscription.notify = Some(core.send_request(self.dialog.flow, request, owner));
     }
 
+    /// Sends what still waits before the call is over: a user who tells how a transfer went hangs up next.
+    pub(super) fn flush_notify(&mut self, core: &mut Core) {
+        if let Some(Transferee::Telling(subscription)) = &mut self.transfers.transferee
+            && subscription.waiting.is_some()
+        {
+            subscription.notify = None;
+            self.send_notify(core);
+        }
+    }
+
     /// Takes what the transaction of a NOTIFY tells; `false` when it is none of that.
     pub(super) fn handle_notified(&mut self, id: ClientId, outcome: &Outcome, core: &mut Core) -> bool {
         let Some(Transferee::Telling(subscription)) = &mut self.transfers.transferee else { return false };

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use sip_message::digest::Authenticator;
-use sip_message::{Method, Request};
+use sip_message::{Message, Method, Request};
 use sip_proto::{CallError, CallHandle, Config, Credentials, EndCause, Event, Refer, Referred, Transport};
 
 use crate::net::{
@@ -344,6 +344,25 @@ fn a_far_end_that_hangs_up_while_its_wish_waits_gets_both_answers() {
     let late = net.at(HOME, |endpoint, now| endpoint.accept_refer(handle, now));
     assert_eq!(late, Err(CallError::Unknown));
     net.run(seconds(40));
+    net.assert_idle(HOME);
+}
+
+#[test]
+fn the_last_word_on_a_transfer_goes_out_before_the_hang_up() {
+    let mut net = Net::new();
+    let (handle, ..) = referred(&mut net, &[]);
+    net.at(HOME, |endpoint, now| endpoint.accept_refer(handle, now)).unwrap();
+    net.at(HOME, |endpoint, now| endpoint.notify_refer(handle, status(200), now)).unwrap();
+    net.at(HOME, |endpoint, now| endpoint.hang_up(handle, None, now)).unwrap();
+    net.exchange();
+    let sent = net.inbox(PEER).into_iter().filter_map(|message| match message {
+        Message::Request(request) => Some((request.method, request.body)),
+        Message::Response(_) => None,
+    });
+    let told = |text: &'static str| (Method::Notify, Bytes::from_static(text.as_bytes()));
+    let bye = (Method::Bye, Bytes::new());
+    assert_eq!(sent.collect::<Vec<_>>(), [told("SIP/2.0 100 Trying\r\n"), told("SIP/2.0 200 OK\r\n"), bye]);
+    net.run(seconds(80));
     net.assert_idle(HOME);
 }
 
