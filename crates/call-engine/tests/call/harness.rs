@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use call_engine::{Call, Command, CommandId, Config, Effect, Input, Job, LegEvent, Rejection, Reply};
+use call_engine::{
+    Call, Command, CommandId, Config, Effect, Input, Job, LegEvent, Rejection, Reply, TransferEvent,
+};
 use model::{
-    CallId, ChangeType, Destination, IdSource, Identity, IdentitySet, InvitationParticipant, Invitee, LegId,
-    MediaConfig, MediaInfo, MediaPrompt, Modality, NewCall, Notification, NotificationBody, Operation,
-    OperationId, RecordParams, Timestamp,
+    Answer, CallId, Callee, ChangeType, Destination, IdSource, Identity, IdentitySet, IncomingContext,
+    InvitationParticipant, Invitee, LegId, MediaConfig, MediaInfo, MediaPrompt, Modality, NewCall,
+    NewIncomingCall, Notification, NotificationBody, Operation, OperationId, Participant, ParticipantId,
+    RecordParams, Redirect, RedirectTarget, Timestamp, Transfer, Transferee,
 };
 use uuid::Uuid;
 
@@ -50,6 +53,25 @@ impl Harness {
         let mut harness = Self::new(Config::default());
         harness.leg(LegEvent::Answered);
         harness
+    }
+
+    /// A call that came in and rings.
+    pub(crate) fn incoming() -> Self {
+        Self::of_incoming(new_incoming_call())
+    }
+
+    pub(crate) fn of_incoming(new: NewIncomingCall) -> Self {
+        let (now, mut ids) = (Timestamp::from_millis(1_000_000), CountedIds::default());
+        let id = CallId::next(&mut ids);
+        let call = Call::incoming((id, new), LegId(1), Config::default(), now, &mut ids);
+        let mut harness = Self { call, now, ids, effects: Vec::new(), commands: 0 };
+        harness.drain();
+        harness
+    }
+
+    /// Tells of the transfer that was asked for last.
+    pub(crate) fn transfer(&mut self, event: TransferEvent) {
+        self.input(Input::Transfer { command: CommandId(self.commands), event });
     }
 
     pub(crate) fn leg(&mut self, event: LegEvent) {
@@ -209,4 +231,57 @@ pub(crate) fn invitee(name: &str) -> Invitee {
         target: InvitationParticipant { identity, ..InvitationParticipant::default() },
         callee: name.into(),
     }
+}
+
+pub(crate) fn new_incoming_call() -> NewIncomingCall {
+    let bot = IdentitySet::application(Identity::of("bot").named("Bot"));
+    NewIncomingCall {
+        app: "bot".into(),
+        tenant: "contoso".into(),
+        callback_uri: "https://bot.contoso.com/webhook".to_owned(),
+        chain: None,
+        caller: "john".into(),
+        source: Participant { identity: IdentitySet::user(Identity::of("john")), ..Participant::default() },
+        target: InvitationParticipant { identity: bot, ..InvitationParticipant::default() },
+        subject: None,
+        requested_modalities: vec![Modality::Audio, Modality::Video],
+        context: IncomingContext {
+            source_participant: ParticipantId::from(Uuid::from_u128(7 << 64)),
+            on_behalf_of: None,
+            transferor: None,
+        },
+        routes: Vec::new(),
+    }
+}
+
+pub(crate) fn answer() -> Command {
+    Command::Answer(Box::new(Answer {
+        callback_uri: Some("https://bot.contoso.com/answered".to_owned()),
+        accepted_modalities: vec![Modality::Audio],
+        media_config: new_call().media_config,
+        call_options: None,
+    }))
+}
+
+/// Sends a call on to these people for 20 seconds.
+pub(crate) fn redirect(names: &[&str]) -> Redirect {
+    let target =
+        |name: &&str| RedirectTarget { target: invitee(name).target, callee: Callee::User((*name).into()) };
+    Redirect {
+        targets: names.iter().map(target).collect(),
+        timeout: Duration::from_secs(20),
+        callback_uri: None,
+    }
+}
+
+/// Hands the other party, or the transferee, over.
+pub(crate) fn transfer(name: &str, transferee: Option<Transferee>) -> Command {
+    Command::Transfer(Box::new(Transfer { target: invitee(name), transferee }))
+}
+
+/// The same to someone whom the application has a call with.
+pub(crate) fn consultative_transfer(name: &str, replaced: CallId) -> Command {
+    let mut target = invitee(name);
+    target.target.replaces_call_id = Some(replaced.to_string());
+    Command::Transfer(Box::new(Transfer { target, transferee: None }))
 }

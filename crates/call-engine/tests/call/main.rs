@@ -4,4 +4,7 @@
 mod app_hosted;
 mod behaviour;
 mod harness;
+mod incoming;
+mod moving;
+mod table;
 mod walks;
