@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, anyhow};
 use app_media::Format;
 use media_engine::Codec as EngineCodec;
 use media_plane::{
-    Config, MediaPlane, MemberConfig, MixerConfig, MixerId, PlaneStats, StreamConfig, StreamPort,
+    Config, LegPort, MediaPlane, MemberConfig, MixerConfig, MixerId, PlaneStats, StreamConfig, StreamPort,
 };
 use node::Clock;
 use rtc_proto::Codec;
@@ -61,6 +61,8 @@ const SETTLE: Duration = Duration::from_millis(500);
 const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// Members of a mixer of two.
 const MEMBERS: usize = 4;
+/// Odd, and far from regular; any other number mixes as well.
+const SHUFFLE: u32 = 0x9e37_79b1;
 /// Offers on their way.
 const OFFERS: usize = 16;
 
@@ -73,7 +75,7 @@ struct Places {
 /// A mixer and the phone in it.
 struct Bridge {
     mixer: MixerId,
-    phone: SocketAddr,
+    phone: LegPort,
 }
 
 /// Measures so many calls.
@@ -96,12 +98,12 @@ pub(super) fn run(kind: Kind, count: usize, duration: Duration, cores: Cores) ->
         pinned_cores: vec![cores.server],
         ..Config::default()
     })?;
-    let bridges = bridges(&plane, count, &sinks)?;
-    let (mixers, phones): (Vec<_>, Vec<_>) =
-        bridges.into_iter().map(|bridge| (bridge.mixer, bridge.phone)).unzip();
+    let bridges = bridges(&plane, count)?;
     // Once it has ended, its end says why.
-    let _ = legs.send(phones);
+    let _ = legs.send(bridges.iter().map(|bridge| bridge.phone.rtp).collect());
+    let mixers = bridges.iter().map(|bridge| bridge.mixer).collect();
     let sessions = sessions(kind, (&plane, mixers), (bots, offers_out), cores)?;
+    answer(&plane, &bridges, &sinks)?;
 
     let clock = Clock::start();
     let mut wait = |time: Duration| {
@@ -207,18 +209,25 @@ async fn load(
     Ok(board.found.take())
 }
 
-/// Opens a mixer with a phone for each call.
-fn bridges(plane: &MediaPlane, count: usize, sinks: &[SocketAddr]) -> Result<Vec<Bridge>> {
-    let mut bridges = Vec::new();
-    for sink in sinks.iter().cycle().take(count) {
-        let config = MixerConfig { max_members: MEMBERS, ..MixerConfig::default() };
+/// Opens a mixer and a phone for each call.
+fn bridges(plane: &MediaPlane, count: usize) -> Result<Vec<Bridge>> {
+    let config = MixerConfig { max_members: MEMBERS, ..MixerConfig::default() };
+    let open = |_| {
         let mixer = retry(|| plane.open_mixer(config, None))?;
-        let port = retry(|| plane.open_leg_at(mixer))?;
-        retry(|| plane.configure(port.leg, &terms(*sink)))?;
-        retry(|| plane.join(port.leg, mixer, MemberConfig::default()))?;
-        bridges.push(Bridge { mixer, phone: port.rtp });
+        Ok(Bridge { mixer, phone: retry(|| plane.open_leg_at(mixer))? })
+    };
+    (0..count).map(open).collect()
+}
+
+/// Lets the phones answer, after their applications have come, and in another order, as people do.
+fn answer(plane: &MediaPlane, bridges: &[Bridge], sinks: &[SocketAddr]) -> Result<()> {
+    let mut phones: Vec<_> = bridges.iter().zip(sinks.iter().cycle()).collect();
+    phones.sort_by_key(|(bridge, _)| u32::from(bridge.phone.rtp.port()).wrapping_mul(SHUFFLE));
+    for (Bridge { mixer, phone }, sink) in phones {
+        retry(|| plane.join(phone.leg, *mixer, MemberConfig::default()))?;
+        retry(|| plane.configure(phone.leg, &terms(*sink)))?;
     }
-    Ok(bridges)
+    Ok(())
 }
 
 /// Opens the end of an application in each mixer.
