@@ -11,7 +11,7 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use sip_message::digest::{Algorithm, Challenge, Credentials};
 use sip_message::{
-    CSeq, Headers, Host, Limits, Message, Method, NameAddr, Params, Request, Response, StatusCode,
+    CSeq, Headers, Host, Limits, Message, Method, NameAddr, Params, Replaces, Request, Response, StatusCode,
     StreamEvent, StreamParser, Uri, Via, parse_datagram,
 };
 use table::CASES;
@@ -124,7 +124,7 @@ proptest! {
 
     #[test]
     fn no_value_of_ours_can_add_a_field(user in text(), name in text(), value in text(), phrase in text()) {
-        let uri = Uri::sip(&user, Host::Name("example.com".into())).with_param(&name, Some(&value));
+        let uri = Uri::sip(&user, Host::Name("example.com".into())).with_param(&name, Some(&value)).with_header(&name, &value);
         let mut headers = Headers::new();
         // The prefix keeps the name from being Content-Length, which the writer writes itself.
         headers.push(&format!("N{name}"), value.as_str());
@@ -158,6 +158,7 @@ proptest! {
         read_back::<Uri>(&text)?;
         read_back::<Challenge>(&text)?;
         read_back::<Credentials>(&text)?;
+        read_back::<Replaces>(&text)?;
     }
 
     #[test]
@@ -185,6 +186,9 @@ fn value() -> impl Strategy<Value = String> {
         "[2001:db8::1]",
         ">",
         ";tag=1",
+        ";to-tag=1",
+        ";from-tag=2",
+        ";early-only",
         "?x=y",
         "&z=",
         ",",

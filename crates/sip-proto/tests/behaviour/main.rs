@@ -20,4 +20,6 @@ mod replaces;
 mod server;
 mod session;
 mod torture;
+mod transferee;
+mod transferor;
 mod transfers;

@@ -344,6 +344,18 @@ impl Net {
         (handle, invite)
     }
 
+    /// An answered call from the endpoint at [`HOME`] to the one at [`PEER`]; gives its handle at both.
+    pub(crate) fn connected(&mut self) -> (CallHandle, CallHandle) {
+        let caller = self.call(&[PEER]);
+        let Some(Event::Incoming(incoming)) = self.events(PEER).into_iter().next() else { panic!("no call") };
+        let answer = Bytes::from_static(ANSWER.as_bytes());
+        self.at(PEER, |endpoint, now| endpoint.answer(incoming.handle, answer, now)).unwrap();
+        self.exchange();
+        self.events(HOME);
+        self.events(PEER);
+        (caller, incoming.handle)
+    }
+
     /// Whether nothing of any call is left at an endpoint.
     pub(crate) fn assert_idle(&self, port: u16) {
         assert!(

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use proptest::prelude::*;
 use sip_message::{Message, Method, Request};
-use sip_proto::{CallHandle, Event, Refer};
+use sip_proto::{CallHandle, Config, Event, IncomingPolicy, Refer};
 
 use crate::net::{ANSWER, HOME, Net, OFFER, PEER, PEER_2, in_dialog, ms, request, seconds, status};
 
@@ -212,6 +212,18 @@ proptest! {
         calls.sort_unstable();
         ended.sort_unstable();
         prop_assert_eq!(calls, ended);
+        prop_assert!(net.endpoint(HOME).is_idle());
+    }
+
+    #[test]
+    fn made_up_credentials_never_make_a_call(text in "[ -~]{0,300}", is_digest: bool) {
+        let strict = Config { incoming: IncomingPolicy::Authenticate, ..Config::default() };
+        let mut net = Net::with(strict);
+        let scheme = if is_digest { "Digest username=\"john\", realm=\"hookswitch\", qop=auth, " } else { "" };
+        let authorization = format!("{scheme}{text}");
+        net.send(PEER, HOME, request(PEER, "INVITE", "sip:bot@127.0.0.1", &[("Authorization", &authorization)], OFFER));
+        net.exchange();
+        prop_assert_eq!(net.events(HOME), []);
         prop_assert!(net.endpoint(HOME).is_idle());
     }
 

@@ -2,23 +2,11 @@
 
 use bytes::Bytes;
 use sip_message::{Replaces, Response};
-use sip_proto::{CallHandle, Event, Incoming};
+use sip_proto::{Event, Incoming};
 
 use crate::net::{ANSWER, HOME, Net, OFFER, PEER, PEER_2, config, request, seconds, status};
 
 const BOT: &str = "sip:bot@127.0.0.1:5060";
-
-/// [`HOME`] and [`PEER`] in a call; gives both handles.
-fn connected(net: &mut Net) -> (CallHandle, CallHandle) {
-    let caller = net.call(&[PEER]);
-    let Some(Event::Incoming(incoming)) = net.events(PEER).into_iter().next() else { panic!("no call") };
-    let answer = Bytes::from_static(ANSWER.as_bytes());
-    net.at(PEER, |endpoint, now| endpoint.answer(incoming.handle, answer, now)).unwrap();
-    net.exchange();
-    net.events(HOME);
-    net.events(PEER);
-    (caller, incoming.handle)
-}
 
 /// An INVITE of [`PEER_2`] to [`HOME`] with that Replaces.
 fn replace(net: &mut Net, replaces: &Replaces) {
@@ -45,7 +33,7 @@ fn told(net: &mut Net) -> Incoming {
 #[test]
 fn a_third_party_takes_the_place_of_one_that_told_it_how() {
     let mut net = Net::pair();
-    let (at_home, at_peer) = connected(&mut net);
+    let (at_home, at_peer) = net.connected();
     let (uri, replaces) = net.endpoint(PEER).replaceable(at_peer).unwrap();
     assert_eq!(uri.to_string(), "sip:bot@127.0.0.1:5060");
     assert_eq!(net.endpoint(HOME).replaced_call(&replaces), Some(at_home));
@@ -65,7 +53,7 @@ fn a_third_party_takes_the_place_of_one_that_told_it_how() {
 #[test]
 fn a_dialog_that_is_unknown_by_any_of_its_names_is_481() {
     let mut net = Net::pair();
-    let (_, at_peer) = connected(&mut net);
+    let (_, at_peer) = net.connected();
     let (_, right) = net.endpoint(PEER).replaceable(at_peer).unwrap();
     let wrong = [
         Replaces { call_id: "other".to_owned(), ..right.clone() },
@@ -89,7 +77,7 @@ fn a_dialog_that_is_unknown_by_any_of_its_names_is_481() {
 #[test]
 fn an_answered_call_is_not_taken_by_one_that_wants_early_ones_alone() {
     let mut net = Net::pair();
-    let (_, at_peer) = connected(&mut net);
+    let (_, at_peer) = net.connected();
     let (_, replaces) = net.endpoint(PEER).replaceable(at_peer).unwrap();
     let refused = refusal(&mut net, &Replaces { early_only: true, ..replaces });
     assert_eq!(refused.status, status(486));
@@ -141,7 +129,7 @@ fn a_stranger_is_asked_who_it_is_before_it_learns_of_any_call() {
     let strict = sip_proto::Config { incoming: sip_proto::IncomingPolicy::Authenticate, ..config() };
     let mut net = Net::with(strict);
     net.add_endpoint(PEER, config());
-    let (_, at_peer) = connected(&mut net);
+    let (_, at_peer) = net.connected();
     let (_, replaces) = net.endpoint(PEER).replaceable(at_peer).unwrap();
     assert_eq!(refusal(&mut net, &replaces).status, status(401));
 }
