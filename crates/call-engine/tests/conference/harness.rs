@@ -110,6 +110,16 @@ impl Harness {
         self.legs.get(&participant).copied().unwrap_or_default()
     }
 
+    /// Takes someone in whose leg is up already.
+    pub(crate) fn adopt(&mut self, name: &str) -> ParticipantId {
+        let (participant, invitee) = (ParticipantId::next(&mut self.ids), invitee(name));
+        let identity = invitee.target.identity.clone();
+        let info = Box::new(Participant { identity, ..Participant::default() });
+        self.called.push((participant, invitee));
+        self.input(ConferenceInput::AdoptPerson { participant, info, is_held: false });
+        participant
+    }
+
     pub(crate) fn hang_up(&mut self, place: usize) {
         self.leg(self.called[place].0, LegEvent::Ended(EndCause::HungUp));
     }

@@ -5,4 +5,5 @@ mod groups;
 mod harness;
 mod hearing;
 mod meetings;
+mod moving;
 mod walks;

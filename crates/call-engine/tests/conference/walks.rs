@@ -6,7 +6,7 @@ use std::time::Duration;
 use call_engine::{
     ConferenceEffect, ConferenceEvent, ConferenceInput, ConferenceRequest, EndCause, Joining, LegEvent,
 };
-use model::{AudioRoutingGroup, CallId, LobbyBypassScope, Outcome, ParticipantId, RoutingMode};
+use model::{AudioRoutingGroup, CallId, LobbyBypassScope, Outcome, ParticipantId, RoutingMode, Transferee};
 use proptest::prelude::*;
 
 use crate::harness::{Harness, call, guest, invitee, joining, member};
@@ -14,6 +14,7 @@ use crate::harness::{Harness, call, guest, invitee, joining, member};
 /// One step of a history. Numbers choose among the calls or the people that are there.
 #[derive(Clone, Debug)]
 enum Step {
+    Adopt,
     Advance(u64),
     Answered(usize),
     CallsMediaReplaced(u128),
@@ -24,6 +25,7 @@ enum Step {
     Join(u128, bool, usize),
     Leave(u128),
     MediaReplaced(usize),
+    Release(u128, usize),
     SoundStarted(usize, bool),
 }
 
@@ -37,6 +39,7 @@ enum Asked {
     MuteAll,
     Remove(usize),
     RemoveCall(u128),
+    Transfer(usize),
     Route(usize, usize),
     Unhold(usize),
     UnmuteSelf,
@@ -54,6 +57,7 @@ fn step() -> impl Strategy<Value = Step> {
         Just(Asked::MuteAll),
         person.clone().prop_map(Asked::Remove),
         call.clone().prop_map(Asked::RemoveCall),
+        person.clone().prop_map(Asked::Transfer),
         (person.clone(), person.clone()).prop_map(|(a, b)| Asked::Route(a, b)),
         person.clone().prop_map(Asked::Unhold),
         Just(Asked::UnmuteSelf),
@@ -67,7 +71,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (person.clone(), any::<bool>()).prop_map(|(person, held)| Step::Held(person, held)),
         2 => person.clone().prop_map(Step::HangUp),
         5 => (call.clone(), any::<bool>(), 0..3_usize).prop_map(|(call, guest, called)| Step::Join(call, guest, called)),
-        1 => call.prop_map(Step::Leave),
+        1 => call.clone().prop_map(Step::Leave),
+        1 => Just(Step::Adopt),
+        1 => (call, person.clone()).prop_map(|(call, person)| Step::Release(call, person)),
         2 => person.clone().prop_map(Step::MediaReplaced),
         2 => (person, any::<bool>()).prop_map(|(person, ok)| Step::SoundStarted(person, ok)),
     ]
@@ -103,6 +109,7 @@ impl World {
             return;
         }
         match step {
+            Step::Adopt => drop(self.harness.adopt("ann")),
             Step::Advance(millis) => self.harness.advance(Duration::from_millis(*millis)),
             Step::Answered(place) => self.leg(*place, LegEvent::Answered),
             Step::Ask(number, asked) => self.ask(*number, asked),
@@ -118,6 +125,11 @@ impl World {
             Step::MediaReplaced(place) => {
                 let Some(participant) = self.person(*place) else { return };
                 self.harness.replace_media(participant);
+            }
+            Step::Release(number, place) => {
+                let Some(participant) = self.person(*place) else { return };
+                let by = call(*number);
+                self.harness.input(ConferenceInput::Release { participant, by });
             }
             Step::SoundStarted(place, is_ok) => {
                 let Some(participant) = self.person(*place) else { return };
@@ -170,6 +182,7 @@ impl World {
             Asked::MuteAll => ConferenceRequest::MuteAll(Vec::new()),
             Asked::Remove(place) => ConferenceRequest::Remove(person(place)),
             Asked::RemoveCall(other) => ConferenceRequest::Remove(member(*other)),
+            Asked::Transfer(place) => ConferenceRequest::Transfer(Transferee::Participant(person(place))),
             Asked::Route(from, to) => ConferenceRequest::CreateGroup(AudioRoutingGroup {
                 id: format!("{from}{to}"),
                 mode: RoutingMode::OneToOne,
@@ -191,6 +204,11 @@ impl World {
     fn obey(&mut self) {
         for (id, _) in &self.harness.called {
             self.legs.entry(*id).or_insert(true);
+        }
+        for effect in &self.harness.effects {
+            if let ConferenceEffect::Released(id) = effect {
+                self.legs.insert(*id, false);
+            }
         }
         let told: Vec<ParticipantId> = self
             .harness

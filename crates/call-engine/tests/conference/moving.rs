@@ -1,0 +1,112 @@
+//! People who go from one conversation to another with their legs.
+
+use call_engine::{
+    ConferenceAnswer, ConferenceEffect, ConferenceEvent, ConferenceInput, ConferenceRequest, EndCause,
+    LegEvent, Rejection,
+};
+use model::{LobbyBypassScope, Outcome, ParticipantId, Transferee};
+
+use crate::harness::{Harness, call, guest, member};
+
+fn named(participant: ParticipantId) -> ConferenceRequest {
+    ConferenceRequest::Transfer(Transferee::Participant(participant))
+}
+
+fn release(harness: &mut Harness, place: usize) {
+    let participant = harness.person(place);
+    harness.input(ConferenceInput::Release { participant, by: call(1) });
+}
+
+#[test]
+fn a_transferee_is_found_by_its_id_and_by_its_user_in_any_case() {
+    let mut harness = Harness::group_with(&["john", "user1"], 1);
+    let john = harness.person(0);
+    let found = Ok(ConferenceAnswer::Transferee(john));
+    assert_eq!(harness.ask(1, named(john)).1, found);
+    let by_user = |user: &str| ConferenceRequest::Transfer(Transferee::User(user.into()));
+    assert_eq!(harness.ask(1, by_user("JOHN")).1, found);
+    for missing in [named(harness.person(1)), named(member(1)), named(member(9)), by_user("bob")] {
+        assert_eq!(
+            harness.refused(1, missing),
+            Rejection::ParticipantNotFound,
+            "who talks is meant, a person"
+        );
+    }
+    assert!(harness.connected.contains(&john), "nothing has changed yet");
+}
+
+#[test]
+fn whoever_is_no_presenter_hands_nobody_over() {
+    let mut harness = Harness::meeting(LobbyBypassScope::Everyone);
+    harness.join(1);
+    harness.input(ConferenceInput::Join(Box::new(guest(2))));
+    harness.granted(1, ConferenceRequest::Invite(vec![crate::harness::invitee("john")]));
+    let john = harness.person(0);
+    harness.leg(john, LegEvent::Answered);
+    assert_eq!(harness.refused(2, named(john)), Rejection::NotPresenter);
+}
+
+#[test]
+fn who_is_handed_over_goes_with_its_leg_and_the_application_after_it() {
+    let mut harness = Harness::group_with(&["john", "user1", "user2"], 3);
+    let john = harness.person(0);
+    release(&mut harness, 0);
+    assert!(harness.effects.contains(&ConferenceEffect::Released(john)));
+    assert!(!harness.effects.contains(&ConferenceEffect::EndLeg(john)));
+    assert_eq!(harness.ending(1), Some(Outcome::Transferred));
+    assert_eq!(harness.connected, [harness.person(1), harness.person(2)].into(), "the others talk on");
+    harness.leg(john, LegEvent::Ended(EndCause::HungUp));
+    assert!(!harness.is_over(), "what becomes of it is another conversation's");
+}
+
+#[test]
+fn the_last_one_who_is_handed_over_leaves_nobody_behind() {
+    let mut harness = Harness::group_with(&["john", "user1"], 1);
+    harness.leg(harness.person(1), LegEvent::Ended(EndCause::Busy));
+    release(&mut harness, 0);
+    assert_eq!(harness.ending(1), Some(Outcome::Transferred), "and not as the others have left");
+    assert!(harness.is_over());
+}
+
+#[test]
+fn a_transferee_who_has_left_is_told_as_gone_and_the_call_goes_on() {
+    let mut harness = Harness::group_with(&["john", "user1", "user2"], 3);
+    harness.hang_up(0);
+    release(&mut harness, 0);
+    assert_eq!(harness.told(1).last(), Some(&ConferenceEvent::TransfereeGone));
+    assert_eq!(harness.ending(1), None);
+    harness.input(ConferenceInput::Leave { call: call(1) });
+    release(&mut harness, 1);
+    assert!(harness.connected.contains(&harness.person(1)), "who has left asks for nothing");
+}
+
+#[test]
+fn someone_on_hold_is_handed_over_without_the_music() {
+    let mut harness = Harness::group_with(&["john", "user1"], 2);
+    let john = harness.person(0);
+    let hold = ConferenceRequest::StartHoldMusic { participant: john, prompt: None };
+    harness.granted(1, hold);
+    assert_eq!(harness.ask(1, named(john)).1, Ok(ConferenceAnswer::Transferee(john)));
+    release(&mut harness, 0);
+    let place = |wanted: ConferenceEffect| harness.effects.iter().position(|effect| *effect == wanted);
+    assert!(place(ConferenceEffect::StopSound(john)) < place(ConferenceEffect::Released(john)));
+}
+
+#[test]
+fn two_who_are_handed_over_talk_until_one_hangs_up() {
+    let mut harness = Harness::group();
+    let (john, ann) = (harness.adopt("john"), harness.adopt("ann"));
+    assert_eq!(harness.connected, [john, ann].into());
+    harness.leg(john, LegEvent::Ended(EndCause::HungUp));
+    assert!(harness.effects.contains(&ConferenceEffect::EndLeg(ann)));
+    harness.leg(ann, LegEvent::Ended(EndCause::LocalHangUp));
+    assert!(harness.is_over());
+}
+
+#[test]
+fn one_who_hangs_up_before_the_other_comes_leaves_nothing_behind() {
+    let mut harness = Harness::group();
+    let john = harness.adopt("john");
+    harness.leg(john, LegEvent::Ended(EndCause::HungUp));
+    assert!(harness.is_over());
+}
