@@ -11,6 +11,8 @@ mod conference;
 mod meeting;
 #[path = "sample/meeting_bodies.rs"]
 mod meeting_bodies;
+#[path = "sample/moving.rs"]
+mod moving;
 mod sample;
 
 use std::path::Path;
@@ -133,6 +135,7 @@ fn all_bodies() -> Vec<(&'static str, &'static str, Value)> {
     ];
     bodies.extend(conference::bodies());
     bodies.extend(meeting_bodies::bodies());
+    bodies.extend(moving::bodies());
     bodies
 }
 
@@ -175,7 +178,7 @@ fn every_documented_member_is_there() {
         assert!(says(body, &documented), "{name}: {body:#}");
         checked += 1;
     }
-    assert_eq!(checked, 27);
+    assert_eq!(checked, 37);
 }
 
 /// Checks a value against a schema of the served description: every member declared, every type as declared.
