@@ -1,4 +1,4 @@
-use model::{CallId, OperationStatus, Timestamp};
+use model::{CallId, CallState, OperationStatus, Timestamp};
 
 use super::samples::{Samples, attempt, ended, only_call};
 use crate::{DeliveryRecord, MAX_TRANSACTION_ROWS, Store, StoreError, Transaction};
@@ -24,6 +24,18 @@ pub async fn a_call_reads_back_with_its_media(store: &dyn Store) {
     let ended = ended(&app_hosted);
     store.commit(only_call(&ended, 2_000)).await.unwrap();
     assert_eq!(store.call(ended.id).await.unwrap(), Some(ended));
+}
+
+/// What only a call that came in has is kept, and so is whether it is being moved.
+pub async fn a_call_that_came_in_reads_back(store: &dyn Store) {
+    let mut samples = Samples::new(1);
+    let mut call = samples.incoming_call();
+    for state in [CallState::Incoming, CallState::Redirecting, CallState::Transferring] {
+        call.state = state;
+        store.commit(only_call(&call, 1_000)).await.unwrap();
+        assert_eq!(store.call(call.id).await.unwrap().as_ref(), Some(&call));
+        assert_eq!(store.live_calls(None, 10).await.unwrap().len(), 1, "{state:?} is not the end");
+    }
 }
 
 /// A second commit of the same id leaves nothing of the first.

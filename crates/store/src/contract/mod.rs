@@ -31,6 +31,7 @@ macro_rules! contract_tests {
         $crate::contract_tests!(@each $open:
             a_committed_call_reads_back,
             a_call_reads_back_with_its_media,
+            a_call_that_came_in_reads_back,
             a_call_is_replaced_whole,
             a_transaction_is_all_or_nothing,
             a_bad_transaction_takes_no_other_with_it,

@@ -3,11 +3,11 @@ use std::sync::Arc;
 
 use model::{
     AllowedPresenters, AppId, Application, ApplicationInstance, Attempt, Call, CallDirection, CallId,
-    CallKind, CallState, ChainId, ChangeType, IdSource, Identity, IdentitySet, InvitationParticipant,
-    LobbyBypass, LobbyBypassScope, MediaConfig, MeetingId, MeetingOption, Modality, Notification,
-    NotificationBody, NotificationId, OnlineMeeting, Operation, OperationId, OperationKind, OperationStatus,
-    Participant, ParticipantId, PermissionSet, RecordingId, ScenarioId, Tenant, TenantId, Timestamp, User,
-    UserId,
+    CallKind, CallRoute, CallState, ChainId, ChangeType, IdSource, Identity, IdentitySet, Incoming,
+    IncomingContext, InvitationParticipant, LobbyBypass, LobbyBypassScope, MediaConfig, MeetingId,
+    MeetingOption, Modality, Notification, NotificationBody, NotificationId, OnlineMeeting, Operation,
+    OperationId, OperationKind, OperationStatus, Participant, ParticipantId, PermissionSet, RecordingId,
+    ScenarioId, Tenant, TenantId, Timestamp, User, UserId,
 };
 use uuid::Uuid;
 
@@ -73,6 +73,20 @@ impl Samples {
             remove_from_default_audio_group: Some(true),
         };
         Call { media_config, ..self.call(10) }
+    }
+
+    /// A call that someone sent on to its application.
+    pub fn incoming_call(&mut self) -> Call {
+        let application = |id: &str| IdentitySet::application(Identity::of(id));
+        let context = IncomingContext {
+            source_participant: ParticipantId::next(self),
+            on_behalf_of: Some(application("other")),
+            transferor: None,
+        };
+        let routes = vec![CallRoute { original: application("other"), redirected_to: application("app") }];
+        let accepted_modalities = Some(vec![Modality::Audio]);
+        let incoming = Incoming { context, routes, accepted_modalities };
+        Call { direction: CallDirection::Incoming, incoming: Some(Box::new(incoming)), ..self.call(10) }
     }
 
     /// An operation that runs.
