@@ -165,7 +165,7 @@ impl Engine {
     /// The socket is gone. What waits to be said stays, but is not handed out; or it is dropped.
     pub fn detach(&mut self, keeps_queue: bool, now: Duration) -> Reaction {
         self.is_attached = false;
-        self.playout.set_paused(false);
+        self.playout.set_paused(false, now);
         let reaction = if keeps_queue { Reaction::None } else { self.clear(now) };
         self.outbox.detach(KEPT_CONTROLS);
         reaction
@@ -195,8 +195,8 @@ impl Engine {
                 self.report(now);
             }
             Incoming::Nothing => {}
-            Incoming::Pause => self.playout.set_paused(true),
-            Incoming::Resume => self.playout.set_paused(false),
+            Incoming::Pause => self.playout.set_paused(true, now),
+            Incoming::Resume => self.playout.set_paused(false, now),
         }
         Ok(Reaction::None)
     }
@@ -332,7 +332,7 @@ impl Engine {
     }
 
     fn clear(&mut self, now: Duration) -> Reaction {
-        let dropped = self.playout.handle_clear();
+        let dropped = self.playout.handle_clear(now);
         self.report(now);
         if let Some(message) = self.encoder.cleared(dropped, self.playout.heard()) {
             self.push_control(message, now);

@@ -9,8 +9,9 @@
 //! # Messages
 //!
 //! Audio is PCM, 16 bit, little-endian, mono, at the socket's [`Rate`]. What is heard comes in pieces of 20 ms; what is to
-//! be said may come in pieces of any size and at any speed, and is said in real time. Members are shown in the order in
-//! which the server writes them; unknown ones are ignored.
+//! be said may come in pieces of any size and at any speed, and is said in real time. What a socket that stood still delays
+//! is made up for: where sound comes at its own pace and is late all the same, frames softer than -50 dBFS are left out; they
+//! count as heard. Members are shown in the order in which the server writes them; unknown ones are ignored.
 //!
 //! ## `acs`
 //!
@@ -97,6 +98,7 @@ mod outbox;
 mod playout;
 mod port;
 mod session;
+mod standing;
 mod throttle;
 mod tickets;
 mod violation;
