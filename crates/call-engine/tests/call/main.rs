@@ -6,5 +6,6 @@ mod behaviour;
 mod harness;
 mod incoming;
 mod moving;
+mod results;
 mod table;
 mod walks;
