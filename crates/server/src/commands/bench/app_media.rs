@@ -66,6 +66,7 @@ fn phase(name: &str, kind: Kind, count: usize, run: &Run) -> Vec<Figure> {
         Figure::millis(named("sent after due, p50"), run.plane.lateness.quantile(0.5)),
         Figure::millis(named("sent after due, p99"), run.plane.lateness.quantile(0.99))
             .of(Target::Below(2.0)),
+        packets("rounds skipped", run.plane.skipped_rounds).of(Target::Exactly(0.0)),
     ];
     if let Kind::Socket(_) = kind {
         let times = |times: &[Duration]| Times::new(times.iter().copied());
