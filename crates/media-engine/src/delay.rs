@@ -17,6 +17,10 @@ const CAUTIOUS_PACKETS: u32 = 50;
 const CAUTIOUS_MS: u32 = 40;
 /// The least delay is the lowest of the present and the previous period, so that clock drift is followed.
 const PERIOD: Duration = Duration::from_secs(2);
+/// How long a network is watched before it is called calm: the present stretch and the two before it, of so many packets each
+/// at least.
+const STRETCH: Duration = Duration::from_secs(5);
+const STRETCH_PACKETS: u32 = 50;
 
 /// Learns from each packet's transit time: arrival less timestamp, in timestamp units of an arbitrary zero.
 #[derive(Debug)]
@@ -28,6 +32,35 @@ pub(crate) struct DelayEstimator {
     previous_lowest: i64,
     period_end: Option<Duration>,
     target_ms: u32,
+    calm: Calm,
+}
+
+/// The latest packets of late, not only most of them.
+#[derive(Debug)]
+struct Calm {
+    began: Option<Duration>,
+    packets: u32,
+    /// The most by which packets came later than the least delay: in this stretch, and in the two before.
+    latest: i64,
+    before: [Option<i64>; 2],
+}
+
+impl Calm {
+    const NEW: Self = Self { began: None, packets: 0, latest: 0, before: [None; 2] };
+
+    fn observe(&mut self, over: i64, now: Duration) {
+        let began = *self.began.get_or_insert(now);
+        self.packets += 1;
+        self.latest = self.latest.max(over);
+        if now.saturating_sub(began) >= STRETCH && self.packets >= STRETCH_PACKETS {
+            let before = [Some(self.latest), self.before[0]];
+            *self = Self { began: Some(now), before, ..Self::NEW };
+        }
+    }
+
+    fn latest(&self) -> Option<i64> {
+        Some(self.latest.max(self.before[0]?).max(self.before[1]?))
+    }
 }
 
 impl DelayEstimator {
@@ -40,6 +73,7 @@ impl DelayEstimator {
             previous_lowest: i64::MAX,
             period_end: None,
             target_ms: CAUTIOUS_MS,
+            calm: Calm::NEW,
         }
     }
 
@@ -47,6 +81,12 @@ impl DelayEstimator {
     pub(crate) fn rebase(&mut self) {
         (self.lowest, self.previous_lowest, self.period_end) = (i64::MAX, i64::MAX, None);
         self.packets = 0;
+        self.calm = Calm::NEW;
+    }
+
+    /// Takes note that a packet was missed.
+    pub(crate) fn disturb(&mut self) {
+        self.calm = Calm::NEW;
     }
 
     /// The least transit time of late, once a packet has come.
@@ -66,6 +106,7 @@ impl DelayEstimator {
         }
         self.lowest = self.lowest.min(transit);
         let over = transit.saturating_sub(self.base().unwrap_or(transit));
+        self.calm.observe(over, now);
         let step = usize::try_from(over / self.ticks_per_ms / i64::from(STEP_MS)).unwrap_or(0);
         self.packets = self.packets.saturating_add(1);
         let memory = MEMORY.min(1.0 - 1.0 / (self.packets as f32 + 1.0));
@@ -84,6 +125,12 @@ impl DelayEstimator {
     /// The same in timestamp units.
     pub(crate) fn target_ticks(&self) -> i64 {
         i64::from(self.target_ms) * self.ticks_per_ms
+    }
+
+    /// With how much delay, in timestamp units, all packets of late would have been in time, where none was missed.
+    pub(crate) fn calm_target_ticks(&self) -> Option<i64> {
+        let least = i64::from(FRAME_MS + STEP_MS) * self.ticks_per_ms;
+        self.calm.latest().map(|latest| (least + latest).max(self.target_ticks()))
     }
 
     /// One frame, because the frame that is pulled may end in a packet one frame younger than where it begins, and
@@ -130,6 +177,18 @@ mod tests {
         assert!((90..=110).contains(&estimator.target_ms()), "{}", estimator.target_ms());
         feed(&mut estimator, 3000, |_| 0);
         assert_eq!(estimator.target_ms(), 25);
+    }
+
+    #[test]
+    fn a_network_is_calm_after_two_stretches_and_all_packets_count() {
+        let mut estimator = DelayEstimator::new(8000);
+        feed(&mut estimator, 500, |_| 0);
+        assert_eq!(estimator.calm_target_ticks(), None);
+        estimator = DelayEstimator::new(8000);
+        feed(&mut estimator, 501, |n| if n == 10 { 30 } else { 0 });
+        assert_eq!((estimator.target_ms(), estimator.calm_target_ticks()), (25, Some(8 * 55)));
+        estimator.disturb();
+        assert_eq!(estimator.calm_target_ticks(), None);
     }
 
     #[test]

@@ -182,6 +182,15 @@ impl Pcm {
         self.blank = self.blank.min(self.end);
     }
 
+    /// Whether nobody speaks in what waits, up to the longest piece that can be left out and what follows it.
+    pub(crate) fn is_quiet(&self) -> bool {
+        let mut thin = [0.0; SEARCH_SAMPLES];
+        let available = (self.pending() / (self.rate.per_ms() / 8)).min(SEARCH_SAMPLES);
+        let thin = thin.get_mut(..available).unwrap_or_default();
+        self.thin_out(self.history(), thin);
+        is_quiet(thin)
+    }
+
     /// Leaves out one period of what waits when that is not heard; returns the samples left out.
     pub(crate) fn shorten(&mut self, is_urgent: bool) -> usize {
         let start = self.history();

@@ -24,8 +24,11 @@ use crate::{Codec, FRAME_MS, Frame, RtpPacketRef, TelephoneEventFormat, ToneEven
 /// Payload type of comfort noise (RFC 3389); its content is not used.
 const COMFORT_NOISE: u8 = 13;
 /// Playing later than it ought to by this much is corrected. Where the cautious target of the beginning was not
-/// needed, the error stays just below, so a calm network's sound is never stretched.
+/// needed, the error is just below, so speech of a calm network is never stretched.
 const LATE_TOLERANCE_MS: i64 = 30;
+/// Playing later by this much than the latest packet made necessary is corrected where nobody speaks, once the network has
+/// been calm for a while. No less, for at most 10 ms are left out at once.
+const IDLE_MS: i64 = 10;
 /// From here on sound is left out even where that may be heard.
 const URGENT_MS: i64 = 80;
 /// Playing earlier than it ought to by this much is corrected.
@@ -243,6 +246,13 @@ impl AudioReceiver {
                 steps += 1;
             }
             self.shorten(error_ms.unwrap_or(0), wanted);
+        } else if self.is_idly_late(now) && self.pcm.is_quiet() {
+            if self.pcm.pending() < 2 * wanted && self.is_next_waiting() {
+                self.decode_next(now);
+            }
+            if self.pcm.is_quiet() {
+                self.shorten(0, wanted);
+            }
         } else if error_ms.is_some_and(|e| e < -EARLY_TOLERANCE_MS) && self.pcm.pending() >= wanted {
             self.counters.inserted += self.pcm.lengthen() as u64;
         }
@@ -439,6 +449,7 @@ impl AudioReceiver {
         };
         if !self.pcm.is_silent() {
             self.counters.concealed += made.max(samples) as u64;
+            self.delay.disturb();
         }
         if made < samples {
             self.pcm.conceal(samples - made);
@@ -509,6 +520,12 @@ impl AudioReceiver {
         let due = self.due(now).filter(|_| self.is_playing && self.debt == 0)?;
         let pending = self.pcm.pending() / self.config.codec.samples_per_tick();
         Some((due - (self.next? - pending as i64)) / self.ticks_per_ms)
+    }
+
+    /// Whether sound is played later than any packet of late made necessary.
+    fn is_idly_late(&self, now: Duration) -> bool {
+        let calm = self.delay.calm_target_ticks().map(|calm| calm - self.delay.target_ticks());
+        self.error_ms(now).zip(calm).is_some_and(|(error, calm)| error - calm / self.ticks_per_ms >= IDLE_MS)
     }
 
     /// Forgets the stream; what is left to play and the network's delay variation stay.

@@ -215,6 +215,50 @@ fn a_perfect_network_is_heard_perfectly_and_soon() {
     }
 }
 
+/// As [`run`], with packets that come so much later in the 20 ms of the one who pulls.
+fn run_in_phase(said: &Said, network: Network, phase_ms: f64) -> Heard {
+    let mut arrivals = transmit(&said.packets, network, 20.0, 1);
+    arrivals.iter_mut().for_each(|(at, _)| *at += phase_ms);
+    receive(&mut new_receiver(said.codec), said.codec, &arrivals, said.packets.len() * 20)
+}
+
+#[test]
+fn a_network_that_stays_calm_is_heard_sooner_in_the_end() {
+    for codec in CODECS {
+        let said = said(codec, 24);
+        for phase_ms in [0.0, 3.0, 6.0, 9.0, 12.0, 15.0, 18.0] {
+            let heard = run_in_phase(&said, Network { jitter_ms: 1.0, ..Network::default() }, phase_ms);
+            let delay = |at_ms| delay_at(codec, &said.samples, &heard.samples, at_ms);
+            let ((early, _), (late, alike)) = (delay(4000), delay(20_000));
+            // What is pulled at 7 ms was heard at 0.
+            let (early, late) = (early - phase_ms + 7.0, late - phase_ms + 7.0);
+            // The target, what it may be off by, the jitter, and what Opus itself takes.
+            assert!(
+                late <= early.min(25.0 + 10.0 + 1.0 + 7.0),
+                "{codec:?} {phase_ms}: {early} ms, then {late} ms"
+            );
+            assert!(alike > 0.9, "{codec:?} {phase_ms}: {alike}");
+            assert_eq!((heard.concealed, heard.stats.late), (0, 0), "{codec:?} {phase_ms}");
+            assert!(largest_step(&heard.samples) <= largest_step(&said.samples) * 11 / 10, "{codec:?}");
+        }
+    }
+}
+
+#[test]
+fn rare_delays_keep_what_they_need_and_losses_what_there_is() {
+    for codec in CODECS {
+        let said = said(codec, 40);
+        for phase_ms in [0.0, 4.0, 8.0, 12.0, 16.0] {
+            // Of 150 packets one is late: too few to count for the target.
+            let heard =
+                run_in_phase(&said, Network { stall: Some((150, 9.0)), ..Network::default() }, phase_ms);
+            assert_eq!((heard.concealed, heard.stats.late), (0, 0), "{codec:?} {phase_ms}");
+            let heard = run_in_phase(&said, Network { loss: 0.04, ..Network::default() }, phase_ms);
+            assert_eq!(heard.stats.removed_samples, 0, "{codec:?} {phase_ms}");
+        }
+    }
+}
+
 #[test]
 fn loss_is_concealed_without_clicks_and_counted() {
     for codec in CODECS {
