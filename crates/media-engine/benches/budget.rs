@@ -210,7 +210,7 @@ fn frames(codec: Codec) -> Vec<Frame> {
     sound.chunks_exact(rate.frame_samples()).map(frame).collect()
 }
 
-#[library_benchmark(config = budget(3_249))]
+#[library_benchmark(config = budget(3_491))]
 #[bench::speech(Leg::in_the_middle_of_a_call(Codec::Pcmu))]
 fn second_of_pcmu(mut leg: Box<Leg>) -> Box<Leg> {
     leg.hear_a_second();
