@@ -103,11 +103,14 @@ fn beta_routes() -> Router<AppState> {
 /// How the media of applications comes to their calls.
 fn app_media_routes() -> Router<AppState> {
     let media = |path: &str| format!("/hookswitch/v1/calls/{{call}}/media{path}");
+    let whip = Router::new()
+        .route(&media("/whip/{ticket}"), post(app_media::offer).options(app_media::options))
+        .route(&media("/whip/session/{session}"), delete(app_media::end).options(app_media::session_options))
+        .route_layer(middleware::map_response(app_media::for_pages));
     Router::new()
         .route(&media(""), post(app_media::media))
         .route(&media("/socket/{ticket}"), get(app_media::socket))
-        .route(&media("/whip/{ticket}"), post(app_media::offer).options(app_media::options))
-        .route(&media("/whip/session/{session}"), delete(app_media::end))
+        .merge(whip)
 }
 
 /// Meetings below `owner`.

@@ -11,4 +11,4 @@ mod whip;
 
 pub(crate) use media::media;
 pub(crate) use socket::socket;
-pub(crate) use whip::{end, offer, options};
+pub(crate) use whip::{end, for_pages, offer, options, session_options};

@@ -1,7 +1,10 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::header::LOCATION;
-use http::{HeaderName, StatusCode};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, LOCATION,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
 use node::WhipAnswer;
 
 use super::address::{SessionInPath, TicketInPath, address_not_found};
@@ -35,6 +38,26 @@ pub(crate) async fn offer(
 /// `OPTIONS` of the same: what may be posted there, whether or not the ticket is good.
 pub(crate) async fn options() -> Response {
     reply::with_header(StatusCode::OK.into_response(), ACCEPT_POST, SDP)
+}
+
+/// `OPTIONS` of a session, which pages ask before they end it.
+pub(crate) async fn session_options() -> StatusCode {
+    StatusCode::OK
+}
+
+/// Lets pages of any origin offer and end (RFC 9725, 4.1): the address itself is what permits it, and nothing that a
+/// browser sends along by itself does.
+pub(crate) async fn for_pages(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (ACCESS_CONTROL_ALLOW_METHODS, "POST, DELETE, OPTIONS"),
+        (ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, Authorization"),
+        (ACCESS_CONTROL_EXPOSE_HEADERS, "Location"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    response
 }
 
 /// `DELETE /hookswitch/v1/calls/{id}/media/whip/session/{session}`: the application takes its media away.

@@ -184,7 +184,7 @@ async fn an_offer_of_webrtc_is_answered_with_the_address_of_its_session() {
     let delete = |path: &str| Request::delete(path).body(Body::empty()).unwrap();
     let patch = Request::patch(&session).body(Body::empty()).unwrap();
     let patched = app.send(patch).await;
-    assert_eq!((patched.status.as_u16(), patched.header("allow")), (405, "DELETE"));
+    assert_eq!((patched.status.as_u16(), patched.header("allow")), (405, "DELETE,OPTIONS"));
     assert_eq!(app.send(delete(&session)).await.status, 200);
     let unknown = app.send(delete(&media("whip/session/other"))).await;
     assert_eq!(unknown.error(), refused(404, "itemNotFound"));
@@ -221,6 +221,10 @@ async fn whoever_asks_is_told_that_offers_are_sdp() {
     let app = App::new();
     let options = app.send(Request::options(whip()).body(Body::empty()).unwrap()).await;
     assert_eq!((options.status.as_u16(), options.header("accept-post")), (200, "application/sdp"));
+    assert_eq!(options.header("access-control-allow-origin"), "*");
+    let of_session = Request::options(media("whip/session/secret")).body(Body::empty()).unwrap();
+    let methods = app.send(of_session).await;
+    assert_eq!(methods.header("access-control-allow-methods"), "POST, DELETE, OPTIONS");
     let get = app.get(&whip()).await;
     assert_eq!(get.status, 405);
 }
