@@ -32,9 +32,12 @@ pub(super) fn answer(parts: &Parts, offer: &str) -> Result<Answered, CallsError>
 pub(super) async fn follow(application: &mut Application, offer: &str) -> Result<Option<String>, CallsError> {
     match &mut application.stack {
         Stack::Rtp(negotiator) if !is_webrtc(offer) => {
-            let (negotiated, sdp) = negotiator.answer(offer).map_err(|error| unusable(&error))?;
+            // What is refused leaves both sides where they were.
+            let mut next = negotiator.clone();
+            let (negotiated, sdp) = next.answer(offer).map_err(|error| unusable(&error))?;
             permit(&application.context, &negotiated)?;
             application.media.configure(&negotiated).map_err(unavailable)?;
+            *negotiator = next;
             application.patience = None;
             Ok(Some(sdp))
         }
@@ -69,7 +72,7 @@ fn answer_rtp(parts: &Parts, offer: &str) -> Result<Answered, CallsError> {
 
 fn answer_webrtc(parts: &Parts, offer: &str) -> Result<Answered, CallsError> {
     let gateway = parts.context.applications.webrtc.as_ref();
-    let off = "the offer is of WebRTC, which this server does not serve (app_media.webrtc)";
+    let off = "the offer is of WebRTC, which this server does not serve (webrtc.udp)";
     let gateway = gateway.ok_or_else(|| CallsError::UnusableOffer(off.to_owned()))?;
     let answered = gateway.answer(offer).map_err(|error| CallsError::UnusableOffer(error.to_string()))?;
     let (webrtc::Answer { sdp, terms }, session, handle) = answered;
