@@ -161,6 +161,11 @@ impl Handle {
         self.send(Command::Close(closing)).await
     }
 
+    /// The same without waiting; `false` where the session is over, or too busy to be told.
+    pub fn close_now(&self, closing: Closing) -> bool {
+        self.commands.try_send(Command::Close(closing)).is_ok()
+    }
+
     /// Whether the application is there, to be watched: who dials it does so again when it is not.
     pub fn state(&self) -> watch::Receiver<State> {
         self.state.clone()

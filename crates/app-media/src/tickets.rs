@@ -13,7 +13,7 @@ use subtle::ConstantTimeEq;
 pub const TICKET_OCTETS: usize = 32;
 
 /// Tokens of one call that may be good at once: one in use by a socket that died, one on its way, and some for tries.
-/// A further one replaces the oldest.
+/// A further one replaces that which is good for the shortest time.
 const MAX_PER_CALL: usize = 4;
 
 /// A token that lets one socket in, once. It is shown nowhere but where it is asked for.
@@ -93,7 +93,10 @@ impl Tickets {
             *entry = Entry { app: app.clone(), good: VecDeque::new() };
         }
         while entry.good.len() >= MAX_PER_CALL {
-            entry.good.pop_front();
+            // The one that would be good for the shortest time: addresses to come back at outlive invitations.
+            let soonest = entry.good.iter().enumerate().min_by_key(|(_, (_, until))| *until);
+            let Some(place) = soonest.map(|(place, _)| place) else { break };
+            entry.good.remove(place);
         }
         entry.good.push_back((Ticket(random), until));
         Ok(Ticket(random))
@@ -179,7 +182,9 @@ mod tests {
     #[test]
     fn tickets_are_bounded_for_each_call_and_in_all() {
         let mut tickets = Tickets::new(2);
-        let texts: Vec<_> = (0..5).map(|random| issue(&mut tickets, 1, random).unwrap()).collect();
+        let for_long = tickets.issue((&"bot".into(), call(1)), [9; TICKET_OCTETS], MINUTE * 9, ZERO).unwrap();
+        let texts: Vec<_> = (0..4).map(|random| issue(&mut tickets, 1, random).unwrap()).collect();
+        assert!(tickets.knows(call(1), &for_long.text(), ZERO), "it is good for longer than the others");
         assert_eq!(tickets.redeem(call(1), &texts[0], ZERO), None);
         assert_eq!(tickets.redeem(call(1), &texts[1], ZERO), Some("bot".into()));
         issue(&mut tickets, 2, 0).unwrap();

@@ -298,13 +298,7 @@ impl Calls {
     ///
     /// As [`Calls::call`]; rejected where the server hosts the call's media.
     pub async fn invitation(&self, owner: &Owner, call: CallId) -> Result<String, CallsError> {
-        let shown = self.call(owner, call).await?;
-        if !shown.media_config.is_app_hosted() {
-            return Err(Rejection::NeedsAppHostedMedia.into());
-        }
-        let format = app_media::Format::default();
-        let invitation = self.shared.context.applications.invitation(&owner.app, call, format);
-        invitation.ok_or(CallsError::MediaUnavailable)
+        self.ask(owner, call, CallInput::Invitation).await?
     }
 
     /// Tells whoever is in a meeting that its settings changed.

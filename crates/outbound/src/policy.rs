@@ -164,15 +164,16 @@ impl Policy {
         Ok(target)
     }
 
-    /// Whether datagrams that others asked for may go to an address: to any public one, and to another one only where
-    /// the settings allow it as a host on any port, by itself or, for loopback, as `localhost`.
+    /// Whether datagrams that others asked for may go to an address without any proof that it wants them: only where the
+    /// settings allow it as a host on any port, by itself or, for loopback, as `localhost`. One request could have anybody
+    /// flooded otherwise.
     pub fn may_send_to(&self, address: IpAddr) -> bool {
         let is_named = |host: String| self.allowed.contains(&(host, None));
         let as_host = match address {
             IpAddr::V4(v4) => v4.to_string(),
             IpAddr::V6(v6) => format!("[{v6}]"),
         };
-        is_public(address) || is_named(as_host) || (address.is_loopback() && is_named("localhost".to_owned()))
+        is_named(as_host) || (address.is_loopback() && is_named("localhost".to_owned()))
     }
 
     fn route(&self, url: &Url) -> Result<Route, Forbidden> {
@@ -423,18 +424,21 @@ mod tests {
     }
 
     #[test]
-    fn datagrams_go_to_public_addresses_and_to_those_that_are_named() {
+    fn datagrams_go_only_to_addresses_that_are_named() {
         let may = |policy: &Policy, address: &str| policy.may_send_to(address.parse().unwrap());
         let nobody = Policy::default();
-        for (address, is_public) in
-            [("8.8.8.8", true), ("2606:4700::1111", true), ("10.0.0.1", false), ("::ffff:10.0.0.1", false)]
-        {
-            assert_eq!(may(&nobody, address), is_public, "{address}");
+        for address in ["8.8.8.8", "2606:4700::1111", "10.0.0.1", "::ffff:10.0.0.1"] {
+            assert!(!may(&nobody, address), "{address}");
         }
-        let named = Policy::new(["10.0.0.1", "[fd00::1]", "10.0.0.2:9000"], []).unwrap();
-        for (address, is_named) in
-            [("10.0.0.1", true), ("fd00::1", true), ("10.0.0.2", false), ("10.0.0.3", false), ("::1", false)]
-        {
+        let named = Policy::new(["8.8.8.8", "10.0.0.1", "[fd00::1]", "10.0.0.2:9000"], []).unwrap();
+        for (address, is_named) in [
+            ("8.8.8.8", true),
+            ("10.0.0.1", true),
+            ("fd00::1", true),
+            ("10.0.0.2", false),
+            ("10.0.0.3", false),
+            ("::1", false),
+        ] {
             assert_eq!(may(&named, address), is_named, "{address}");
         }
         let local = Policy::new(["localhost"], []).unwrap();

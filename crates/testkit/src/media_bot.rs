@@ -78,7 +78,9 @@ impl MediaBot {
     ///
     /// Panics where it is refused.
     pub async fn dial(url: &str, channels: &str) -> Self {
-        Self::try_dial(&format!("{url}?dialect=hookswitch&channels={channels}")).await.expect("a WebSocket")
+        let joint = if url.contains('?') { '&' } else { '?' };
+        let url = format!("{url}{joint}dialect=hookswitch&channels={channels}");
+        Self::try_dial(&url).await.expect("a WebSocket")
     }
 
     /// The same with whatever query, and with the status where it is refused.

@@ -9,7 +9,7 @@
 //!
 //! The first audio line over DTLS-SRTP (RFC 8827) with a codec of ours is taken, with one codec: of those offered the
 //! first of Opus, G.722, PCMU and PCMA, and `telephone-event` (RFC 4733) where it is offered. Every other line is refused
-//! in its place. We are an ICE-lite agent (RFC 8445, 2.5) with one candidate: the far end finds the way, its own candidates
+//! in its place, or inactive where it is bundled with the one that is taken (RFC 8843). We are an ICE-lite agent (RFC 8445, 2.5) with one candidate: the far end finds the way, its own candidates
 //! are not read and nothing is resolved. It begins the DTLS handshake unless it insists on waiting. There is no trickling.
 //!
 //! The offer must be whole and of one peer connection; a later one with the same certificate is answered on the same

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use app_media::{Cause, Ended, Lost};
+use app_media::{Ended, Lost};
 
 /// What happened to the media of applications since the start.
 #[derive(Debug, Default)]
@@ -50,9 +50,6 @@ impl ApplicationCounts {
 
     pub(crate) fn ended(&self, ended: &Ended) {
         add(&self.frames_dropped, ended.counts.frames_lost);
-        if matches!(ended.cause, Cause::Abandoned(_)) {
-            self.abandoned();
-        }
     }
 
     pub(crate) fn abandoned(&self) {

@@ -107,18 +107,26 @@ impl Applications {
     /// The blob that tells an application where to dial in; `None` where the system has no randomness.
     pub(crate) fn invitation(&self, app: &AppId, call: CallId, format: Format) -> Option<String> {
         let lifetime = self.config.ticket_lifetime;
-        let mut socket = self.address(app, call, (socket_base(&self.config.base_url), SOCKET), lifetime)?;
-        let query = format.to_query();
-        if !query.is_empty() {
-            socket = format!("{socket}?{query}");
-        }
+        let socket = self.socket_address(app, call, format, lifetime)?;
         let whip = self.address(app, call, (self.config.base_url.clone(), WHIP), lifetime)?;
         Some(invitation_blob(format, &socket, &whip))
     }
 
     /// Where an application that has just dialled in dials the next time.
-    pub(crate) fn resume_url(&self, app: &AppId, call: CallId) -> Option<String> {
-        self.address(app, call, (socket_base(&self.config.base_url), SOCKET), RESUME_LIFETIME)
+    pub(crate) fn resume_url(&self, app: &AppId, call: CallId, format: Format) -> Option<String> {
+        self.socket_address(app, call, format, RESUME_LIFETIME)
+    }
+
+    fn socket_address(
+        &self,
+        app: &AppId,
+        call: CallId,
+        format: Format,
+        lifetime: Duration,
+    ) -> Option<String> {
+        let address = self.address(app, call, (socket_base(&self.config.base_url), SOCKET), lifetime)?;
+        let query = format.to_query();
+        Some(if query.is_empty() { address } else { format!("{address}?{query}") })
     }
 
     /// Takes a token; it is not good any more after that.

@@ -13,6 +13,7 @@ mod sources;
 mod stack;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use app_media::{Blob, Event, Format, Person, Ticket, read_blob};
@@ -41,6 +42,10 @@ pub(crate) struct Application {
     mixer: MixerId,
     pub(crate) media: Arc<MediaPort>,
     pub(crate) sources: Sources,
+    /// Whether anybody is there to hear it.
+    is_connected: Arc<AtomicBool>,
+    /// What sockets carry.
+    format: Format,
     stack: Stack,
     /// What carries packets of the stack, until it is begun.
     carrier: Option<Carrier>,
@@ -86,7 +91,8 @@ impl Drop for Patience {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Absence {
     number: u64,
-    is_final: bool,
+    /// Whether it was waited for.
+    pub(crate) is_final: bool,
 }
 
 /// What [`Application::open`] made, beside the application: what the response says.
@@ -113,19 +119,27 @@ impl Application {
         blob: Option<&str>,
     ) -> Result<Opened, CallsError> {
         let read = read_blob(blob).map_err(|error| CallsError::BadBlob(error.to_string()))?;
-        let sources = Sources::default();
-        let parts = Parts { context: context.clone(), owner, calls: calls.clone(), mixer, sources };
+        let parts = Parts {
+            context: context.clone(),
+            owner,
+            calls: calls.clone(),
+            mixer,
+            sources: Sources::default(),
+            is_connected: Arc::default(),
+            format: Format::default(),
+        };
         match read {
-            Blob::Absent => parts.invite(Format::default()),
+            Blob::Absent => parts.invite(),
             Blob::WebSocket(asked) => match asked.url {
-                None => parts.invite(asked.format),
+                None => Parts { format: asked.format, ..parts }.invite(),
                 Some(url) => {
                     let sockets = &context.applications.sockets;
                     let checked = sockets.check(&url);
                     checked.map_err(|why| CallsError::BadBlob(format!("url: {why}")))?;
                     let blob = app_media::accepted_blob(asked.format);
+                    let parts = Parts { format: asked.format, ..parts };
                     let media = parts.open_virtual()?;
-                    let stack = parts.socket(&media, asked.format, Some(url))?;
+                    let stack = parts.socket(&media, Some(url))?;
                     Ok(Opened {
                         application: parts.into_application(media, Stack::Socket(stack), None),
                         blob,
@@ -157,20 +171,22 @@ impl Application {
         format: Format,
         socket: app_media::Socket,
     ) -> Result<Option<Arc<MediaPort>>, CallsError> {
-        let resume_url = self.context.applications.resume_url(&self.owner.app, self.owner.call);
+        let Whose { app, call, .. } = &self.owner;
+        let resume_url = self.context.applications.resume_url(app, *call, format);
         let mut moved = None;
-        if !matches!(self.stack, Stack::Socket(_)) {
-            let parts = self.parts();
+        if !matches!(self.stack, Stack::Socket(_)) || self.format != format {
+            let parts = Parts { format, ..self.parts() };
             let media = match &self.stack {
-                Stack::Waiting(_) => Arc::clone(&self.media),
-                Stack::Rtp(_) | Stack::Socket(_) | Stack::WebRtc(_) => {
+                Stack::Socket(_) | Stack::Waiting(_) => Arc::clone(&self.media),
+                Stack::Rtp(_) | Stack::WebRtc(_) => {
                     let media = Arc::new(parts.open_virtual()?);
                     moved = Some(Arc::clone(&media));
                     media
                 }
             };
-            let mut stack = parts.socket(&media, format, None)?;
+            let mut stack = parts.socket(&media, None)?;
             stack.begin(self.number + 1);
+            self.format = format;
             self.replace(media, Stack::Socket(stack));
         }
         if let Stack::Socket(stack) = &self.stack {
@@ -205,29 +221,44 @@ impl Application {
         Some(text)
     }
 
-    /// Ends a session of WHIP; the application may come back. False where it is not that session.
-    pub(crate) async fn end_whip(&mut self, session: &str) -> bool {
-        let is_it = self.whip.take_if(|ticket| ticket.is(session)).is_some();
-        if is_it {
-            if let Stack::WebRtc(handle) = &self.stack {
-                handle.close().await;
-            }
-            self.wait_for(self.context.applications.config.reattach_within);
-        }
-        is_it
+    /// Fresh addresses to dial in at.
+    pub(crate) fn invitation(&self) -> Result<String, CallsError> {
+        let Whose { app, call, .. } = &self.owner;
+        let invitation = self.context.applications.invitation(app, *call, self.format);
+        invitation.ok_or(CallsError::MediaUnavailable)
     }
 
-    /// Whether the call is to end since the application is gone.
-    pub(crate) fn is_lost(&mut self, absence: Absence) -> bool {
-        if absence.number != self.number {
-            return false;
-        }
-        if !absence.is_final {
-            self.wait_for(self.context.applications.config.reattach_within);
-            return false;
-        }
+    /// Whether that is its session of WHIP, which is over then.
+    pub(crate) fn takes_end_of_whip(&mut self, session: &str) -> bool {
+        self.whip.take_if(|ticket| ticket.is(session)).is_some()
+    }
+
+    /// Somebody is there to hear it.
+    pub(crate) fn connected(&self) {
+        self.is_connected.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether news of its absence are of what it is connected by now.
+    pub(crate) const fn is_current(&self, absence: Absence) -> bool {
+        absence.number == self.number
+    }
+
+    /// Waits for it to come back by whatever means, for as long as it may take, and lets the others hear noise; says what
+    /// leg has taken the place of its former one.
+    pub(crate) fn go_away(&mut self) -> Option<Arc<MediaPort>> {
+        let waiting = self.parts().waiting();
+        let media = waiting.ok().map(|(media, stream)| {
+            let media = Arc::new(media);
+            self.replace(Arc::clone(&media), Stack::Waiting(stream));
+            media
+        });
+        self.wait_for(self.context.applications.config.reattach_within);
+        media
+    }
+
+    /// It did not come.
+    pub(crate) fn abandoned(&self) {
         self.context.applications.counts.abandoned();
-        true
     }
 
     /// Tells of a key that somebody pressed.
@@ -275,10 +306,15 @@ impl Application {
             calls: self.calls.clone(),
             mixer: self.mixer,
             sources: self.sources.clone(),
+            is_connected: Arc::clone(&self.is_connected),
+            format: self.format,
         }
     }
 
     fn replace(&mut self, media: Arc<MediaPort>, stack: Stack) {
+        if let Stack::Socket(old) = &self.stack {
+            old.replaced();
+        }
         self.number += 1;
         (self.media, self.stack, self.patience, self.whip) = (media, stack, None, None);
     }
@@ -310,39 +346,41 @@ struct Parts {
     calls: Inputs<CallInput>,
     mixer: MixerId,
     sources: Sources,
+    is_connected: Arc<AtomicBool>,
+    format: Format,
 }
 
 impl Parts {
     /// Waits for the application to dial in.
-    fn invite(self, format: Format) -> Result<Opened, CallsError> {
-        let Whose { app, call, .. } = &self.owner;
-        let blob = self.context.applications.invitation(app, *call, format);
-        let blob = blob.ok_or(CallsError::MediaUnavailable)?;
+    fn invite(self) -> Result<Opened, CallsError> {
+        let (media, stream) = self.waiting()?;
+        let application = self.into_application(media, Stack::Waiting(stream), None);
+        let blob = application.invitation()?;
+        Ok(Opened { application, blob })
+    }
+
+    /// A leg by which nobody is connected yet: it says noise.
+    fn waiting(&self) -> Result<(MediaPort, media_plane::StreamPort), CallsError> {
         let media = self.open_virtual()?;
-        let stream = media.open_stream(stream_config(format)).map_err(unavailable)?;
+        let stream = media.open_stream(StreamConfig::default()).map_err(unavailable)?;
         stream.comfort().set(true);
-        Ok(Opened { application: self.into_application(media, Stack::Waiting(stream), None), blob })
+        Ok((media, stream))
     }
 
     fn open_virtual(&self) -> Result<MediaPort, CallsError> {
         self.context.media.open_for_application(self.mixer, self.calls.clone()).map_err(unavailable)
     }
 
-    fn socket(
-        &self,
-        media: &MediaPort,
-        format: Format,
-        dialled: Option<url::Url>,
-    ) -> Result<SocketStack, CallsError> {
-        let stream = media.open_stream(stream_config(format)).map_err(unavailable)?;
-        SocketStack::new(self, format, stream, dialled).map_err(|error| {
+    fn socket(&self, media: &MediaPort, dialled: Option<url::Url>) -> Result<SocketStack, CallsError> {
+        let stream = media.open_stream(stream_config(self.format)).map_err(unavailable)?;
+        SocketStack::new(self, self.format, stream, dialled).map_err(|error| {
             tracing::error!(%error, "failed to watch a stream of audio");
             CallsError::MediaUnavailable
         })
     }
 
     fn into_application(self, media: MediaPort, stack: Stack, carrier: Option<Carrier>) -> Application {
-        let Self { context, owner, calls, mixer, sources } = self;
+        let Self { context, owner, calls, mixer, sources, is_connected, format } = self;
         Application {
             context,
             owner,
@@ -350,6 +388,8 @@ impl Parts {
             mixer,
             media: Arc::new(media),
             sources,
+            is_connected,
+            format,
             stack,
             carrier,
             number: 1,

@@ -1,7 +1,8 @@
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use app_media::{Cause, Config, Event, Format, Handle, Lost, Session, Socket, State};
+use app_media::{Cause, Closing, Config, Event, Format, Handle, Lost, Session, Socket, State};
 use media_plane::{StreamComfort, StreamPort};
 use tokio::time::Instant;
 use url::Url;
@@ -50,7 +51,8 @@ impl SocketStack {
         session.limits.queued = config.max_queued;
         let comfort = stream.comfort();
         comfort.set(true);
-        let audio = StreamAudio::new(stream, parts.sources.clone(), parts.context.clock)?;
+        let shared = (parts.sources.clone(), Arc::clone(&parts.is_connected));
+        let audio = StreamAudio::new(stream, shared, parts.context.clock, config.max_queued)?;
         let (session, handle) = Session::new(session, audio);
         let begun = Carrier {
             session,
@@ -82,6 +84,12 @@ impl SocketStack {
         });
     }
 
+    /// Something else takes the place of its sockets.
+    pub(super) fn replaced(&self) {
+        // One that is over has no socket to be told.
+        let _ = self.handle.close_now(Closing::REPLACED);
+    }
+
     pub(super) fn tell(&self, event: Event) {
         if !self.handle.tell_now(event) {
             tracing::debug!("an application was not told of something: its session is over or busy");
@@ -101,15 +109,15 @@ impl Carrier {
         let Self { session, watch, calls } = *self;
         let applications = watch.applications.clone();
         let call = watch.owner.call;
-        let ended = tokio::select! {
-            ended = session.run() => ended,
-            never = watch.run() => match never {},
+        let is_abandoned = tokio::select! {
+            ended = session.run() => {
+                applications.counts.ended(&ended);
+                tracing::debug!(call.id = %call, ?ended, "an application's audio has ended");
+                matches!(ended.cause, Cause::Abandoned(_))
+            }
+            GivenUp = watch.run() => true,
         };
-        applications.counts.ended(&ended);
-        tracing::debug!(call.id = %call, ?ended, "an application's audio has ended");
-        if matches!(ended.cause, Cause::Abandoned(_))
-            && let Some(calls) = calls.upgrade()
-        {
+        if is_abandoned && let Some(calls) = calls.upgrade() {
             // A call that is over needs nobody.
             let _ = calls.end(CallInput::ApplicationAbsent(Absence { number, is_final: true }));
         }
@@ -125,33 +133,67 @@ struct Watch {
     applications: Applications,
 }
 
+/// The application takes sockets, and does not keep them.
+struct GivenUp;
+
 /// Runs for as long as it is let.
 enum Never {}
 
+/// How dialling went.
+struct Tries {
+    /// In a row.
+    failures: usize,
+    /// When a socket was opened of which nothing has been seen since.
+    opened_at: Option<Instant>,
+    /// When the application was there last, or was first waited for, and how long it may be away since.
+    there_at: Instant,
+    patience: Duration,
+}
+
+impl Tries {
+    /// A socket is gone. One that did not live long was no more than a failed try.
+    fn lost(&mut self, patience: Duration) {
+        match self.opened_at.take() {
+            Some(opened_at) if opened_at.elapsed() < SHORT_LIFE => {}
+            Some(_) | None => {
+                (self.failures, self.there_at, self.patience) = (0, Instant::now(), patience);
+            }
+        }
+    }
+
+    fn are_enough(&self) -> bool {
+        self.failures > 0 && self.there_at.elapsed() >= self.patience
+    }
+}
+
 impl Watch {
-    async fn run(self) -> Never {
+    async fn run(self) -> GivenUp {
         let mut state = self.handle.state();
-        let (mut failures, mut attached_at) = (0, Instant::now());
+        let config = Arc::clone(&self.applications.config);
+        let mut tries =
+            Tries { failures: 0, opened_at: None, there_at: Instant::now(), patience: config.attach_within };
         loop {
             let now = state.borrow_and_update().clone();
             self.comfort.set(now != State::Attached);
             let call = self.owner.call;
             match now {
                 State::Attached => {
-                    attached_at = Instant::now();
                     self.applications.counts.attached();
                     tracing::info!(call.id = %call, "call {call}: the application's socket is connected");
                 }
                 State::Detached(lost) => {
-                    failures = if attached_at.elapsed() < SHORT_LIFE { failures + 1 } else { 0 };
+                    tries.lost(config.reattach_within);
                     self.applications.counts.lost(&lost);
                     tracing::info!(call.id = %call, "call {call}: the application's socket is gone: {}", why(&lost));
                 }
                 State::Waiting => {}
             }
+            if self.dialled.is_some() && tries.are_enough() {
+                return GivenUp;
+            }
             let changed = tokio::select! {
                 changed = state.changed() => changed,
-                never = self.dial(failures), if *self.handle.state().borrow() != State::Attached => match never {},
+                never = self.dial(&mut tries), if *self.handle.state().borrow() != State::Attached => match never {},
             };
             if changed.is_err() {
                 // The session ends, and this with it.
@@ -161,17 +203,18 @@ impl Watch {
     }
 
     /// Dials until the session has taken a socket, which its state shows.
-    async fn dial(&self, mut failures: usize) -> Never {
+    async fn dial(&self, tries: &mut Tries) -> Never {
         let Some(url) = &self.dialled else { return std::future::pending().await };
         let Whose { app, tenant, call } = &self.owner;
         loop {
-            if let Some(last) = failures.checked_sub(1) {
+            if let Some(last) = tries.failures.checked_sub(1) {
                 let pause = DIAL_PAUSES.get(last).or(DIAL_PAUSES.last());
                 tokio::time::sleep(pause.copied().unwrap_or_default()).await;
             }
-            failures += 1;
+            tries.failures += 1;
             match self.applications.sockets.dial(SocketDialling { app, tenant, call: *call, url }).await {
                 Ok(socket) => {
+                    tries.opened_at = Some(Instant::now());
                     let _ = self.handle.attach(socket, None).await;
                     // The state changes in a moment, or the session is over.
                     return std::future::pending().await;

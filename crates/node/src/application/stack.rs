@@ -47,6 +47,7 @@ pub(super) async fn follow(application: &mut Application, offer: &str) -> Result
                 Ok(Some(sdp))
             }
             Err(webrtc::ReofferError::Gone | webrtc::ReofferError::NewPeerConnection) => Ok(None),
+            Err(webrtc::ReofferError::Offer(error)) => Err(refused(&error)),
             Err(error) => Err(CallsError::UnusableOffer(error.to_string())),
         },
         Stack::Rtp(_) | Stack::Socket(_) | Stack::Waiting(_) | Stack::WebRtc(_) => Ok(None),
@@ -74,7 +75,7 @@ fn answer_webrtc(parts: &Parts, offer: &str) -> Result<Answered, CallsError> {
     let gateway = parts.context.applications.webrtc.as_ref();
     let off = "the offer is of WebRTC, which this server does not serve (webrtc.udp)";
     let gateway = gateway.ok_or_else(|| CallsError::UnusableOffer(off.to_owned()))?;
-    let answered = gateway.answer(offer).map_err(|error| CallsError::UnusableOffer(error.to_string()))?;
+    let answered = gateway.answer(offer).map_err(|error| refused(&error))?;
     let (webrtc::Answer { sdp, terms }, session, handle) = answered;
     let opened = parts.context.media.open_piped_for_application(parts.mixer, parts.calls.clone());
     let (media, pipe) = opened.map_err(unavailable)?;
@@ -105,6 +106,14 @@ fn permit(context: &Context, negotiated: &Negotiated) -> Result<(), CallsError> 
     Ok(())
 }
 
+fn refused(error: &webrtc::OfferError) -> CallsError {
+    if matches!(error, webrtc::OfferError::Full) {
+        CallsError::MediaUnavailable
+    } else {
+        CallsError::UnusableOffer(error.to_string())
+    }
+}
+
 fn unusable(error: &NegotiationError) -> CallsError {
     CallsError::UnusableOffer(error.to_string())
 }
@@ -125,8 +134,10 @@ impl Carrier {
             let ended = session.run(packets).await;
             tracing::debug!(?ended, "a session of WebRTC has ended");
             if let Some(calls) = calls.upgrade() {
+                let never_came = webrtc::Cause::Failed(webrtc::Failure::NeverConnected);
+                let is_final = ended.cause == never_came;
                 // A call that is over needs nobody.
-                let _ = calls.end(CallInput::ApplicationAbsent(Absence { number, is_final: false }));
+                let _ = calls.end(CallInput::ApplicationAbsent(Absence { number, is_final }));
             }
         });
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use media_engine::RecordOutcome;
-use media_plane::{MediaEvent, MediaEvents, RecordingEnd};
+use media_plane::{LegId, MediaEvent, MediaEvents, RecordingEnd};
 use model::{ParticipantId, RecordCompletion, Tone};
 use tokio::io::unix::AsyncFd;
 use tokio::sync::mpsc::error::TrySendError;
@@ -58,7 +58,7 @@ fn pass_on(event: MediaEvent, legs: &Legs) {
     };
     let unheard = match legs.listener(leg) {
         Listener::Application(call) => {
-            tell_application(&call, event);
+            tell_application(&call, leg, event);
             None
         }
         Listener::Call(call) => tell_call(&call, event),
@@ -91,9 +91,9 @@ fn tell_call(call: &Inputs<CallInput>, event: PortEvent) -> Option<PortEvent> {
 }
 
 /// The same for the end of an application, which has no jobs whose end anybody waits for.
-fn tell_application(call: &Inputs<CallInput>, event: PortEvent) {
+fn tell_application(call: &Inputs<CallInput>, leg: LegId, event: PortEvent) {
     let is_key = matches!(event, PortEvent::Tone(_));
-    let input = CallInput::ApplicationMedia(event);
+    let input = CallInput::ApplicationMedia(leg, event);
     // A call that is over has no use for it.
     let _ = if is_key { call.tell(input).is_ok() } else { call.end(input).is_ok() };
 }

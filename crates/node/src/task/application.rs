@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use call_engine::{ConferenceEvent, Input, LegEvent, Rejection};
 use media_plane::{LegId, MixerId, PlaneError};
-use model::{CallId, Destination, MediaConfig, NewCall, ParticipantId, RosterParticipant, Tone};
+use model::{CallId, CallState, Destination, MediaConfig, NewCall, ParticipantId, RosterParticipant, Tone};
 
 use super::link::{Link, open_door};
 use super::{CallInput, CallTask};
@@ -139,21 +139,44 @@ impl CallTask {
         Ok(WhipAnswer { sdp, session })
     }
 
-    pub(super) async fn end_whip(&mut self, session: &str) -> Result<(), CallsError> {
-        let is_ended = self.hosted()?.application.end_whip(session).await;
-        is_ended.then_some(()).ok_or(CallsError::NotFound)
+    pub(super) fn end_whip(&mut self, session: &str) -> Result<(), CallsError> {
+        if !self.hosted()?.application.takes_end_of_whip(session) {
+            return Err(CallsError::NotFound);
+        }
+        self.application_away();
+        Ok(())
+    }
+
+    pub(super) fn invitation(&mut self) -> Result<String, CallsError> {
+        self.hosted()?.application.invitation()
     }
 
     pub(super) fn application_absent(&mut self, absence: Absence) {
-        let is_lost = self.application.as_mut().is_some_and(|hosted| hosted.application.is_lost(absence));
-        if is_lost {
+        let Some(hosted) = self.application.as_ref().filter(|hosted| hosted.application.is_current(absence))
+        else {
+            return;
+        };
+        if absence.is_final {
+            hosted.application.abandoned();
             self.feed(Input::ApplicationMediaLost);
+        } else {
+            self.application_away();
         }
     }
 
-    pub(super) fn application_media(&mut self, event: PortEvent) {
+    /// Waits for the application to come back.
+    fn application_away(&mut self) {
+        let moved = self.application.as_mut().and_then(|hosted| hosted.application.go_away());
+        self.moved(moved);
+    }
+
+    pub(super) fn application_media(&mut self, leg: LegId, event: PortEvent) {
+        if self.application.as_ref().is_none_or(|hosted| hosted.leg() != leg) {
+            // Of a leg that another one has taken the place of.
+            return;
+        }
         match (event, &self.link) {
-            (PortEvent::Lost, _) => self.feed(Input::ApplicationMediaLost),
+            (PortEvent::Lost, _) => self.application_away(),
             // Keys of the application's stack are for the callee, whose packets are others.
             (PortEvent::Tone(tone), Link::Leg(leg)) => {
                 let job = self.jobs.next();
@@ -182,7 +205,11 @@ impl CallTask {
             ConferenceEvent::Dominant(speaker) => {
                 hosted.application.show_speaker(speaker.map(|(participant, _)| participant));
             }
-            ConferenceEvent::Joined | ConferenceEvent::Roster(_) => self.show_roster(),
+            ConferenceEvent::Joined => {
+                hosted.application.connected();
+                self.show_roster();
+            }
+            ConferenceEvent::Roster(_) => self.show_roster(),
             ConferenceEvent::Tone(tone) => hosted.application.hear_key(*tone, None),
             ConferenceEvent::Answered { .. }
             | ConferenceEvent::Ended(_)
@@ -193,6 +220,9 @@ impl CallTask {
 
     /// Tells the application's own program who is in a call between two.
     pub(super) fn show_both(&self) {
+        if let Some(hosted) = self.application.as_ref().filter(|_| self.is_established()) {
+            hosted.application.connected();
+        }
         if let (Some(hosted), Link::Leg(_)) = (&self.application, &self.link) {
             hosted.application.show_roster(self.engine.record().my_participant, &self.both());
         }
@@ -215,6 +245,10 @@ impl CallTask {
         if let Some(hosted) = &self.application {
             hosted.application.show_roster(self.engine.record().my_participant, roster);
         }
+    }
+
+    fn is_established(&self) -> bool {
+        self.engine.record().state == CallState::Established
     }
 
     fn hosted(&mut self) -> Result<&mut HostedMedia, CallsError> {

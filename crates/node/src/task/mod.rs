@@ -39,7 +39,7 @@ pub(crate) enum CallInput {
     /// Who is in the conference, for the application's own program.
     ApplicationRoster(Vec<RosterParticipant>),
     /// The media leg of the application's own program reports.
-    ApplicationMedia(PortEvent),
+    ApplicationMedia(media_plane::LegId, PortEvent),
     /// The application asks for something.
     Command { command: Box<Command>, reply: oneshot::Sender<Result<Reply, CallsError>> },
     /// Show the call.
@@ -62,6 +62,8 @@ pub(crate) enum CallInput {
     JoinAgain,
     /// The media leg reports.
     Media(PortEvent),
+    /// The application asks for fresh addresses.
+    Invitation(oneshot::Sender<Result<String, CallsError>>),
     /// The application's media stack makes an offer.
     Offer { sdp: String, reply: oneshot::Sender<Result<String, CallsError>> },
     /// Show who is in it.
@@ -178,7 +180,7 @@ impl CallTask {
     async fn take(&mut self, input: CallInput, registered: &Registered) {
         match input {
             CallInput::ApplicationAbsent(absence) => self.application_absent(absence),
-            CallInput::ApplicationMedia(event) => self.application_media(event),
+            CallInput::ApplicationMedia(leg, event) => self.application_media(leg, event),
             CallInput::ApplicationRoster(roster) => self.application_roster(&roster),
             CallInput::Command { command, reply } => self.command(*command, Some(reply)),
             CallInput::Show(reply) => {
@@ -190,10 +192,11 @@ impl CallTask {
             CallInput::Conference(event) => self.conference(event),
             CallInput::Dominant(reply) => self.show_dominant(reply),
             CallInput::EndReplaced(call) => registered.end_replaced(&call),
-            CallInput::EndWhip { session, reply } => drop(reply.send(self.end_whip(&session).await)),
+            CallInput::EndWhip { session, reply } => drop(reply.send(self.end_whip(&session))),
             CallInput::FarEnd(event) => self.far_end(event),
             CallInput::Groups(reply) => self.show_groups(reply),
             CallInput::JoinAgain => self.join_again(),
+            CallInput::Invitation(reply) => drop(reply.send(self.invitation())),
             CallInput::Offer { sdp, reply } => drop(reply.send(self.offered(&sdp).await)),
             CallInput::Participants(reply) => self.show_participants(reply),
             CallInput::Replaced => self.feed(Input::Replaced),

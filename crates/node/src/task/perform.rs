@@ -1,7 +1,8 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use call_engine::{Effect, EndCause, Input, LegEvent, TransferEvent};
-use model::{Call, CallState, Invitee, MediaState, Notification, NotificationBody, Outcome};
+use model::{Call, CallState, Invitee, MediaConfig, MediaState, Notification, NotificationBody, Outcome};
 use store::{StoreError, Transaction};
 
 use super::CallTask;
@@ -45,7 +46,7 @@ impl CallTask {
         let call = self.engine.record().id;
         let next = loop {
             match self.engine.poll_effect() {
-                Some(Effect::Persist(record)) => transaction.call = Some(record),
+                Some(Effect::Persist(record)) => transaction.call = Some(without_secrets(record)),
                 Some(Effect::PersistOperation(operation)) => transaction.operations.push((call, *operation)),
                 Some(Effect::Notify(notification)) => transaction.notifications.push(*notification),
                 other => break other,
@@ -184,6 +185,20 @@ impl CallTask {
             Err(cause) => self.feed(Input::Leg(LegEvent::Ended(cause))),
         }
     }
+}
+
+/// The record as it is kept: what connects an application with its call holds tokens and keys, and is worth nothing after a
+/// restart.
+fn without_secrets(record: Arc<Call>) -> Arc<Call> {
+    let MediaConfig::AppHosted { blob: Some(_), remove_from_default_audio_group } = &record.media_config
+    else {
+        return record;
+    };
+    let media_config = MediaConfig::AppHosted {
+        blob: None,
+        remove_from_default_audio_group: *remove_from_default_audio_group,
+    };
+    Arc::new(Call { media_config, ..Call::clone(&record) })
 }
 
 /// Whether the same transaction may succeed a moment later.

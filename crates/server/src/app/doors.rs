@@ -68,8 +68,9 @@ async fn bind(key: &'static str, address: SocketAddr) -> Result<Bound> {
 
 async fn gateway(settings: &Settings, address: SocketAddr) -> Result<Gateway> {
     let external = settings.webrtc.external_address.or(settings.media.external_address);
-    let limits =
-        webrtc::Limits { sessions: settings.webrtc.max_sessions as usize, ..webrtc::Limits::default() };
+    let patience =
+        webrtc::Patience { connect: settings.app_media.attach_timeout, ..webrtc::Patience::default() };
+    let limits = webrtc::Limits { sessions: settings.webrtc.max_sessions as usize, patience };
     let bound = Gateway::bind(address, external.unwrap_or_else(|| address.ip()), limits).await;
     bound.map_err(|error| {
         anyhow!("failed to listen on {address} (webrtc.udp): {error}; choose another with --webrtc-udp")

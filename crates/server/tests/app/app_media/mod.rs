@@ -1,18 +1,21 @@
 //! Calls whose application's own program hears and speaks: over a WebSocket that either side dials, or by packets.
 
-use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Method};
+mod stacks;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use media_engine::analysis::{amplitude_at, rms};
 use serde_json::{Value, json};
 use testkit::{App, Baresip, Bot, MediaBot, MediaDoor, Options, Phone, RtpBot, User, sound_of};
 
 use crate::support::{Stage, prompts};
 
-const PEER_TO_PEER: &str = include_str!("../../../graph-wire/tests/requests/02-peer-to-peer-app-hosted.json");
-const GROUP: &str = include_str!("../../../graph-wire/tests/requests/04-group-app-hosted.json");
+const PEER_TO_PEER: &str =
+    include_str!("../../../../graph-wire/tests/requests/02-peer-to-peer-app-hosted.json");
+const GROUP: &str = include_str!("../../../../graph-wire/tests/requests/04-group-app-hosted.json");
 const MEETING: &str =
-    include_str!("../../../graph-wire/tests/requests/06-join-by-coordinates-app-hosted.json");
+    include_str!("../../../../graph-wire/tests/requests/06-join-by-coordinates-app-hosted.json");
 
 /// The bot's pitch, and those of phones: none is a harmonic of another.
 const BOT_HZ: u32 = 570;
@@ -438,87 +441,53 @@ async fn an_address_to_dial_in_is_good_once_and_for_its_call_and_is_in_no_log() 
     assert_eq!(media.expect_close().await.0, 1008);
 }
 
-/// An address of this server without its scheme and host.
-fn path_of<'a>(stage: &Stage, url: &'a str) -> &'a str {
-    url.strip_prefix(&stage.server.base_url()).unwrap_or_else(|| panic!("{url} is elsewhere"))
-}
-
-async fn send_sdp(bot: &Bot, path: &str, sdp: &str) -> testkit::Reply {
-    let mut request = testkit::bare(Method::POST, path).map(|_| Bytes::from(sdp.to_owned()));
-    request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/sdp"));
-    bot.send(request).await
+#[tokio::test]
+async fn an_application_that_hangs_up_at_once_is_dialled_a_few_times_and_then_given_up() {
+    let options =
+        Options::new().with("app_media.attach_timeout", "2s").with("app_media.reattach_timeout", "2s");
+    let stage = Stage::with(options).await;
+    let door = MediaDoor::open().await;
+    let mut body = documented(PEER_TO_PEER, &stage);
+    body["mediaConfig"]["blob"] = json!(door.blob("mixed"));
+    let dialled = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&dialled);
+    let answering = tokio::spawn(async move {
+        loop {
+            drop(door.accept().await);
+            count.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let call = create(&stage.bot, &body).await;
+    assert_eq!(stage.result_of(&id_of(&call)).await, (410, 301_005));
+    answering.abort();
+    let dialled = dialled.load(Ordering::Relaxed);
+    assert!((2..10).contains(&dialled), "dialled {dialled} times");
 }
 
 #[tokio::test]
-async fn an_application_comes_by_whip_leaves_and_comes_back_with_another_stack() {
+async fn a_greeting_from_before_anybody_answers_is_heard_and_real_time_is_not_late() {
     let stage = Stage::new().await;
     let mut phones = [phone(&stage, 0, User::JOHN).await];
     let mut body = documented(PEER_TO_PEER, &stage);
     body["mediaConfig"] = json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig"});
     let call = create(&stage.bot, &body).await;
+    let media = MediaBot::dial(&socket_url(&call), "mixed").await;
+    media.say_tone(BOT_HZ, 10_000);
+    media.tell(&json!({"kind": "Mark", "name": "end"}));
     let id = id_of(&call);
-    let blob: Value = serde_json::from_str(&blob_of(&call)).expect("JSON");
-    let whip = path_of(&stage, blob["whip"]["url"].as_str().expect("an address")).to_owned();
     stage.webhook.expect_state(&id, "established").await;
-
-    assert_eq!(send_sdp(&stage.bot, &whip, "v=0\r\n").await.expect(400).error_code(), "8500");
-    let mut stack = RtpBot::open().await;
-    let created = send_sdp(&stage.bot, &whip, &stack.offer()).await.expect(201);
-    let location = created.headers["location"].to_str().expect("text").to_owned();
-    stack.answered(&String::from_utf8_lossy(&created.body), BOT_HZ as f32);
-    stack.hear(500).await;
-    assert_tones("the bot", &stack.hear(1_000).await, 8_000, &[PITCHES[0]], &[]);
-    send_sdp(&stage.bot, &whip, &stack.offer()).await.expect(404);
-    stage.bot.delete(path_of(&stage, &location)).await.expect(200);
-    stage.bot.delete(path_of(&stage, &location)).await.expect(404);
-    drop(stack);
-
-    let mut stack = RtpBot::open().await;
-    let media = format!("/hookswitch/v1/calls/{id}/media");
-    let answer = send_sdp(&stage.bot, &media, &stack.offer()).await.expect(200);
-    stack.answered(&String::from_utf8_lossy(&answer.body), 880.0);
-    stack.hear(500).await;
-    assert_tones("the bot", &stack.hear(1_500).await, 8_000, &[PITCHES[0]], &[]);
-    finish(&stage, &stage.bot, &id, &mut phones, &[880]).await;
+    media.hear("", 2_000).await;
+    media.tell(&json!({"kind": "Clear"}));
+    let cleared = media.expect("what was dropped", |text| text["kind"] == "Cleared").await;
+    let heard = cleared["heardMs"].as_u64().expect("a number");
+    assert!((1_500..6_000).contains(&heard), "{cleared}");
+    finish_after(&stage, &id, &mut phones, 300).await;
 }
 
-#[tokio::test]
-async fn a_later_offer_of_the_same_stack_holds_and_resumes() {
-    let stage = Stage::new().await;
-    let mut phones = [phone(&stage, 0, User::JOHN).await];
-    let mut stack = RtpBot::open().await;
-    let mut body = documented(PEER_TO_PEER, &stage);
-    body["mediaConfig"]["blob"] = json!(stack.offer());
-    let call = create(&stage.bot, &body).await;
-    let id = id_of(&call);
-    stack.answered(&blob_of(&call), BOT_HZ as f32);
-    stage.webhook.expect_state(&id, "established").await;
-    stack.hear(500).await;
-
-    let media = format!("/hookswitch/v1/calls/{id}/media");
-    let held = stack.offer().replace("a=sendrecv", "a=inactive").replace("o=- 1 1", "o=- 1 2");
-    let answer = send_sdp(&stage.bot, &media, &held).await.expect(200);
-    assert!(String::from_utf8_lossy(&answer.body).contains("a=inactive"), "{answer}");
-    let resumed = stack.offer().replace("o=- 1 1", "o=- 1 3");
-    send_sdp(&stage.bot, &media, &resumed).await.expect(200);
-    stack.hear(300).await;
-    assert_tones("the bot", &stack.hear(1_500).await, 8_000, &[PITCHES[0]], &[]);
-    assert_eq!(send_sdp(&stage.bot, &media, "v=0\r\n").await.expect(400).error_code(), "8500");
-    stack.hear(300).await;
-    finish(&stage, &stage.bot, &id, &mut phones, &[BOT_HZ]).await;
-}
-
-#[tokio::test]
-async fn a_media_stack_that_vanishes_ends_the_call_with_the_code_of_lost_media() {
-    let stage = Stage::with(Options::new().with("media.timeout", "1s")).await;
-    let _phone = phone(&stage, 0, User::JOHN).await;
-    let mut stack = RtpBot::open().await;
-    let mut body = documented(PEER_TO_PEER, &stage);
-    body["mediaConfig"]["blob"] = json!(stack.offer());
-    let call = create(&stage.bot, &body).await;
-    stack.answered(&blob_of(&call), BOT_HZ as f32);
-    stage.webhook.expect_state(&id_of(&call), "established").await;
-    stack.hear(300).await;
-    drop(stack);
-    assert_eq!(stage.result_of(&id_of(&call)).await, (410, 301_005));
+/// Hangs up; the phone has heard the bot until so long before the end.
+async fn finish_after(stage: &Stage, id: &str, phones: &mut [Baresip], before_end_millis: usize) {
+    stage.bot.hang_up(id).await.expect(204);
+    stage.webhook.expect_end(id).await;
+    let (samples, rate_hz) = heard_before_end(&mut phones[0], before_end_millis).await;
+    assert_tones("the phone", &samples, rate_hz, &[BOT_HZ], &[]);
 }
