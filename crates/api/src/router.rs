@@ -28,8 +28,8 @@ pub fn router(api: Api) -> Router {
             post(calls::cancel_media_processing),
         )
         .route("/v1.0/communications/calls/{call}/sendDtmfTones", post(calls::send_dtmf_tones))
-        .route(&below("answer"), post(calls::not_yet))
-        .route(&below("reject"), post(calls::not_yet))
+        .route(&below("answer"), post(calls::answer))
+        .route(&below("reject"), post(calls::reject))
         .route(&below("redirect"), post(calls::not_yet))
         .route(&below("transfer"), post(calls::not_yet))
         .route("/v1.0/communications/calls/{call}/operations", get(operations::list))

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use call_engine::{Command, Rejection, Reply};
+use call_engine::{Command, Refusal, Rejection, Reply};
 use model::{
     AppId, AudioRoutingGroup, Call, CallId, NewCall, OnlineMeeting, Operation, OperationId, Owner,
     ParticipantId, RosterParticipant,
@@ -13,7 +13,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::application::MediaPass;
 use crate::context::Context;
+use crate::incoming;
 use crate::inputs::{Inputs, Refused};
+use crate::sip::IncomingCall;
 use crate::task::{self, CallInput};
 
 /// Every call of this node: the door through which all changes go.
@@ -146,6 +148,30 @@ impl Calls {
             self.shared.tasks.spawn(task.run(guard, self.shared.draining.clone()));
         }
         created.await.map_err(|_ended| CallsError::NotFound)?.map_err(CallsError::Unavailable)
+    }
+
+    /// Takes a call that a phone makes to an application; one that nobody takes is refused.
+    pub(crate) fn take(&self, incoming: IncomingCall) {
+        let far_end = incoming.phone.far_end.clone();
+        if let Err(why) = self.try_take(incoming) {
+            far_end.reject(why);
+        }
+    }
+
+    fn try_take(&self, incoming: IncomingCall) -> Result<(), Refusal> {
+        if self.shared.draining.is_cancelled() {
+            return Err(Refusal::Unavailable);
+        }
+        let context = &self.shared.context;
+        let new = incoming::new_call(&context.directory.load(), &incoming)?;
+        let mut live = self.shared.live();
+        let max_calls = context.config.max_calls;
+        live.ensure_room(max_calls).map_err(|_full| Refusal::Unavailable)?;
+        let (task, entry) = task::CallTask::incoming(new, context.clone(), incoming);
+        live.insert(entry.id, Live { owner: entry.owner, inputs: entry.inputs });
+        let guard = Registered { shared: Arc::clone(&self.shared), id: entry.id };
+        self.shared.tasks.spawn(task.run(guard, self.shared.draining.clone()));
+        Ok(())
     }
 
     /// A live call as it is.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use call_engine::EndCause;
+use call_engine::{EndCause, Refusal};
 use model::ParticipantId;
 use tokio::sync::mpsc;
 
@@ -20,6 +20,8 @@ pub(crate) enum FarEndEvent {
     Answered { sdp: Bytes, source: Option<IpAddr> },
     /// It answered the offer that it had asked us for.
     Completed { sdp: Bytes },
+    /// It acknowledged our answer to its call; with a description where it had not offered one.
+    Confirmed { sdp: Option<Bytes> },
     /// It changes the session; `None` asks for our description. [`FarEnd::answer_offer`] comes next.
     Offered { sdp: Option<Bytes> },
     /// It is over; the last event.
@@ -31,18 +33,24 @@ pub(crate) enum FarEndEvent {
 pub(crate) enum FarEndCommand {
     /// The answer to what it offered; `None` refuses it (488).
     AnswerOffer(Option<Bytes>),
+    /// Answer its call with this description.
+    Answer(Bytes),
     /// Cancel or hang up, as fits.
     HangUp,
+    /// Refuse its call.
+    Reject(Refusal),
+    /// Let it hear that it rings.
+    Ring,
 }
 
-/// How a leg talks to its far end. Dropping it hangs up.
-#[derive(Debug)]
+/// How a leg talks to its far end. Dropping the last clone hangs up.
+#[derive(Clone, Debug)]
 pub(crate) struct FarEnd {
     commands: mpsc::UnboundedSender<FarEndCommand>,
 }
 
 impl FarEnd {
-    /// A far end and the commands that it is given: one answer for each of its offers, one good-bye.
+    /// A far end and the commands that it is given: few, and one answer for each of its offers.
     pub(crate) fn new() -> (Self, mpsc::UnboundedReceiver<FarEndCommand>) {
         let (commands, received) = mpsc::unbounded_channel();
         (Self { commands }, received)
@@ -51,6 +59,18 @@ impl FarEnd {
     pub(crate) fn answer_offer(&self, sdp: Option<Bytes>) {
         // A far end that is gone has reported its end.
         let _ = self.commands.send(FarEndCommand::AnswerOffer(sdp));
+    }
+
+    pub(crate) fn answer(&self, sdp: Bytes) {
+        let _ = self.commands.send(FarEndCommand::Answer(sdp));
+    }
+
+    pub(crate) fn reject(&self, why: Refusal) {
+        let _ = self.commands.send(FarEndCommand::Reject(why));
+    }
+
+    pub(crate) fn ring(&self) {
+        let _ = self.commands.send(FarEndCommand::Ring);
     }
 
     pub(crate) fn hang_up(&self) {
@@ -89,7 +109,7 @@ impl FarEndEvents {
     pub(crate) fn report(&self, event: FarEndEvent) -> bool {
         let is_needed = match event {
             FarEndEvent::Ringing | FarEndEvent::Offered { .. } | FarEndEvent::Completed { .. } => false,
-            FarEndEvent::Answered { .. } | FarEndEvent::Ended(_) => true,
+            FarEndEvent::Answered { .. } | FarEndEvent::Confirmed { .. } | FarEndEvent::Ended(_) => true,
         };
         match &**self.0.load() {
             Listener::Call(call) => pass(call, CallInput::FarEnd(event), is_needed),

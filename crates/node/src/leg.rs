@@ -12,7 +12,7 @@ use sip_message::{Host, NameAddr, Uri};
 use crate::context::Context;
 use crate::far_end::{FarEnd, FarEndEvents};
 use crate::media::MediaPort;
-use crate::sip::Dialled;
+use crate::sip::{CallingPhone, Dialled};
 use crate::{media, scripted};
 
 /// Codecs in the order in which they are offered: the best sound first.
@@ -29,6 +29,8 @@ pub(crate) struct Leg {
     source: Option<IpAddr>,
     /// Whether media may go elsewhere.
     allows_foreign: bool,
+    /// Whether a phone that called holds the call from the beginning.
+    is_held: bool,
 }
 
 /// Who calls whom.
@@ -72,7 +74,7 @@ impl Leg {
         };
         let allows_foreign = context.config.allows_foreign_media;
         let media = Arc::new(media);
-        Ok(Self { media, negotiator, far_end, events, source: None, allows_foreign })
+        Ok(Self { media, negotiator, far_end, events, source: None, allows_foreign, is_held: false })
     }
 
     fn script(
@@ -86,6 +88,48 @@ impl Leg {
             user.script.clone().filter(|_| context.config.is_lab_enabled).ok_or(EndCause::NoEndpoint)?;
         let heard = context.config.scripted_dir.as_ref().map(|dir| dir.join(heard_name(&user.id, label)));
         Ok(scripted::start(context.clone(), scripted::Part { script, offer, heard, events }))
+    }
+
+    /// Answers a phone that calls: its offer, or with one where it asks for that. It is connected once it acknowledges.
+    ///
+    /// # Errors
+    ///
+    /// [`EndCause::MediaFailed`] where nothing of its offer can be used.
+    pub(crate) fn answer(context: &Context, phone: CallingPhone, media: MediaPort) -> Result<Self, EndCause> {
+        let CallingPhone { far_end, offer, source, events } = phone;
+        let mut leg = Self {
+            negotiator: negotiator(context, &media)?,
+            media: Arc::new(media),
+            far_end,
+            events,
+            source: Some(source),
+            allows_foreign: context.config.allows_foreign_media,
+            is_held: false,
+        };
+        let answer = match &offer {
+            None => leg.negotiator.offer(),
+            Some(offer) => {
+                let answered = text(offer).and_then(|offer| leg.negotiator.answer(offer).ok());
+                let (negotiated, answer) = answered.ok_or(EndCause::MediaFailed)?;
+                leg.is_held = leg.configure(negotiated).map_err(|_refused| EndCause::MediaFailed)?;
+                answer
+            }
+        };
+        leg.far_end.answer(Bytes::from(answer));
+        Ok(leg)
+    }
+
+    /// The phone that called acknowledged the answer, with its own where it had not offered anything; says whether it holds
+    /// the call.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::answered`].
+    pub(crate) fn confirmed(&mut self, sdp: Option<&[u8]>) -> Result<bool, EndCause> {
+        match sdp {
+            Some(answer) => self.completed(answer),
+            None => Ok(self.is_held),
+        }
     }
 
     /// Connects media as the callee's answer says; says whether the callee holds the call.

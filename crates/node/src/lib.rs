@@ -10,6 +10,7 @@
 //! | `leg` | a connection to a person: media here, a far end there |
 //! | `sip`, `scripted` | the far ends: phones, and scripts that stand in for people |
 //! | `application` | the end of a call where the application's own program hears and speaks |
+//! | `incoming` | whom a phone calls, and as whom |
 //! | `media` | the way to and from the media threads |
 //! | `prompts`, `recordings` | files in, files out |
 //! | `recovery` | what a former process left behind |
@@ -21,6 +22,7 @@ mod conference;
 mod context;
 mod far_end;
 mod ids;
+mod incoming;
 mod inputs;
 mod leg;
 mod media;

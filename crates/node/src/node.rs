@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use store::Store;
+use tokio::sync::mpsc;
 
 use crate::application::{Applications, Sockets};
 use crate::calls::Calls;
@@ -44,6 +45,9 @@ pub struct Parts {
     pub webrtc: Option<webrtc::Gateway>,
 }
 
+/// Calls that may wait to be taken; taking one is a matter of microseconds.
+const INCOMING_QUEUE: usize = 256;
+
 /// A running node.
 pub struct Node {
     calls: Calls,
@@ -80,7 +84,8 @@ impl Node {
             make_private(dir).await.map_err(StartError::Recordings)?;
         }
         let media = Media::start(media).map_err(StartError::Media)?;
-        let (sip, sip_addresses) = Sip::start(sip, Arc::clone(&directory), clock).await?;
+        let (incoming_calls, mut incoming) = mpsc::channel(INCOMING_QUEUE);
+        let (sip, sip_addresses) = Sip::start(sip, Arc::clone(&directory), clock, incoming_calls).await?;
         let prompts = Prompts::new(prompts, config.prompt_memory);
         let of_applications = (config.app_media.clone(), config.max_calls);
         let applications = Applications::new(of_applications, sockets, webrtc, clock);
@@ -100,7 +105,15 @@ impl Node {
             observer,
         };
         tokio::spawn(sweep(Arc::downgrade(&context.config), Arc::downgrade(&context.store), clock));
-        Ok(Self { calls: Calls::new(context.clone()), sip, sip_addresses, context })
+        let calls = Calls::new(context.clone());
+        let taking = calls.clone();
+        tokio::spawn(async move {
+            // Ends with the SIP endpoint.
+            while let Some(call) = incoming.recv().await {
+                taking.take(call);
+            }
+        });
+        Ok(Self { calls, sip, sip_addresses, context })
     }
 
     /// The door to the calls.

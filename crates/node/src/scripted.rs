@@ -160,8 +160,11 @@ impl Performance {
         while let Some(command) = self.commands.recv().await {
             match command {
                 FarEndCommand::HangUp => return,
-                // A script offers nothing after its answer.
-                FarEndCommand::AnswerOffer(_) => {}
+                // A script offers nothing after its answer, and calls nobody.
+                FarEndCommand::Answer(_)
+                | FarEndCommand::AnswerOffer(_)
+                | FarEndCommand::Reject(_)
+                | FarEndCommand::Ring => {}
             }
         }
     }

@@ -61,7 +61,7 @@ pub struct Server {
 impl Server {
     /// Starts `program` (`env!("CARGO_BIN_EXE_hookswitch")`) and waits until it is ready.
     ///
-    /// `https://bot.contoso.com` is the webhook, as `dev` maps it to port 9000.
+    /// `https://bot.contoso.com` is the webhook, as `dev` maps it to port 9000, and so is that port.
     ///
     /// # Panics
     ///
@@ -242,7 +242,9 @@ fn command(
         command.env_remove(name);
     }
     let sip = ports.address(3);
-    let hosts = format!("https://bot.contoso.com=http://{webhook},https://cdn.contoso.com=bundled:sounds");
+    let hosts = format!(
+        "https://bot.contoso.com=http://{webhook},http://127.0.0.1:9000=http://{webhook},https://cdn.contoso.com=bundled:sounds"
+    );
     let settings = [
         ("http.listen", ports.address(1).to_string()),
         ("https.listen", ports.address(2).to_string()),

@@ -2,6 +2,7 @@
 
 pub(crate) mod action;
 mod add_large_gallery_view;
+mod answer;
 mod cancel_media_processing;
 mod change_screen_sharing_role;
 mod create;
@@ -14,6 +15,7 @@ mod not_yet;
 mod play_prompt;
 mod read;
 mod record_response;
+mod reject;
 mod send_dtmf_tones;
 mod source;
 mod subscribe_to_tone;
@@ -21,6 +23,7 @@ mod unmute;
 mod update_recording_status;
 
 pub(crate) use add_large_gallery_view::add_large_gallery_view;
+pub(crate) use answer::answer;
 pub(crate) use cancel_media_processing::cancel_media_processing;
 pub(crate) use change_screen_sharing_role::change_screen_sharing_role;
 pub(crate) use create::create;
@@ -32,6 +35,7 @@ pub(crate) use not_yet::not_yet;
 pub(crate) use play_prompt::play_prompt;
 pub(crate) use read::read;
 pub(crate) use record_response::record_response;
+pub(crate) use reject::reject;
 pub(crate) use send_dtmf_tones::send_dtmf_tones;
 pub(crate) use subscribe_to_tone::subscribe_to_tone;
 pub(crate) use unmute::unmute;

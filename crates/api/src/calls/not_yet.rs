@@ -4,7 +4,7 @@ use crate::caller::Caller;
 use crate::error::ApiError;
 use crate::extract::CallInPath;
 
-/// `POST …/answer`, `…/reject`, `…/redirect` and `…/transfer`: described, and not served before calls come in.
+/// `POST …/redirect` and `…/transfer`: described, and not served yet.
 pub(crate) async fn not_yet(_: Caller, CallInPath(_): CallInPath) -> ApiError {
-    GraphError::not_implemented("Not implemented: calls that come in, and their transfer.").into()
+    GraphError::not_implemented("Not implemented: sending calls on, and their transfer.").into()
 }

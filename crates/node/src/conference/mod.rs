@@ -200,6 +200,10 @@ impl ConferenceTask {
                 Ok(is_held) => self.leg_event(participant, LegEvent::Held(is_held)),
                 Err(cause) => self.lose_leg(participant, cause),
             },
+            FarEndEvent::Confirmed { sdp } => match leg.confirmed(sdp.as_deref()) {
+                Ok(is_held) => self.leg_event(participant, LegEvent::Held(is_held)),
+                Err(cause) => self.lose_leg(participant, cause),
+            },
             FarEndEvent::Offered { sdp } => {
                 if let Some(is_held) = leg.offered(sdp.as_deref()) {
                     self.leg_event(participant, LegEvent::Held(is_held));

@@ -1,4 +1,5 @@
-use call_engine::EndCause;
+use call_engine::{EndCause, Refusal};
+use sip_message::StatusCode;
 
 /// The words of call control for the end of a SIP call.
 pub(super) fn end_cause(cause: &sip_proto::EndCause) -> EndCause {
@@ -10,6 +11,32 @@ pub(super) fn end_cause(cause: &sip_proto::EndCause) -> EndCause {
         sip_proto::EndCause::RemoteBye { .. } => EndCause::HungUp,
         sip_proto::EndCause::Timeout => EndCause::Silent,
         sip_proto::EndCause::TransportFailed => EndCause::Unreachable,
+    }
+}
+
+/// The same for a phone that called.
+pub(super) fn end_cause_of_caller(cause: &sip_proto::EndCause) -> EndCause {
+    match cause {
+        sip_proto::EndCause::Cancelled => EndCause::HungUp,
+        sip_proto::EndCause::NoAck => EndCause::NotAcknowledged,
+        sip_proto::EndCause::LocalHangUp
+        | sip_proto::EndCause::MissingAnswer
+        | sip_proto::EndCause::Rejected { .. }
+        | sip_proto::EndCause::RemoteBye { .. }
+        | sip_proto::EndCause::SessionExpired
+        | sip_proto::EndCause::Timeout
+        | sip_proto::EndCause::TransportFailed => end_cause(cause),
+    }
+}
+
+/// What a caller is answered who is refused (RFC 3261, 21.4 and 21.6).
+pub(super) const fn status_of(why: Refusal) -> StatusCode {
+    match why {
+        Refusal::Busy => StatusCode::BUSY_HERE,
+        Refusal::Declined => StatusCode::DECLINE,
+        Refusal::Forbidden => StatusCode::FORBIDDEN,
+        Refusal::NotAnswered | Refusal::Unavailable => StatusCode::TEMPORARILY_UNAVAILABLE,
+        Refusal::NotFound => StatusCode::NOT_FOUND,
     }
 }
 

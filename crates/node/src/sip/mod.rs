@@ -1,6 +1,7 @@
 //! The one SIP endpoint of a node and the task that owns it.
 
 mod cause;
+mod incoming;
 mod shell;
 mod streams;
 mod users;
@@ -17,6 +18,8 @@ use crate::clock::Clock;
 use crate::context::SharedDirectory;
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents};
 use crate::observer::SipCounts;
+
+pub(crate) use self::incoming::{CallingPhone, IncomingCall};
 
 /// What the SIP side of a node is told once.
 #[derive(Clone, Debug)]
@@ -83,7 +86,7 @@ pub(crate) struct Dialled {
 const REQUEST_QUEUE: usize = 1024;
 
 impl Sip {
-    /// Binds the sockets and starts the endpoint's task.
+    /// Binds the sockets and starts the endpoint's task. Calls that come in go to `incoming`.
     ///
     /// # Errors
     ///
@@ -92,6 +95,7 @@ impl Sip {
         config: SipConfig,
         directory: SharedDirectory,
         clock: Clock,
+        incoming: mpsc::Sender<IncomingCall>,
     ) -> Result<(Self, SipAddresses), transport::BindError> {
         let transports = transport::Transports::bind(config.transport.clone()).await?;
         let addresses = SipAddresses {
@@ -100,8 +104,13 @@ impl Sip {
         };
         let (requests, received) = mpsc::channel(REQUEST_QUEUE);
         let counts = Arc::<SipCounts>::default();
-        let links =
-            shell::Links { clock, requests: requests.downgrade(), counts: Arc::clone(&counts), directory };
+        let links = shell::Links {
+            clock,
+            requests: requests.downgrade(),
+            counts: Arc::clone(&counts),
+            directory,
+            incoming,
+        };
         tokio::spawn(shell::Shell::new(config, transports, links).run(received));
         Ok((Self { requests, counts }, addresses))
     }

@@ -9,10 +9,10 @@ use sip_proto::{CallHandle, Endpoint, Event, NewCall, Target, Transmit};
 use tokio::sync::{mpsc, oneshot};
 use transport::{ConnectionId, Destination, Incoming, Protocol, SendError, Transports};
 
-use super::cause::end_cause;
+use super::cause::{end_cause, end_cause_of_caller, status_of};
 use super::streams::{Chunk, Streams};
 use super::users::DirectoryUsers;
-use super::{Outgoing, Request, SipConfig, report_end};
+use super::{IncomingCall, Outgoing, Request, SipConfig, report_end};
 use crate::clock::Clock;
 use crate::context::SharedDirectory;
 use crate::far_end::{FarEndCommand, FarEndEvent, FarEndEvents};
@@ -42,6 +42,9 @@ struct PhoneLeg {
     events: FarEndEvents,
     /// Where each phone that rings was last heard from.
     sources: Vec<IpAddr>,
+    /// Whether the phone calls, and whether it has acknowledged our answer to that.
+    is_caller: bool,
+    is_confirmed: bool,
 }
 
 /// What ties the endpoint's task to the rest of the node.
@@ -51,6 +54,8 @@ pub(super) struct Links {
     pub(super) requests: mpsc::WeakSender<Request>,
     pub(super) counts: Arc<SipCounts>,
     pub(super) directory: SharedDirectory,
+    /// Where calls go that come in.
+    pub(super) incoming: mpsc::Sender<IncomingCall>,
 }
 
 /// How long far ends are waited for that were hung up on: a few retransmissions of a lost good-bye.
@@ -171,7 +176,10 @@ impl Shell {
         };
         match self.endpoint.call(call, now) {
             Ok(handle) => {
-                self.legs.insert(handle, PhoneLeg { events: outgoing.events, sources });
+                self.legs.insert(
+                    handle,
+                    PhoneLeg { events: outgoing.events, sources, is_caller: false, is_confirmed: true },
+                );
                 tokio::spawn(pass_on(handle, outgoing.commands, self.links.requests.clone()));
             }
             Err(error) => {
@@ -187,7 +195,10 @@ impl Shell {
             FarEndCommand::AnswerOffer(sdp) => {
                 self.endpoint.answer_offer(call, sdp.ok_or(StatusCode::NOT_ACCEPTABLE_HERE), now)
             }
+            FarEndCommand::Answer(sdp) => self.endpoint.answer(call, sdp, now),
             FarEndCommand::HangUp => self.endpoint.hang_up(call, None, now),
+            FarEndCommand::Reject(why) => self.endpoint.reject(call, status_of(why), None, now),
+            FarEndCommand::Ring => self.endpoint.ring(call, now),
         };
         // The call may have ended meanwhile; its leg hears of that by its own event.
         if let Err(error) = done {
@@ -231,14 +242,11 @@ impl Shell {
             Event::Ended { handle, cause } => {
                 tracing::debug!(call = %handle, ?cause, "a phone's call ended");
                 if let Some(leg) = self.legs.remove(&handle) {
-                    report_end(&leg.events, end_cause(&cause));
+                    let cause = if leg.is_caller { end_cause_of_caller(&cause) } else { end_cause(&cause) };
+                    report_end(&leg.events, cause);
                 }
             }
-            Event::Incoming(incoming) => {
-                // Incoming calls have nobody to take them: the user is temporarily unavailable (RFC 3261, 21.4.18).
-                let refused = StatusCode::TEMPORARILY_UNAVAILABLE;
-                let _ = self.endpoint.reject(incoming.handle, refused, None, self.links.clock.elapsed());
-            }
+            Event::Incoming(incoming) => self.incoming(&incoming),
             Event::OfferReceived { handle, sdp } => self.report(handle, FarEndEvent::Offered { sdp }),
             Event::Referred(referred) => {
                 // Nobody here calls whom a phone names: the wish is declined (RFC 3515, 2.4.2).
@@ -252,11 +260,8 @@ impl Shell {
                 tracing::info!(user.id = self.user(&aor), "no phone is registered any more");
             }
             Event::Ringing { handle, .. } => self.report(handle, FarEndEvent::Ringing),
-            Event::Confirmed { handle, sdp: Some(sdp) } => {
-                self.report(handle, FarEndEvent::Completed { sdp })
-            }
-            Event::Confirmed { sdp: None, .. }
-            | Event::OfferWithdrawn { .. }
+            Event::Confirmed { handle, sdp } => self.confirmed(handle, sdp),
+            Event::OfferWithdrawn { .. }
             | Event::ReferAccepted { .. }
             | Event::ReferEnded { .. }
             | Event::ReferProgress { .. }
@@ -266,6 +271,40 @@ impl Shell {
             | Event::RegistrationFailed { .. }
             | Event::SessionRefreshed { .. }
             | Event::Trying { .. } => {}
+        }
+    }
+
+    /// Hands a call on that comes in, where there is room for it.
+    fn incoming(&mut self, incoming: &sip_proto::Incoming) {
+        let handle = incoming.handle;
+        let taken = incoming.caller.clone().filter(|_| self.draining.is_none()).and_then(|caller| {
+            let (call, commands) = IncomingCall::new(caller, incoming);
+            let events = call.phone.events.clone();
+            self.links.incoming.try_send(call).ok().map(|()| (events, commands))
+        });
+        match taken {
+            Some((events, commands)) => {
+                self.legs.insert(
+                    handle,
+                    PhoneLeg { events, sources: Vec::new(), is_caller: true, is_confirmed: false },
+                );
+                tokio::spawn(pass_on(handle, commands, self.links.requests.clone()));
+            }
+            None => {
+                let busy = StatusCode::SERVICE_UNAVAILABLE;
+                let _ = self.endpoint.reject(handle, busy, None, self.links.clock.elapsed());
+            }
+        }
+    }
+
+    /// A phone acknowledged an answer: to its call, or to what it wanted changed later.
+    fn confirmed(&mut self, handle: CallHandle, sdp: Option<bytes::Bytes>) {
+        let was_confirmed =
+            self.legs.get_mut(&handle).is_none_or(|leg| std::mem::replace(&mut leg.is_confirmed, true));
+        if !was_confirmed {
+            self.report(handle, FarEndEvent::Confirmed { sdp });
+        } else if let Some(sdp) = sdp {
+            self.report(handle, FarEndEvent::Completed { sdp });
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use call_engine::{ConferenceEvent, Input, LegEvent, Rejection};
 use media_plane::{LegId, MixerId, PlaneError};
-use model::{CallId, CallState, Destination, MediaConfig, NewCall, ParticipantId, RosterParticipant, Tone};
+use model::{CallId, CallState, Destination, MediaConfig, ParticipantId, RosterParticipant, Tone};
 
 use super::link::{Link, open_door};
 use super::{CallInput, CallTask};
@@ -43,29 +43,30 @@ impl Drop for Reserved {
 impl HostedMedia {
     /// Connects the application of a new call, where its own program hears and speaks, and replaces its blob by what it is
     /// told; `None` where the server plays and records.
+    ///
+    /// A call that came in leads nowhere but to its caller.
     pub(super) fn open(
         context: &Context,
-        call: CallId,
-        new: &mut NewCall,
+        owner: Whose,
+        (destination, media): (Option<&Destination>, &mut MediaConfig),
         calls: &Inputs<CallInput>,
     ) -> Result<Option<Self>, CallsError> {
-        let MediaConfig::AppHosted { blob, .. } = &mut new.media_config else { return Ok(None) };
+        let MediaConfig::AppHosted { blob, .. } = media else { return Ok(None) };
         let failed = |error: PlaneError| {
             tracing::error!(%error, "failed to open a mixer for an application");
             CallsError::MediaUnavailable
         };
-        let (bridge, reserved) = match &new.destination {
-            Destination::Person(_) => (Some(context.media.open_bridge().map_err(failed)?), None),
-            Destination::Group(_) | Destination::Meeting(_) => {
-                let door = open_door(context, &new.destination, None).map_err(failed)?;
-                (None, Some(Reserved { door: Some(door), call }))
+        let (bridge, reserved) = match destination {
+            None | Some(Destination::Person(_)) => (Some(context.media.open_bridge().map_err(failed)?), None),
+            Some(destination @ (Destination::Group(_) | Destination::Meeting(_))) => {
+                let door = open_door(context, destination, None).map_err(failed)?;
+                (None, Some(Reserved { door: Some(door), call: owner.call }))
             }
         };
         let of_conference =
             reserved.as_ref().and_then(|reserved| reserved.door.as_ref()).map(|door| door.mixer);
         let mixer =
             bridge.as_ref().map(MixerPort::id).or(of_conference).ok_or(CallsError::MediaUnavailable)?;
-        let owner = Whose { app: new.app.clone(), tenant: new.tenant.clone(), call };
         let opened = Application::open(context, owner, calls, mixer, blob.as_deref())?;
         let Opened { application, blob: told } = opened;
         *blob = Some(told);
@@ -260,7 +261,7 @@ impl CallTask {
         let Some(media) = media else { return };
         match &self.link {
             Link::Member(_) => self.replace_media(media.leg()),
-            Link::Leg(_) | Link::None => {
+            Link::Calling(_) | Link::Leg(_) | Link::None => {
                 let bridge = self.application.as_ref().and_then(|hosted| hosted.bridge.as_ref());
                 if let Some(bridge) = bridge {
                     bridge.join(media.leg());

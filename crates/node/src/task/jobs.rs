@@ -4,10 +4,11 @@ use std::sync::{Arc, Weak};
 use call_engine::{Input, JobResult};
 use media_engine::PromptAudio;
 use media_plane::PlaneError;
-use model::{MediaPrompt, OperationId, Outcome, RecordCompletion, RecordParams, Tone};
+use model::{AppId, MediaConfig, MediaPrompt, OperationId, Outcome, RecordCompletion, RecordParams, Tone};
 use tokio::task::AbortHandle;
 
 use super::{CallInput, CallTask};
+use crate::context::Context;
 use crate::media::{self, Job, JobOutcome, MediaPort, PortEvent};
 use crate::prompts::Prefetch;
 use crate::recordings::{self, NewRecording};
@@ -17,7 +18,7 @@ pub(super) struct Jobs {
     phases: BTreeMap<OperationId, Phase>,
     started: u64,
     /// Held so that it ends with the call.
-    _prefetch: Option<Prefetch>,
+    prefetch: Option<Prefetch>,
 }
 
 /// How far an operation's job is.
@@ -57,12 +58,27 @@ impl Phase {
 
 impl Jobs {
     pub(super) const fn new(prefetch: Option<Prefetch>) -> Self {
-        Self { phases: BTreeMap::new(), started: 0, _prefetch: prefetch }
+        Self { phases: BTreeMap::new(), started: 0, prefetch }
+    }
+
+    /// Keeps what is fetched ahead of time for as long as the call lives.
+    pub(super) fn keep(&mut self, prefetch: Option<Prefetch>) {
+        self.prefetch = prefetch;
     }
 
     pub(super) fn next(&mut self) -> Job {
         self.started += 1;
         Job(self.started)
+    }
+}
+
+/// Begins to fetch what a media configuration names ahead of time.
+pub(super) fn prefetch(context: &Context, app: &AppId, media: &MediaConfig) -> Option<Prefetch> {
+    match media {
+        MediaConfig::ServiceHosted { pre_fetch_media, .. } if !pre_fetch_media.is_empty() => {
+            Some(context.prompts.prefetch(app, pre_fetch_media.clone()))
+        }
+        MediaConfig::AppHosted { .. } | MediaConfig::ServiceHosted { .. } => None,
     }
 }
 

@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use call_engine::{
-    CommandId, ConferenceAnswer, ConferenceEvent, ConferenceRequest, Input, Joining, Rejection,
+    CommandId, ConferenceAnswer, ConferenceEvent, ConferenceRequest, Input, Joining, Refusal, Rejection,
 };
 use media_plane::PlaneError;
 use model::{
-    AudioRoutingGroup, CallId, CallState, Destination, IdentitySet, MediaDirection, MediaState, MediaStream,
-    Modality, OperationId, Outcome, Participant, ParticipantId, RosterParticipant,
+    AudioRoutingGroup, CallDirection, CallId, CallState, Destination, IdentitySet, MediaDirection,
+    MediaState, MediaStream, Modality, OperationId, Outcome, Participant, ParticipantId, RosterParticipant,
 };
 use tokio::sync::oneshot;
 
@@ -18,6 +18,7 @@ use crate::conference::{CallSide, ConferenceDoor, ConferenceTaskInput, Person};
 use crate::context::Context;
 use crate::leg::Leg;
 use crate::media::MediaPort;
+use crate::sip::CallingPhone;
 
 /// What connects a call with others.
 #[derive(Default)]
@@ -25,6 +26,8 @@ pub(super) enum Link {
     /// Nothing yet, or nothing any more.
     #[default]
     None,
+    /// A phone that calls, and has not been answered.
+    Calling(Box<CallingPhone>),
     /// A leg to one person.
     Leg(Box<Leg>),
     /// A place in a conference.
@@ -54,6 +57,7 @@ impl Link {
     /// Cancels or hangs up a leg, or leaves a conference; `false` where there is neither.
     pub(super) fn hang_up(&self) -> bool {
         match self {
+            Self::Calling(phone) => phone.far_end.reject(Refusal::Unavailable),
             Self::Leg(leg) => leg.hang_up(),
             Self::Member(member) => {
                 // A conference that is over has told the call its end.
@@ -84,7 +88,7 @@ impl CallTask {
         match &self.link {
             Link::Leg(leg) => Some(&leg.media),
             Link::Member(member) => member.media.as_ref(),
-            Link::None => None,
+            Link::Calling(_) | Link::None => None,
         }
     }
 
@@ -196,12 +200,12 @@ impl CallTask {
         let is_guest = guest.is_some();
         let identity = match guest {
             Some(guest) => IdentitySet { guest: Some(guest), ..IdentitySet::default() },
-            None => record.source.identity.clone(),
+            None => self.application_info().identity,
         };
         Joining {
             call: record.id,
             participant: record.my_participant,
-            info: Participant { identity, ..record.source.clone() },
+            info: Participant { identity, ..self.application_info() },
             is_guest,
             is_in_default_group: !record.media_config.is_outside_default_audio_group(),
             is_told_of_speakers: record.media_config.is_app_hosted(),
@@ -228,7 +232,7 @@ impl CallTask {
                 let ask = ConferenceTaskInput::Ask { call, command, operation, request };
                 member.door.inputs.end(ask).is_ok()
             }
-            Link::Leg(_) | Link::None => false,
+            Link::Calling(_) | Link::Leg(_) | Link::None => false,
         };
         if !is_asked {
             let answer: Result<ConferenceAnswer, Rejection> = Err(Rejection::NotEstablished);
@@ -278,6 +282,24 @@ impl CallTask {
     }
 
     pub(super) fn callee_info(&self) -> Participant {
+        let record = self.engine.record();
+        if record.direction == CallDirection::Incoming {
+            return record.source.clone();
+        }
+        self.target_info()
+    }
+
+    /// The application, as rosters show it.
+    fn application_info(&self) -> Participant {
+        let record = self.engine.record();
+        match record.direction {
+            CallDirection::Incoming => self.target_info(),
+            CallDirection::Outgoing => record.source.clone(),
+        }
+    }
+
+    /// The first who is called: the callee, or the application itself.
+    fn target_info(&self) -> Participant {
         let target = self.engine.record().targets.first();
         let identity = target.map(|target| target.identity.clone()).unwrap_or_default();
         Participant { identity, ..Participant::default() }
@@ -300,7 +322,7 @@ impl CallTask {
                 let call = member.call;
                 drop(member.door.inputs.end(ConferenceTaskInput::Groups { call, reply }));
             }
-            Link::Leg(_) | Link::None => drop(reply.send(Vec::new())),
+            Link::Calling(_) | Link::Leg(_) | Link::None => drop(reply.send(Vec::new())),
         }
     }
 
@@ -310,7 +332,7 @@ impl CallTask {
                 let call = member.call;
                 drop(member.door.inputs.end(ConferenceTaskInput::ShowDominant { call, reply }));
             }
-            Link::Leg(_) | Link::None => drop(reply.send(None)),
+            Link::Calling(_) | Link::Leg(_) | Link::None => drop(reply.send(None)),
         }
     }
 
@@ -357,7 +379,7 @@ impl CallTask {
             sequence: u64::from(number),
             removed: None,
         };
-        let application = (record.my_participant, record.source.clone());
+        let application = (record.my_participant, self.application_info());
         let callee = (self.callee_participant, self.callee_info());
         vec![shown(application, 1), shown(callee, 2)]
     }

@@ -1,6 +1,7 @@
 //! A call's task: it owns the call's engine, feeds it and performs its effects in order.
 
 mod application;
+mod incoming;
 mod jobs;
 mod link;
 mod perform;
@@ -11,14 +12,14 @@ use std::sync::Arc;
 use call_engine::{Command, CommandId, ConferenceEvent, EndCause, Input, LegEvent, Reply};
 use media_engine::PromptAudio;
 use model::{
-    AudioRoutingGroup, Call, CallId, MediaConfig, NewCall, Operation, OperationId, Outcome, Owner,
-    ParticipantId, RosterParticipant,
+    AudioRoutingGroup, Call, CallId, NewCall, Operation, OperationId, Outcome, Owner, ParticipantId,
+    RosterParticipant,
 };
 use store::{Recording, StoreError};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use crate::application::Absence;
+use crate::application::{Absence, Whose};
 use crate::calls::{CallsError, Registered, WhipAnswer};
 use crate::conference::ConferenceTaskInput;
 use crate::context::Context;
@@ -29,6 +30,7 @@ use crate::media::PortEvent;
 
 use self::application::HostedMedia;
 use self::jobs::Jobs;
+use self::jobs::prefetch;
 use self::link::Link;
 
 /// What a call's task is told.
@@ -98,6 +100,8 @@ pub(crate) struct CallTask {
     own: Inputs<CallInput>,
     ids: RandomIds,
     created: Option<oneshot::Sender<Result<Call, StoreError>>>,
+    /// Whether it has been counted as created.
+    is_counted: bool,
     link: Link,
     /// The application's own program, where it hosts the media.
     application: Option<HostedMedia>,
@@ -126,13 +130,10 @@ impl CallTask {
         let (own, inputs) = inputs();
         let mut ids = RandomIds;
         let id = CallId::next(&mut ids);
-        let application = HostedMedia::open(&context, id, &mut new, &own)?;
-        let prefetch = match &new.media_config {
-            MediaConfig::ServiceHosted { pre_fetch_media, .. } if !pre_fetch_media.is_empty() => {
-                Some(context.prompts.prefetch(&new.app, pre_fetch_media.clone()))
-            }
-            MediaConfig::AppHosted { .. } | MediaConfig::ServiceHosted { .. } => None,
-        };
+        let owner = Whose { app: new.app.clone(), tenant: new.tenant.clone(), call: id };
+        let place = (Some(&new.destination), &mut new.media_config);
+        let application = HostedMedia::open(&context, owner, place, &own)?;
+        let prefetch = prefetch(&context, &new.app, &new.media_config);
         let config = context.config.call.clone();
         let (leg, now) = (context.next_leg(), context.clock.now());
         let engine = call_engine::Call::create((id, new), leg, config, now, &mut ids);
@@ -146,6 +147,7 @@ impl CallTask {
             own,
             ids,
             created: Some(created),
+            is_counted: false,
             link: Link::default(),
             application,
             callee_participant: ParticipantId::next(&mut ids),
@@ -207,7 +209,14 @@ impl CallTask {
         }
     }
 
-    fn command(&mut self, command: Command, reply: Option<oneshot::Sender<Result<Reply, CallsError>>>) {
+    fn command(&mut self, mut command: Command, reply: Option<oneshot::Sender<Result<Reply, CallsError>>>) {
+        if let Command::Answer(answer) = &mut command
+            && let Err(error) = self.prepare_answer(answer)
+        {
+            // Whoever asked may have gone away.
+            drop(reply.map(|reply| reply.send(Err(error))));
+            return;
+        }
         self.commands += 1;
         let id = CommandId(self.commands);
         reply.map(|reply| self.replies.insert(id, reply));
@@ -223,6 +232,12 @@ impl CallTask {
             Link::Leg(leg) => leg,
             Link::Member(member) => {
                 return member.pass_on(|participant| ConferenceTaskInput::FarEnd { participant, event });
+            }
+            Link::Calling(_) => {
+                if let FarEndEvent::Ended(cause) = event {
+                    self.feed(Input::Leg(LegEvent::Ended(cause)));
+                }
+                return;
             }
             Link::None => return,
         };
@@ -240,6 +255,16 @@ impl CallTask {
             },
             FarEndEvent::Completed { sdp } => match leg.completed(&sdp) {
                 Ok(is_held) => self.feed(Input::Leg(LegEvent::Held(is_held))),
+                Err(cause) => self.lose_leg(cause),
+            },
+            FarEndEvent::Confirmed { sdp } => match leg.confirmed(sdp.as_deref()) {
+                Ok(is_held) => {
+                    self.feed(Input::Leg(LegEvent::Answered));
+                    self.show_both();
+                    if is_held {
+                        self.feed(Input::Leg(LegEvent::Held(true)));
+                    }
+                }
                 Err(cause) => self.lose_leg(cause),
             },
             FarEndEvent::Offered { sdp } => {

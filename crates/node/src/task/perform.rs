@@ -72,10 +72,12 @@ impl CallTask {
             tokio::time::sleep(*pause).await;
         }
         self.context.observer.committed(self.context.clock.elapsed().saturating_sub(began));
+        if !std::mem::replace(&mut self.is_counted, true) {
+            self.context.observer.call_created();
+        }
         self.observe(&owed);
         // A bot that knows its call's id is easier to write: the answer to its request goes out first.
         if let Some(created) = self.created.take() {
-            self.context.observer.call_created();
             if let Some(hosted) = &mut self.application {
                 hosted.application.begin();
             }
@@ -136,11 +138,11 @@ impl CallTask {
                 self.ask_conference(command, operation, request);
             }
             Effect::JoinConference { destination, .. } => self.join(destination),
-            // Calls that come in are not taken yet, so nothing asks for these.
-            Effect::RingLeg { .. }
-            | Effect::AnswerLeg { .. }
-            | Effect::RejectLeg { .. }
-            | Effect::RedirectLeg { .. }
+            Effect::RingLeg { .. } => self.ring_leg(),
+            Effect::AnswerLeg { .. } => self.answer_leg(),
+            Effect::RejectLeg { why, .. } => self.reject_leg(why),
+            // Nobody can ask for these yet.
+            Effect::RedirectLeg { .. }
             | Effect::ConnectRedirected { .. }
             | Effect::CancelRedirect { .. }
             | Effect::CancelTransfer { .. } => {}
@@ -169,11 +171,7 @@ impl CallTask {
             subject: record.subject.as_deref(),
             label: record.id.to_string(),
         };
-        let opened = match &self.application {
-            None => self.context.media.open_for_call(self.own.clone()),
-            Some(hosted) => hosted.open_for_callee(&self.context, self.own.clone(), self.callee_participant),
-        };
-        let started = match opened {
+        let started = match self.open_for_other() {
             Ok(media) => Leg::start(&self.context, dialling, media, self.events()).await,
             Err(error) => {
                 tracing::error!(call.id = %record.id, %error, "failed to open a media leg");

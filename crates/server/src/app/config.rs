@@ -195,6 +195,7 @@ pub(super) fn sip(settings: &Settings) -> node::SipConfig {
         },
         session: sip_proto::SessionTimer { interval: sip.session_expires, min: sip.min_session_expires },
         domains: domains(settings),
+        incoming: sip_proto::IncomingPolicy::Authenticate,
         ..usual
     };
     let transport = transport::Config {

@@ -9,6 +9,7 @@ mod commands;
 mod documented_example;
 mod group_calls;
 mod hostile_sip;
+mod incoming_calls;
 mod many_calls;
 mod media_operations;
 mod meetings;
