@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
 
 use media_engine::WavAudio;
 use media_engine::analysis::{amplitude_at, rms, share_heard};
@@ -19,8 +18,10 @@ const PREPARED: &str = "PREPARED_SAMPLES";
 /// What the phone says while a sample sends it back.
 const TONE_HZ: u32 = 440;
 
-/// How long it is listened to.
-const TALK: Duration = Duration::from_secs(3);
+/// How long it is listened to, in packets: three seconds.
+const TALK: f64 = 150.0;
+/// A second.
+const SECOND: f64 = 50.0;
 
 #[tokio::test]
 async fn the_python_sample_sends_back_what_it_hears() {
@@ -63,7 +64,7 @@ async fn the_webrtc_sample_sends_back_what_it_hears_of_two_phones_in_a_meeting()
     for phone in &mut phones {
         phone.expect("CALL_ESTABLISHED").await;
     }
-    tokio::time::sleep(TALK).await;
+    talk(&stage, 2.0 * TALK).await;
 
     for phone in &mut phones {
         phone.command("hangup", "").await;
@@ -85,7 +86,7 @@ async fn the_voice_agent_answers_when_somebody_stops_and_stops_when_somebody_spe
     let call = sample.expect("created ").await;
     phone.expect("CALL_ESTABLISHED").await;
 
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    talk(&stage, SECOND).await;
     // From here on the phone says nothing.
     phone.command("mute", "").await;
     let heard: f64 = sample.expect("heard ").await.trim_end_matches(" s").parse().expect("a length");
@@ -93,7 +94,7 @@ async fn the_voice_agent_answers_when_somebody_stops_and_stops_when_somebody_spe
     assert_eq!(sample.expect("said ").await, "answer 1");
 
     phone.command("mute", "").await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    talk(&stage, SECOND).await;
     phone.command("mute", "").await;
     sample.expect("heard ").await;
     // It speaks for two seconds and a half, and is interrupted.
@@ -115,7 +116,7 @@ async fn assert_echoes(name: &str) {
     let mut sample = Sample::start(name, &stage);
     let call = sample.expect("created ").await;
     phone.expect("CALL_ESTABLISHED").await;
-    tokio::time::sleep(TALK).await;
+    talk(&stage, TALK).await;
 
     let heard = end(&stage, &call, &mut phone, sample).await;
 
@@ -126,6 +127,17 @@ async fn assert_echoes(name: &str) {
     assert!(tone > 3_000.0, "the tone of {name} comes back with an amplitude of {tone:.0}");
     let share = tone / (rms(loudest) * std::f64::consts::SQRT_2);
     assert!(share > 0.9, "only {share:.2} of what {name} says is the tone");
+}
+
+/// Lets a call go on until its phones have been sent so many packets more, of 20 ms each.
+async fn talk(stage: &Stage, packets: f64) {
+    let sent = async || stage.server.metric("hookswitch_rtp_packets_sent_total").await;
+    let begun = sent().await;
+    testkit::eventually("the call goes on", async || {
+        let sent = sent().await;
+        (sent >= begun + packets, sent)
+    })
+    .await;
 }
 
 async fn phone(stage: &Stage, phone: Phone) -> Baresip {
