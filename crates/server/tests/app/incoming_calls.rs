@@ -135,3 +135,15 @@ async fn who_is_no_application_of_the_tenant_is_not_found() {
     assert!(closed["param"].as_str().is_some_and(|why| why.starts_with("404")), "{closed}");
     assert!(stage.webhook.received().is_empty());
 }
+
+#[tokio::test]
+async fn a_call_that_rings_when_the_server_is_killed_is_told_as_over_after_the_restart() {
+    let mut stage = Stage::new().await;
+    let mut phone = phone(&stage).await;
+    let id = id_of(&dial(&stage, &mut phone, App::CALLING_BOT).await);
+    stage.server.kill();
+    stage.server.restart().await;
+    let end = stage.webhook.expect(&id, "the end", |one| one.change() == "deleted").await;
+    assert_eq!(end.result(), Some((500, 9001)), "{}", end.body);
+    stage.bot.post(&path(&id, "answer"), &service_hosted()).await.expect(404);
+}
