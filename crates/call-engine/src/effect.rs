@@ -6,7 +6,7 @@ use model::{
 };
 
 use crate::conference::ConferenceRequest;
-use crate::{CommandId, Rejection};
+use crate::{CommandId, EndCause, Rejection};
 
 /// What the owner of a call must do, in order.
 ///
@@ -155,6 +155,31 @@ pub enum Refusal {
     NotFound,
     /// Whoever was called in the end cannot be reached.
     Unavailable,
+}
+
+/// What a caller is told whom nobody took.
+impl From<EndCause> for Refusal {
+    fn from(cause: EndCause) -> Self {
+        match cause {
+            EndCause::Busy => Self::Busy,
+            EndCause::Declined => Self::Declined,
+            EndCause::NoAnswer => Self::NotAnswered,
+            EndCause::NotFound => Self::NotFound,
+            EndCause::AnsweredElsewhere
+            | EndCause::Cancelled
+            | EndCause::HungUp
+            | EndCause::Internal
+            | EndCause::LocalHangUp
+            | EndCause::MediaFailed
+            | EndCause::MediaLost
+            | EndCause::NoEndpoint
+            | EndCause::NotAcknowledged
+            | EndCause::RefusedOffer
+            | EndCause::Silent
+            | EndCause::Unreachable
+            | EndCause::Vanished => Self::Unavailable,
+        }
+    }
 }
 
 /// What a request is answered with.

@@ -56,29 +56,6 @@ const fn weight_of(cause: EndCause) -> u8 {
     }
 }
 
-/// What the caller is told of a redirect that nobody took.
-const fn refusal_of(cause: EndCause) -> Refusal {
-    match cause {
-        EndCause::Busy => Refusal::Busy,
-        EndCause::Declined => Refusal::Declined,
-        EndCause::NoAnswer => Refusal::NotAnswered,
-        EndCause::NotFound => Refusal::NotFound,
-        EndCause::AnsweredElsewhere
-        | EndCause::Cancelled
-        | EndCause::HungUp
-        | EndCause::Internal
-        | EndCause::LocalHangUp
-        | EndCause::MediaFailed
-        | EndCause::MediaLost
-        | EndCause::NoEndpoint
-        | EndCause::NotAcknowledged
-        | EndCause::RefusedOffer
-        | EndCause::Silent
-        | EndCause::Unreachable
-        | EndCause::Vanished => Refusal::Unavailable,
-    }
-}
-
 impl Call {
     /// Takes a call that comes in over that leg: the caller hears it ring, the application is told and has
     /// [`Config::incoming_timeout`] to act.
@@ -194,7 +171,7 @@ impl Call {
                 ringing.failure.get_or_insert(cause);
                 if let Some(cause) = redirect.failure() {
                     self.redirect = None;
-                    self.turn_away(refusal_of(cause), outcome_of(cause, false), now, ids);
+                    self.turn_away(Refusal::from(cause), outcome_of(cause, false), now, ids);
                 }
             }
         }
