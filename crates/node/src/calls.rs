@@ -3,8 +3,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use call_engine::{Command, Refusal, Rejection, Reply};
 use model::{
-    AppId, AudioRoutingGroup, Call, CallId, NewCall, OnlineMeeting, Operation, OperationId, Owner,
-    ParticipantId, RosterParticipant,
+    AppId, AudioRoutingGroup, Call, CallId, NewCall, NewIncomingCall, OnlineMeeting, Operation, OperationId,
+    Owner, ParticipantId, RosterParticipant,
 };
 use store::StoreError;
 use tokio::sync::oneshot;
@@ -13,9 +13,10 @@ use tokio_util::task::TaskTracker;
 
 use crate::application::MediaPass;
 use crate::context::Context;
-use crate::incoming;
-use crate::inputs::{Inputs, Refused};
-use crate::sip::IncomingCall;
+use crate::direct::{self, Parties};
+use crate::incoming::{self, Dialled};
+use crate::inputs::{InputQueue, Inputs, Refused};
+use crate::sip::{CallingPhone, IncomingCall};
 use crate::task::{self, CallInput};
 
 /// Every call of this node: the door through which all changes go.
@@ -40,6 +41,8 @@ struct LiveCalls {
     calls: BTreeMap<CallId, Live>,
     /// How many each application has; every new call asks.
     by_app: BTreeMap<AppId, usize>,
+    /// Calls of people to people that ring.
+    ringing_people: usize,
 }
 
 impl LiveCalls {
@@ -49,7 +52,11 @@ impl LiveCalls {
     }
 
     fn ensure_room(&self, max_calls: usize) -> Result<(), CallsError> {
-        if self.calls.len() < max_calls { Ok(()) } else { Err(CallsError::TooManyCalls) }
+        if self.calls.len() + self.ringing_people < max_calls {
+            Ok(())
+        } else {
+            Err(CallsError::TooManyCalls)
+        }
     }
 
     fn remove(&mut self, id: CallId) {
@@ -162,15 +169,23 @@ impl Calls {
         if self.shared.draining.is_cancelled() {
             return Err(Refusal::Unavailable);
         }
-        let context = &self.shared.context;
-        let new = incoming::new_call(&context.directory.load(), &incoming)?;
-        let mut live = self.shared.live();
-        let max_calls = context.config.max_calls;
-        live.ensure_room(max_calls).map_err(|_full| Refusal::Unavailable)?;
-        let (task, entry) = task::CallTask::incoming(new, context.clone(), incoming);
-        live.insert(entry.id, Live { owner: entry.owner, inputs: entry.inputs });
-        let guard = Registered { shared: Arc::clone(&self.shared), id: entry.id };
-        self.shared.tasks.spawn(task.run(guard, self.shared.draining.clone()));
+        match incoming::dialled(&self.shared.context.directory.load(), &incoming)? {
+            Dialled::Application(new) => self.shared.begin_incoming(*new, incoming.phone, incoming.inputs),
+            Dialled::Person(parties) => self.connect(parties, incoming),
+        }
+    }
+
+    /// Lets the phone of one person call another one.
+    fn connect(&self, parties: Parties, incoming: IncomingCall) -> Result<(), Refusal> {
+        let shared = &self.shared;
+        let room = shared.live().ensure_room(shared.context.config.max_calls);
+        room.map_err(|_full| Refusal::Unavailable)?;
+        let (context, draining) = (shared.context.clone(), shared.draining.clone());
+        let place = DirectPlace::take(shared);
+        shared.tasks.spawn(async move {
+            direct::connect(context, parties, incoming, draining).await;
+            drop(place);
+        });
         Ok(())
     }
 
@@ -372,6 +387,22 @@ async fn ask<T>(
 }
 
 impl Shared {
+    /// Begins the call of an application that a phone calls.
+    fn begin_incoming(
+        self: &Arc<Self>,
+        new: NewIncomingCall,
+        phone: CallingPhone,
+        inputs: (Inputs<CallInput>, InputQueue<CallInput>),
+    ) -> Result<(), Refusal> {
+        let mut live = self.live();
+        live.ensure_room(self.context.config.max_calls).map_err(|_full| Refusal::Unavailable)?;
+        let (task, entry) = task::CallTask::incoming(new, self.context.clone(), phone, inputs);
+        live.insert(entry.id, Live { owner: entry.owner, inputs: entry.inputs });
+        let guard = Registered { shared: Arc::clone(self), id: entry.id };
+        self.tasks.spawn(task.run(guard, self.draining.clone()));
+        Ok(())
+    }
+
     fn live(&self) -> MutexGuard<'_, LiveCalls> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -397,13 +428,46 @@ pub(crate) struct Registered {
 impl Registered {
     /// Ends another call of the same owner, whose place this one has taken.
     pub(crate) fn end_replaced(&self, call: &str) {
-        let Some(other) = CallId::parse(call) else { return };
-        let owner = self.shared.live().calls.get(&self.id).map(|live| live.owner.clone());
-        let Some(owner) = owner else { return };
-        if let Ok(inputs) = self.shared.find(&owner, other) {
+        if let Some(inputs) = self.other(call) {
             // A call that is over is replaced already.
             let _ = inputs.end(CallInput::Replaced);
         }
+    }
+
+    /// Another live call of the same owner.
+    pub(crate) fn other(&self, call: &str) -> Option<Inputs<CallInput>> {
+        let other = CallId::parse(call)?;
+        let owner = self.shared.live().calls.get(&self.id).map(|live| live.owner.clone())?;
+        self.shared.find(&owner, other).ok()
+    }
+
+    /// Lets the call ring at another application.
+    pub(crate) fn send_on(
+        &self,
+        new: NewIncomingCall,
+        phone: CallingPhone,
+        inputs: (Inputs<CallInput>, InputQueue<CallInput>),
+    ) -> Result<(), Refusal> {
+        if self.shared.draining.is_cancelled() {
+            return Err(Refusal::Unavailable);
+        }
+        self.shared.begin_incoming(new, phone, inputs)
+    }
+}
+
+/// A call of one person to another that rings, as it counts among the calls.
+struct DirectPlace(Arc<Shared>);
+
+impl DirectPlace {
+    fn take(shared: &Arc<Shared>) -> Self {
+        shared.live().ringing_people += 1;
+        Self(Arc::clone(shared))
+    }
+}
+
+impl Drop for DirectPlace {
+    fn drop(&mut self) {
+        self.0.live().ringing_people -= 1;
     }
 }
 

@@ -12,7 +12,7 @@ use crate::inputs::{Inputs, Refused};
 use crate::task::CallInput;
 
 /// What the far end of a leg reports, whatever it is: a phone or a script.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum FarEndEvent {
     /// It rings.
     Ringing,
@@ -76,33 +76,67 @@ impl FarEnd {
     pub(crate) fn hang_up(&self) {
         let _ = self.commands.send(FarEndCommand::HangUp);
     }
+
+    /// Passes on what somebody else tells it.
+    pub(crate) fn send(&self, command: FarEndCommand) {
+        let _ = self.commands.send(command);
+    }
 }
 
-/// Where a far end reports to: a call, or the conference that its leg is in. A leg can move from one to the other.
-#[derive(Clone, Debug)]
+/// Where a far end reports to: a call, the conference that its leg is in, or whoever calls it for somebody else. A leg can
+/// move from one to the other.
+#[derive(Clone)]
 pub(crate) struct FarEndEvents(Arc<ArcSwap<Listener>>);
 
-#[derive(Debug)]
-enum Listener {
-    Call(Inputs<CallInput>),
-    Conference(Inputs<ConferenceTaskInput>, ParticipantId),
+/// Takes a report. The second argument says whether the far end can report that only once; `false` comes back where nobody
+/// listens any more.
+type Listener = Box<dyn Fn(FarEndEvent, bool) -> bool + Send + Sync>;
+
+impl std::fmt::Debug for FarEndEvents {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("FarEndEvents").finish_non_exhaustive()
+    }
 }
 
 impl FarEndEvents {
     pub(crate) fn to_call(call: Inputs<CallInput>) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(Listener::Call(call))))
+        Self::to(call, CallInput::FarEnd)
     }
 
     pub(crate) fn to_conference(conference: Inputs<ConferenceTaskInput>, participant: ParticipantId) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(Listener::Conference(conference, participant))))
+        Self::to(conference, move |event| ConferenceTaskInput::FarEnd { participant, event })
     }
 
-    /// Sends what comes from here on to a conference.
-    pub(crate) fn move_to(&self, conference: Inputs<ConferenceTaskInput>, participant: ParticipantId) {
-        self.0.store(Arc::new(Listener::Conference(conference, participant)));
+    /// Reports go into a queue, as `make` wraps them.
+    pub(crate) fn to<T: Send + 'static>(
+        inputs: Inputs<T>,
+        make: impl Fn(FarEndEvent) -> T + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(listener(inputs, make))))
     }
 
-    /// Reports; `false` where the call is over, so that the far end should hang up.
+    /// Sends what comes from here on into another queue.
+    pub(crate) fn move_to<T: Send + 'static>(
+        &self,
+        inputs: Inputs<T>,
+        make: impl Fn(FarEndEvent) -> T + Send + Sync + 'static,
+    ) {
+        self.0.store(Arc::new(listener(inputs, make)));
+    }
+
+    pub(crate) fn move_to_call(&self, call: Inputs<CallInput>) {
+        self.move_to(call, CallInput::FarEnd);
+    }
+
+    pub(crate) fn move_to_conference(
+        &self,
+        conference: Inputs<ConferenceTaskInput>,
+        participant: ParticipantId,
+    ) {
+        self.move_to(conference, move |event| ConferenceTaskInput::FarEnd { participant, event });
+    }
+
+    /// Reports; `false` where nobody listens, so that the far end should hang up.
     ///
     /// What a far end can repeat at will is dropped where the call is held up; an offer is then refused by its own
     /// time limit.
@@ -111,16 +145,22 @@ impl FarEndEvents {
             FarEndEvent::Ringing | FarEndEvent::Offered { .. } | FarEndEvent::Completed { .. } => false,
             FarEndEvent::Answered { .. } | FarEndEvent::Confirmed { .. } | FarEndEvent::Ended(_) => true,
         };
-        match &**self.0.load() {
-            Listener::Call(call) => pass(call, CallInput::FarEnd(event), is_needed),
-            Listener::Conference(conference, participant) => {
-                let participant = *participant;
-                pass(conference, ConferenceTaskInput::FarEnd { participant, event }, is_needed)
-            }
+        let listener = self.0.load();
+        if (**listener)(event.clone(), is_needed) {
+            return true;
         }
+        // The leg may have moved in that moment, and the one that it has left be over.
+        let now = self.0.load();
+        !Arc::ptr_eq(&listener, &now) && (**now)(event, is_needed)
     }
 }
 
-fn pass<T>(inputs: &Inputs<T>, input: T, is_needed: bool) -> bool {
-    if is_needed { inputs.end(input).is_ok() } else { inputs.tell(input) != Err(Refused::Ended) }
+fn listener<T: Send + 'static>(
+    inputs: Inputs<T>,
+    make: impl Fn(FarEndEvent) -> T + Send + Sync + 'static,
+) -> Listener {
+    Box::new(move |event, is_needed| {
+        let input = make(event);
+        if is_needed { inputs.end(input).is_ok() } else { inputs.tell(input) != Err(Refused::Ended) }
+    })
 }

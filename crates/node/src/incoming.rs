@@ -2,27 +2,61 @@
 
 use call_engine::Refusal;
 use model::{
-    Application, Identity, IdentitySet, IncomingContext, IndexedDirectory, InvitationParticipant, Modality,
-    NewIncomingCall, Participant, ParticipantId, User,
+    AppId, Application, Call, CallKind, CallRoute, Callee, Identity, IdentitySet, IncomingContext,
+    IndexedDirectory, InvitationParticipant, Modality, NewIncomingCall, Participant, ParticipantId,
+    RedirectTarget, TenantId, User, UserId,
 };
 
+use crate::direct::Parties;
 use crate::ids::RandomIds;
 use crate::sip::IncomingCall;
 
-/// What an application is told of a phone's call to it.
+/// Whom a phone calls.
+pub(crate) enum Dialled {
+    /// An application, which is told this.
+    Application(Box<NewIncomingCall>),
+    /// A person.
+    Person(Parties),
+}
+
+/// Finds whom a phone calls.
 ///
 /// # Errors
 ///
 /// Why the caller is refused.
-pub(crate) fn new_call(
-    directory: &IndexedDirectory,
-    incoming: &IncomingCall,
-) -> Result<NewIncomingCall, Refusal> {
+pub(crate) fn dialled(directory: &IndexedDirectory, incoming: &IncomingCall) -> Result<Dialled, Refusal> {
     // Whoever was in the directory when the phone called may be gone.
     let caller = directory.user_by_sip_name(&incoming.caller).ok_or(Refusal::Forbidden)?;
-    let application = called(directory, &incoming.dialled, caller).ok_or(Refusal::NotFound)?;
-    let webhook = application.webhook.clone().filter(|_| application.is_calling_enabled);
-    let callback_uri = webhook.ok_or(Refusal::Unavailable)?;
+    if let Some(application) = called(directory, &incoming.dialled, caller) {
+        return new_call(application, caller, incoming.subject.clone())
+            .map(Box::new)
+            .map(Dialled::Application);
+    }
+    let callee = person(directory, (&incoming.dialled, &incoming.domain), caller).ok_or(Refusal::NotFound)?;
+    let (caller, tenant) = (caller.id.clone(), caller.tenant.clone());
+    Ok(Dialled::Person(Parties { caller, callee: callee.id.clone(), tenant }))
+}
+
+/// The person of the caller's tenant that is meant: by address, by the name in it where that is nobody else's, or by id.
+pub(crate) fn person<'a>(
+    directory: &'a IndexedDirectory,
+    (name, domain): (&str, &str),
+    caller: &User,
+) -> Option<&'a User> {
+    let by_address = directory.user_by_sip_name(&format!("{name}@{domain}"));
+    let found = by_address
+        .or_else(|| directory.user_by_sip_name(name))
+        .or_else(|| directory.user_by_id(&UserId::from(name)));
+    found.filter(|user| user.tenant == caller.tenant)
+}
+
+/// What an application is told of a user's call to it.
+fn new_call(
+    application: &Application,
+    caller: &User,
+    subject: Option<String>,
+) -> Result<NewIncomingCall, Refusal> {
+    let callback_uri = webhook_of(application)?;
     let user = Identity::of(caller.id.as_str()).named(caller.name.as_str());
     let source = Participant {
         identity: IdentitySet { user: Some(user), ..IdentitySet::default() },
@@ -41,7 +75,7 @@ pub(crate) fn new_call(
         caller: caller.id.clone(),
         source,
         target,
-        subject: incoming.subject.clone(),
+        subject,
         requested_modalities: vec![Modality::Audio],
         context: IncomingContext {
             source_participant: ParticipantId::next(&mut RandomIds),
@@ -52,6 +86,54 @@ pub(crate) fn new_call(
     })
 }
 
+/// What another application is told of a call that is sent on to it.
+///
+/// # Errors
+///
+/// Why it cannot be called.
+pub(crate) fn sent_on(
+    directory: &IndexedDirectory,
+    record: &Call,
+    target: &RedirectTarget,
+) -> Result<NewIncomingCall, Refusal> {
+    let (Some(incoming), CallKind::PeerToPeer { person }) = (&record.incoming, &record.kind) else {
+        return Err(Refusal::Unavailable);
+    };
+    let app = match &target.callee {
+        Callee::Application(app) => Some(app.clone()),
+        Callee::ApplicationInstance(instance) => {
+            let known = directory.instances.get(instance);
+            known.filter(|known| known.tenant == record.tenant).map(|known| known.app.clone())
+        }
+        Callee::User(_) => None,
+    };
+    let application = app.and_then(|app| let_in(directory, &app, &record.tenant)).ok_or(Refusal::NotFound)?;
+    let mut routes = incoming.routes.clone();
+    if let Some(original) = record.targets.first() {
+        let (original, redirected_to) = (original.identity.clone(), target.target.identity.clone());
+        routes.push(CallRoute { original, redirected_to });
+    }
+    Ok(NewIncomingCall {
+        app: application.id.clone(),
+        tenant: record.tenant.clone(),
+        callback_uri: webhook_of(application)?,
+        chain: Some(record.chain),
+        caller: person.clone(),
+        source: record.source.clone(),
+        target: target.target.clone(),
+        subject: record.subject.clone(),
+        requested_modalities: record.requested_modalities.clone(),
+        context: incoming.context.clone(),
+        routes,
+    })
+}
+
+/// Where an application is told of calls that come in.
+fn webhook_of(application: &Application) -> Result<String, Refusal> {
+    let webhook = application.webhook.clone().filter(|_| application.is_calling_enabled);
+    webhook.ok_or(Refusal::Unavailable)
+}
+
 /// The application that is dialled: by its id, or by the id of an account that it has in the caller's tenant.
 fn called<'a>(directory: &'a IndexedDirectory, dialled: &str, caller: &User) -> Option<&'a Application> {
     let dialled = dialled.to_lowercase();
@@ -60,8 +142,11 @@ fn called<'a>(directory: &'a IndexedDirectory, dialled: &str, caller: &User) -> 
         .values()
         .find(|instance| instance.tenant == caller.tenant && instance.id.eq_ignore_ascii_case(&dialled));
     let id = instance.map_or_else(|| dialled.as_str().into(), |instance| instance.app.clone());
-    let application = directory.applications.get(&id)?;
-    // An application that the tenant has not let in does not exist there.
-    let tenant = directory.tenants.get(&caller.tenant)?;
-    tenant.grants.contains_key(&id).then_some(application)
+    let_in(directory, &id, &caller.tenant)
+}
+
+/// An application that the tenant has not let in does not exist there.
+fn let_in<'a>(directory: &'a IndexedDirectory, id: &AppId, tenant: &TenantId) -> Option<&'a Application> {
+    let tenant = directory.tenants.get(tenant)?;
+    directory.applications.get(id).filter(|_| tenant.grants.contains_key(id))
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use call_engine::EndCause;
 use media_plane::PlaneError;
-use model::{AppId, TenantId, User, UserId};
+use model::{AppId, Directory, TenantId, User, UserId};
 use rtc_proto::Codec;
 use rtc_proto::sdp::{Direction, LocalMedia, Negotiated, Negotiator};
 use sip_message::{Host, NameAddr, Uri};
@@ -33,10 +33,19 @@ pub(crate) struct Leg {
     is_held: bool,
 }
 
+/// Who is shown as the caller.
+#[derive(Clone, Debug)]
+pub(crate) enum Caller {
+    /// An application.
+    Application(AppId),
+    /// A person, of whom a phone shows more than that.
+    User(UserId),
+}
+
 /// Who calls whom.
 pub(crate) struct Dialling<'a> {
-    /// The application that calls.
-    pub(crate) app: &'a AppId,
+    /// Who calls.
+    pub(crate) caller: &'a Caller,
     /// The tenant, of whose people the callee has to be.
     pub(crate) tenant: &'a TenantId,
     /// Who is called.
@@ -56,7 +65,7 @@ impl Leg {
     pub(crate) async fn start(
         context: &Context,
         dialling: Dialling<'_>,
-        media: MediaPort,
+        media: Arc<MediaPort>,
         events: FarEndEvents,
     ) -> Result<Self, EndCause> {
         let directory = context.directory.load_full();
@@ -65,15 +74,13 @@ impl Leg {
         let user = user.ok_or(EndCause::NotFound)?;
         let mut negotiator = negotiator(context, &media)?;
         let offer = Bytes::from(negotiator.offer());
-        let mut dialled = dialled(&dialling, user, &media, offer.clone());
-        // Not the name in the application's request: people trust what their phone shows.
-        dialled.from.display = directory.applications.get(dialling.app).map(|known| known.name.clone());
+        let from = from(&directory, dialling.caller, &media);
+        let dialled = dialled(&dialling, from, user, &media, offer.clone());
         let far_end = match context.sip.call(dialled, events.clone()).await {
             Some(phone) => phone,
             None => Self::script(context, &dialling.label, user, offer, events.clone())?,
         };
         let allows_foreign = context.config.allows_foreign_media;
-        let media = Arc::new(media);
         Ok(Self { media, negotiator, far_end, events, source: None, allows_foreign, is_held: false })
     }
 
@@ -227,12 +234,31 @@ fn subject_header(subject: &str) -> (String, String) {
     ("Subject".to_owned(), shown.collect())
 }
 
-/// The request that reaches the callee's phones: From is the bot, so that a phone can show its name.
-fn dialled(dialling: &Dialling<'_>, user: &User, media: &MediaPort, offer: Bytes) -> Dialled {
+/// The caller as phones show it. Not by the name in an application's request: people trust what their phone shows.
+fn from(directory: &Directory, caller: &Caller, media: &MediaPort) -> NameAddr {
     let here = Host::from(media.rtp().ip());
-    let (callee, domain) = user.address.split_once('@').unwrap_or((&user.address, ""));
-    let to = Uri::sip(callee, domain.parse().unwrap_or_else(|_| here.clone()));
-    let from = NameAddr::new(Uri::sip(dialling.app.as_str(), here));
+    let (uri, name) = match caller {
+        Caller::Application(app) => {
+            let known = directory.applications.get(app);
+            (Uri::sip(app.as_str(), here), known.map(|known| &known.name))
+        }
+        Caller::User(user) => match directory.users.get(user) {
+            Some(known) => (address_of(known, here), Some(&known.name)),
+            None => (Uri::sip(user.as_str(), here), None),
+        },
+    };
+    NameAddr { display: name.cloned(), ..NameAddr::new(uri) }
+}
+
+/// A user's address of record.
+fn address_of(user: &User, here: Host) -> Uri {
+    let (name, domain) = user.address.split_once('@').unwrap_or((&user.address, ""));
+    Uri::sip(name, domain.parse().unwrap_or(here))
+}
+
+/// The request that reaches the callee's phones.
+fn dialled(dialling: &Dialling<'_>, from: NameAddr, user: &User, media: &MediaPort, offer: Bytes) -> Dialled {
+    let to = address_of(user, Host::from(media.rtp().ip()));
     let headers = dialling.subject.map(subject_header).into_iter().collect();
     Dialled { aor: user.address.to_lowercase(), from, to: NameAddr::new(to), headers, offer }
 }

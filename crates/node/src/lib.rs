@@ -11,6 +11,8 @@
 //! | `sip`, `scripted` | the far ends: phones, and scripts that stand in for people |
 //! | `application` | the end of a call where the application's own program hears and speaks |
 //! | `incoming` | whom a phone calls, and as whom |
+//! | `ringing` | those who are called at once for somebody who waits, and where they meet |
+//! | `direct` | a call of a phone to a person |
 //! | `media` | the way to and from the media threads |
 //! | `prompts`, `recordings` | files in, files out |
 //! | `recovery` | what a former process left behind |
@@ -20,6 +22,7 @@ mod calls;
 mod clock;
 mod conference;
 mod context;
+mod direct;
 mod far_end;
 mod ids;
 mod incoming;
@@ -31,6 +34,7 @@ mod observer;
 mod prompts;
 mod recordings;
 mod recovery;
+mod ringing;
 mod scripted;
 mod sip;
 mod sweep;

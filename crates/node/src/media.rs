@@ -244,15 +244,20 @@ impl MediaPort {
         self.port.leg
     }
 
-    /// Reports to a conference from here on; jobs that a call has begun still report to it.
+    /// Reports to a conference from here on; jobs that a call has begun still report to that where it is named.
     pub(crate) fn move_to(
         &self,
         conference: Inputs<ConferenceTaskInput>,
         participant: ParticipantId,
-        jobs: Inputs<CallInput>,
+        jobs: Option<Inputs<CallInput>>,
     ) {
-        let listener = Listener::Conference { conference, participant, jobs: Some(jobs) };
+        let listener = Listener::Conference { conference, participant, jobs };
         self.media.legs.lock().insert(self.port.leg, listener);
+    }
+
+    /// Brings the leg to the media thread of a mixer, so that it can be a member.
+    pub(crate) fn bring_to(&self, mixer: MixerId) -> Result<(), PlaneError> {
+        if self.leg().can_join(mixer) { Ok(()) } else { Err(PlaneError::OtherThread) }
     }
 
     /// Where the far end sends RTP.

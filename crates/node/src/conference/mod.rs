@@ -13,8 +13,8 @@ use std::sync::Arc;
 use call_engine::{CommandId, Conference, ConferenceInput, ConferenceRequest, Joining, LegEvent};
 use media_engine::PromptAudio;
 use model::{
-    AppId, AudioRoutingGroup, CallId, OnlineMeeting, OperationId, Outcome, Participant, ParticipantId,
-    RosterParticipant, TenantId,
+    AppId, AudioRoutingGroup, CallId, MediaDirection, OnlineMeeting, OperationId, Outcome, Participant,
+    ParticipantId, RosterParticipant, TenantId,
 };
 use tokio::sync::oneshot;
 
@@ -24,7 +24,7 @@ use crate::far_end::FarEndEvent;
 use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs};
 use crate::leg::Leg;
-use crate::media::{MixerPort, PortEvent};
+use crate::media::{self, MixerPort, PortEvent};
 use crate::task::CallInput;
 
 use self::registry::Place;
@@ -35,6 +35,8 @@ pub(crate) use self::sounds::Sounds;
 pub(crate) enum ConferenceTaskInput {
     /// A call between two becomes this conference.
     Adopt { joining: Box<Joining>, side: Box<CallSide>, leg: Box<Leg>, person: Box<Person> },
+    /// Somebody comes whose leg is up.
+    AdoptPerson { leg: Box<Leg>, person: Box<Person> },
     /// A call asks for something.
     Ask { call: CallId, command: CommandId, operation: OperationId, request: Box<ConferenceRequest> },
     /// The server shuts down.
@@ -55,6 +57,8 @@ pub(crate) enum ConferenceTaskInput {
     Media { participant: ParticipantId, event: PortEvent },
     /// The meeting's settings changed.
     MeetingChanged(Box<OnlineMeeting>),
+    /// Somebody is handed over to another conversation, and the call that asked for it goes.
+    Release { participant: ParticipantId, by: CallId, to: ConferenceDoor },
     /// Show who is there.
     Participants { call: CallId, reply: oneshot::Sender<Vec<RosterParticipant>> },
     /// The application of a call is connected by another leg from here on.
@@ -105,6 +109,8 @@ pub(crate) struct ConferenceTask {
     calls: BTreeMap<CallId, CallSide>,
     legs: BTreeMap<ParticipantId, Leg>,
     ids: RandomIds,
+    /// Who is being handed over, and where to.
+    releasing: Option<(Person, ConferenceDoor)>,
     /// Whether legs have come since applications were told whose sound is whose.
     has_moved: bool,
 }
@@ -142,6 +148,12 @@ impl ConferenceTask {
                 let info = Box::new(info);
                 self.feed(ConferenceInput::Adopt { joining, participant, info, is_held });
             }
+            ConferenceTaskInput::AdoptPerson { leg, person } => {
+                let Person { participant, info, is_held } = *person;
+                self.legs.insert(participant, *leg);
+                let info = Box::new(info);
+                self.feed(ConferenceInput::AdoptPerson { participant, info, is_held });
+            }
             ConferenceTaskInput::Ask { call, command, operation, request } => {
                 self.feed(ConferenceInput::Ask { call, command, operation, request: *request });
             }
@@ -163,6 +175,7 @@ impl ConferenceTask {
             ConferenceTaskInput::HoldMusic { participant, operation, prompt } => {
                 self.play_hold_music(participant, operation, prompt);
             }
+            ConferenceTaskInput::Release { participant, by, to } => self.release(participant, by, to),
             ConferenceTaskInput::ReplaceMedia { call, leg } => self.replace_media(call, leg),
             // Whoever asked may have gone away.
             ConferenceTaskInput::ShowDominant { call, reply } => {
@@ -218,8 +231,8 @@ impl ConferenceTask {
 
     fn media(&mut self, participant: ParticipantId, event: PortEvent) {
         match event {
-            // Music ends when it is told to.
-            PortEvent::JobDone { .. } => {}
+            // Music ends when it is told to; what a call had begun on a leg that has left it is of no use to anybody.
+            event @ PortEvent::JobDone { .. } => media::discard(event),
             PortEvent::Lost => self.lose_leg(participant, call_engine::EndCause::MediaLost),
             PortEvent::Tone(tone) => self.leg_event(participant, LegEvent::Tone(tone)),
         }
@@ -230,6 +243,17 @@ impl ConferenceTask {
         // Dropping it hangs up.
         self.legs.remove(&participant);
         self.leg_event(participant, LegEvent::Ended(cause));
+    }
+
+    /// Lets somebody go who is handed over, unless that one is gone already.
+    fn release(&mut self, participant: ParticipantId, by: CallId, to: ConferenceDoor) {
+        let roster = self.engine.roster_for(by).unwrap_or_default();
+        if let Some(shown) = roster.into_iter().find(|shown| shown.id == participant) {
+            let is_held =
+                shown.media_streams.iter().any(|stream| stream.direction == MediaDirection::Inactive);
+            self.releasing = Some((Person { participant, info: shown.info, is_held }, to));
+        }
+        self.feed(ConferenceInput::Release { participant, by });
     }
 
     fn replace_media(&mut self, call: CallId, leg: media_plane::LegId) {

@@ -7,7 +7,7 @@ use model::{AppId, CallId, Invitee, MediaPrompt, OperationId, Outcome, Participa
 
 use super::{ConferenceTask, ConferenceTaskInput};
 use crate::far_end::FarEndEvents;
-use crate::leg::{Dialling, Leg};
+use crate::leg::{Caller, Dialling, Leg};
 use crate::media::Job;
 use crate::task::CallInput;
 
@@ -47,8 +47,7 @@ impl ConferenceTask {
                     let _ = side.inputs.end(CallInput::EndReplaced(call));
                 }
             }
-            // Nobody is handed over yet.
-            ConferenceEffect::Released(_) => {}
+            ConferenceEffect::Released(participant) => self.released(participant),
             ConferenceEffect::SetMuted { participant, is_muted } => {
                 self.with_leg(participant, |task, leg| task.mixer.set_muted(leg, is_muted));
             }
@@ -70,6 +69,14 @@ impl ConferenceTask {
             ConferenceEffect::Tell { call, event } => self.tell(call, event),
             // `perform` takes this before it comes here.
             ConferenceEffect::Ended => {}
+        }
+    }
+
+    /// Hands a leg over to another conversation.
+    fn released(&mut self, participant: ParticipantId) {
+        let releasing = self.releasing.take().filter(|(person, _)| person.participant == participant);
+        if let (Some((person, to)), Some(leg)) = (releasing, self.legs.remove(&participant)) {
+            to.adopt(Box::new(leg), person);
         }
     }
 
@@ -98,14 +105,14 @@ impl ConferenceTask {
         let started = match (self.calls.get(&by), media) {
             (Some(side), Ok(media)) => {
                 let dialling = Dialling {
-                    app: &side.app,
+                    caller: &Caller::Application(side.app.clone()),
                     tenant: &side.tenant,
                     callee: &invitee.callee,
                     subject: side.subject.as_deref(),
                     label: participant.to_string(),
                 };
                 let events = FarEndEvents::to_conference(own, participant);
-                Leg::start(&self.context, dialling, media, events).await
+                Leg::start(&self.context, dialling, Arc::new(media), events).await
             }
             (None, _) => Err(EndCause::Cancelled),
             (_, Err(error)) => {

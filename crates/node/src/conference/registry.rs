@@ -145,6 +145,7 @@ fn prepare(
         calls: BTreeMap::new(),
         legs: BTreeMap::new(),
         ids: RandomIds,
+        releasing: None,
         has_moved: false,
     };
     Ok((task, door))

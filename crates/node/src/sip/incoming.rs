@@ -13,6 +13,8 @@ pub(crate) struct IncomingCall {
     pub(crate) caller: String,
     /// Who is called: the part before the `@`.
     pub(crate) dialled: String,
+    /// The part after it, without a port.
+    pub(crate) domain: String,
     /// What it is about, for people.
     pub(crate) subject: Option<String>,
     pub(crate) phone: CallingPhone,
@@ -45,6 +47,7 @@ impl IncomingCall {
             events: FarEndEvents::to_call(inputs.0.clone()),
         };
         let dialled = incoming.request_uri.user().unwrap_or_default();
-        (Self { caller, dialled, subject: incoming.subject.clone(), phone, inputs }, commands)
+        let domain = incoming.request_uri.host().map(ToString::to_string).unwrap_or_default();
+        (Self { caller, dialled, domain, subject: incoming.subject.clone(), phone, inputs }, commands)
     }
 }

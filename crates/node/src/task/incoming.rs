@@ -7,19 +7,24 @@ use model::{Answer, CallId, CallState, NewIncomingCall, Owner};
 use super::application::HostedMedia;
 use super::jobs::{Jobs, prefetch};
 use super::link::Link;
-use super::{CallTask, Entry};
+use super::{CallInput, CallTask, Entry};
 use crate::application::Whose;
 use crate::calls::CallsError;
 use crate::context::Context;
 use crate::ids::RandomIds;
+use crate::inputs::{InputQueue, Inputs};
 use crate::leg::Leg;
 use crate::media::MediaPort;
-use crate::sip::IncomingCall;
+use crate::sip::CallingPhone;
 
 impl CallTask {
     /// Takes a call that a phone makes; nothing is kept or promised before [`CallTask::run`].
-    pub(crate) fn incoming(new: NewIncomingCall, context: Context, incoming: IncomingCall) -> (Self, Entry) {
-        let (own, inputs) = incoming.inputs;
+    pub(crate) fn incoming(
+        new: NewIncomingCall,
+        context: Context,
+        phone: CallingPhone,
+        (own, inputs): (Inputs<CallInput>, InputQueue<CallInput>),
+    ) -> (Self, Entry) {
         let mut ids = RandomIds;
         let id = CallId::next(&mut ids);
         let (config, leg, now) = (context.config.call.clone(), context.next_leg(), context.clock.now());
@@ -36,10 +41,11 @@ impl CallTask {
             ids,
             created: None,
             is_counted: false,
-            link: Link::Calling(Box::new(incoming.phone)),
+            link: Link::Calling(Box::new(phone)),
             application: None,
             callee_participant,
             jobs: Jobs::new(None),
+            moving: super::moving::Moving::default(),
             replies: std::collections::BTreeMap::new(),
             commands: 0,
             was_established: false,

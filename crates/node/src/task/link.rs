@@ -70,6 +70,17 @@ impl Link {
 }
 
 impl Membership {
+    /// The call's own media leg in the conference, where it has one.
+    pub(super) fn leg(&self) -> Option<media_plane::LegId> {
+        self.media.as_ref().map(|media| media.leg())
+    }
+
+    /// Lets somebody go to another conversation, and the call after it.
+    pub(super) fn release(&self, participant: ParticipantId, to: ConferenceDoor) {
+        // A conference that is over has told the call its end.
+        let _ = self.door.inputs.end(ConferenceTaskInput::Release { participant, by: self.call, to });
+    }
+
     /// Passes on what the leg that was this call's before reported to it.
     pub(super) fn pass_on(&self, make: impl FnOnce(ParticipantId) -> ConferenceTaskInput) {
         if let Some(participant) = self.adopted {
@@ -92,7 +103,19 @@ impl CallTask {
         }
     }
 
+    /// The application's own leg in a conference.
+    pub(super) fn own_leg(&self) -> Option<media_plane::LegId> {
+        let member = match &self.link {
+            Link::Member(member) => member.leg(),
+            Link::Calling(_) | Link::Leg(_) | Link::None => None,
+        };
+        member.or_else(|| self.application.as_ref().map(HostedMedia::leg))
+    }
+
     pub(super) fn conference(&mut self, event: ConferenceEvent) {
+        if event == ConferenceEvent::Ended(Outcome::Transferred) {
+            self.transferee_met();
+        }
         if matches!(event, ConferenceEvent::Joined)
             && let Link::Member(member) = &mut self.link
         {
@@ -270,12 +293,13 @@ impl CallTask {
             info: self.callee_info(),
             is_held: record.media_state == Some(MediaState::Inactive),
         };
-        leg.events.move_to(door.inputs.clone(), participant);
-        leg.media.move_to(door.inputs.clone(), participant, self.own.clone());
+        let (events, leg_media) = (leg.events.clone(), Arc::clone(&leg.media));
         let adopt =
             ConferenceTaskInput::Adopt { joining: Box::new(joining), side, leg, person: Box::new(person) };
-        // It has just begun, and ends only when its members leave.
+        // It has just begun, and ends only when its members leave. It knows the leg before that reports to it.
         let _ = door.inputs.end(adopt);
+        leg_media.move_to(door.inputs.clone(), participant, Some(self.own.clone()));
+        events.move_to_conference(door.inputs.clone(), participant);
         let call = record.id;
         self.link =
             Link::Member(Membership { call, door, media, destination: None, adopted: Some(participant) });

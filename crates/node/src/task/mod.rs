@@ -4,6 +4,7 @@ mod application;
 mod incoming;
 mod jobs;
 mod link;
+mod moving;
 mod perform;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use call_engine::{Command, CommandId, ConferenceEvent, EndCause, Input, LegEvent
 use media_engine::PromptAudio;
 use model::{
     AudioRoutingGroup, Call, CallId, NewCall, Operation, OperationId, Outcome, Owner, ParticipantId,
-    RosterParticipant,
+    RosterParticipant, UserId,
 };
 use store::{Recording, StoreError};
 use tokio::sync::oneshot;
@@ -27,11 +28,13 @@ use crate::far_end::{FarEndEvent, FarEndEvents};
 use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs, inputs};
 use crate::media::PortEvent;
+use crate::ringing::RelayEvent;
 
 use self::application::HostedMedia;
 use self::jobs::Jobs;
 use self::jobs::prefetch;
 use self::link::Link;
+use self::moving::{HandedLeg, Moving, Place};
 
 /// What a call's task is told.
 #[derive(Debug)]
@@ -58,6 +61,14 @@ pub(crate) enum CallInput {
     EndWhip { session: String, reply: oneshot::Sender<Result<(), CallsError>> },
     /// The far end reports.
     FarEnd(FarEndEvent),
+    /// Another call gives away its leg, or does not.
+    LegHanded { command: CommandId, handed: Option<Box<HandedLeg>> },
+    /// What another application does that the call was sent on to.
+    Relayed { place: Place, event: RelayEvent },
+    /// Another call of the application wants the leg, as its own other party takes this call's place.
+    TakeLeg { party: UserId, command: CommandId, to: Inputs<CallInput> },
+    /// Someone who is called for a redirect or a transfer reports.
+    Target { place: Place, event: FarEndEvent },
     /// Show the private routes of sound.
     Groups(oneshot::Sender<Vec<AudioRoutingGroup>>),
     /// The conference that was to be joined was over in that moment.
@@ -108,6 +119,7 @@ pub(crate) struct CallTask {
     /// The callee of a call between two, as participants are named.
     callee_participant: ParticipantId,
     jobs: Jobs,
+    moving: Moving,
     replies: BTreeMap<CommandId, oneshot::Sender<Result<Reply, CallsError>>>,
     commands: u64,
     /// Whether it has been counted as established.
@@ -152,6 +164,7 @@ impl CallTask {
             application,
             callee_participant: ParticipantId::next(&mut ids),
             jobs: Jobs::new(prefetch),
+            moving: Moving::default(),
             replies: BTreeMap::new(),
             commands: 0,
             was_established: false,
@@ -163,7 +176,7 @@ impl CallTask {
     /// Lives the call to its end.
     pub(crate) async fn run(mut self, registered: Registered, draining: CancellationToken) {
         let mut is_draining = false;
-        while self.perform().await {
+        while self.perform(&registered).await {
             let deadline = self.engine.poll_timeout().unwrap_or_else(|| self.context.clock.now());
             tokio::select! {
                 () = draining.cancelled(), if !is_draining => {
@@ -176,6 +189,7 @@ impl CallTask {
                 }
             }
         }
+        self.pass_on_left();
         drop(registered);
     }
 
@@ -198,6 +212,10 @@ impl CallTask {
             CallInput::FarEnd(event) => self.far_end(event),
             CallInput::Groups(reply) => self.show_groups(reply),
             CallInput::JoinAgain => self.join_again(),
+            CallInput::LegHanded { command, handed } => self.leg_handed(command, handed),
+            CallInput::Relayed { place, event } => self.relayed(place, event),
+            CallInput::TakeLeg { party, command, to } => self.give_leg(&party, command, &to),
+            CallInput::Target { place, event } => self.target(place, event),
             CallInput::Invitation(reply) => drop(reply.send(self.invitation())),
             CallInput::Offer { sdp, reply } => drop(reply.send(self.offered(&sdp).await)),
             CallInput::Participants(reply) => self.show_participants(reply),

@@ -1,14 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use call_engine::{Effect, EndCause, Input, LegEvent, TransferEvent};
+use call_engine::{Effect, EndCause, Input, LegEvent};
 use model::{Call, CallState, Invitee, MediaConfig, MediaState, Notification, NotificationBody, Outcome};
 use store::{StoreError, Transaction};
 
 use super::CallTask;
 use super::link::Link;
-use crate::calls::CallsError;
-use crate::leg::{Dialling, Leg};
+use crate::calls::{CallsError, Registered};
+use crate::leg::{Caller, Dialling, Leg};
 use crate::recovery::end_later;
 
 /// How often a transaction is tried before the call is given up, and the pause before each further try: five seconds
@@ -24,7 +24,7 @@ const COMMIT_PAUSES: [Duration; 6] = [
 
 impl CallTask {
     /// Performs everything that the last input led to; `false` once the call is over.
-    pub(super) async fn perform(&mut self) -> bool {
+    pub(super) async fn perform(&mut self, registered: &Registered) -> bool {
         loop {
             let (transaction, next) = self.gather();
             if !transaction.is_empty()
@@ -35,7 +35,7 @@ impl CallTask {
             match next {
                 None => return true,
                 Some(Effect::Ended) => return false,
-                Some(act) => self.act(act).await,
+                Some(act) => self.act(act, registered).await,
             }
         }
     }
@@ -127,7 +127,7 @@ impl CallTask {
         false
     }
 
-    async fn act(&mut self, act: Effect) {
+    async fn act(&mut self, act: Effect, registered: &Registered) {
         match act {
             Effect::Reply { command, reply } => {
                 if let Some(waiting) = self.replies.remove(&command) {
@@ -141,13 +141,11 @@ impl CallTask {
             Effect::RingLeg { .. } => self.ring_leg(),
             Effect::AnswerLeg { .. } => self.answer_leg(),
             Effect::RejectLeg { why, .. } => self.reject_leg(why),
-            // Nobody can ask for these yet.
-            Effect::RedirectLeg { .. }
-            | Effect::ConnectRedirected { .. }
-            | Effect::CancelRedirect { .. }
-            | Effect::CancelTransfer { .. } => {}
-            Effect::Transfer { command, .. } => {
-                self.feed(Input::Transfer { command, event: TransferEvent::Failed });
+            Effect::RedirectLeg { targets, .. } => self.redirect_leg(targets, registered).await,
+            Effect::ConnectRedirected { target, .. } => self.connect_redirected(target),
+            Effect::CancelRedirect { .. } | Effect::CancelTransfer { .. } => self.stop_move(),
+            Effect::Transfer { command, target, transferee, .. } => {
+                self.transfer(command, *target, transferee, registered).await;
             }
             Effect::StartLeg { invitee, .. } => self.start_leg(&invitee).await,
             Effect::EndLeg { .. } => {
@@ -165,14 +163,14 @@ impl CallTask {
     async fn start_leg(&mut self, invitee: &Invitee) {
         let record = self.engine.record();
         let dialling = Dialling {
-            app: &record.app,
+            caller: &Caller::Application(record.app.clone()),
             tenant: &record.tenant,
             callee: &invitee.callee,
             subject: record.subject.as_deref(),
             label: record.id.to_string(),
         };
         let started = match self.open_for_other() {
-            Ok(media) => Leg::start(&self.context, dialling, media, self.events()).await,
+            Ok(media) => Leg::start(&self.context, dialling, Arc::new(media), self.events()).await,
             Err(error) => {
                 tracing::error!(call.id = %record.id, %error, "failed to open a media leg");
                 Err(EndCause::Internal)

@@ -1,0 +1,119 @@
+//! A call of a phone to a person: it rings wherever that person is, and the two talk.
+
+use call_engine::{EndCause, RedirectEvent, Refusal};
+use model::{Identity, IdentitySet, IndexedDirectory, Participant, ParticipantId, TenantId, UserId};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::conference::Person;
+use crate::context::Context;
+use crate::far_end::{FarEnd, FarEndEvent, FarEndEvents};
+use crate::ids::RandomIds;
+use crate::inputs::{InputQueue, inputs};
+use crate::leg::Caller;
+use crate::ringing::{Ringing, Whom};
+use crate::sip::IncomingCall;
+use crate::task::CallInput;
+
+/// Who calls whom.
+pub(crate) struct Parties {
+    pub(crate) caller: UserId,
+    pub(crate) callee: UserId,
+    pub(crate) tenant: TenantId,
+}
+
+/// What happens until the two talk.
+enum Input {
+    Caller(FarEndEvent),
+    Callee(FarEndEvent),
+}
+
+/// Calls the person, and connects the phone that calls once somebody answers.
+pub(crate) async fn connect(
+    context: Context,
+    parties: Parties,
+    incoming: IncomingCall,
+    draining: CancellationToken,
+) {
+    let (own, mut queue) = inputs();
+    let (caller_events, far_end) = (incoming.phone.events.clone(), incoming.phone.far_end.clone());
+    caller_events.move_to(own.clone(), Input::Caller);
+    let (_, mut earlier) = incoming.inputs;
+    for input in earlier.close() {
+        if let CallInput::FarEnd(event) = input {
+            // This queue lives as long as this call.
+            let _ = own.end(Input::Caller(event));
+        }
+    }
+    let callee_events = FarEndEvents::to(own, Input::Callee);
+    let subject = incoming.subject.as_deref();
+    let answered = tokio::select! {
+        answered = ring(&context, (&parties, subject), &mut queue, &far_end, callee_events.clone()) => answered,
+        () = draining.cancelled() => Err(Some(Refusal::Unavailable)),
+        () = sleep_until(Instant::now() + context.config.call.ringing_timeout) => {
+            Err(Some(Refusal::NotAnswered))
+        }
+    };
+    match answered {
+        Ok(ringing) => {
+            let info = info(&context.directory.load(), &parties.caller);
+            let participant = ParticipantId::next(&mut RandomIds);
+            ringing.connect_phone(0, incoming.phone, Person { participant, info, is_held: false });
+        }
+        Err(Some(why)) => far_end.reject(why),
+        // The caller has gone.
+        Err(None) => {}
+    }
+    for input in queue.close() {
+        // Who has moved on listens to it elsewhere.
+        match input {
+            Input::Caller(event) => caller_events.report(event),
+            Input::Callee(event) => callee_events.report(event),
+        };
+    }
+}
+
+/// Rings until somebody answers; else says what the caller is told, or nothing where it has gone.
+async fn ring(
+    context: &Context,
+    (parties, subject): (&Parties, Option<&str>),
+    queue: &mut InputQueue<Input>,
+    phone: &FarEnd,
+    events: FarEndEvents,
+) -> Result<Ringing, Option<Refusal>> {
+    let failed = |cause: EndCause| Some(Refusal::from(cause));
+    let mut ringing = Ringing::open(context, None).map_err(|error| {
+        tracing::error!(%error, "failed to open a conversation");
+        Some(Refusal::Unavailable)
+    })?;
+    let whom = Whom {
+        callee: &parties.callee,
+        info: info(&context.directory.load(), &parties.callee),
+        caller: &Caller::User(parties.caller.clone()),
+        tenant: &parties.tenant,
+        subject,
+        events,
+    };
+    ringing.call(0, whom).await.map_err(failed)?;
+    loop {
+        match queue.next().await {
+            Some(Input::Callee(FarEndEvent::Ringing)) => phone.ring(),
+            Some(Input::Callee(event)) => match ringing.far_end(0, event) {
+                Some(RedirectEvent::Answered) => return Ok(ringing),
+                Some(RedirectEvent::Failed(cause)) => return Err(failed(cause)),
+                None => {}
+            },
+            Some(Input::Caller(FarEndEvent::Ended(_))) | None => return Err(None),
+            Some(Input::Caller(_)) => {}
+        }
+    }
+}
+
+fn info(directory: &IndexedDirectory, user: &UserId) -> Participant {
+    let name = directory.users.get(user).map(|known| known.name.clone());
+    let identity = Identity { display_name: name, ..Identity::of(user.as_str()) };
+    Participant {
+        identity: IdentitySet { user: Some(identity), ..IdentitySet::default() },
+        ..Participant::default()
+    }
+}

@@ -1,0 +1,239 @@
+//! Those who are called at once for somebody who waits, and the conversation in which the first who answers meets them.
+
+mod relay;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use call_engine::{EndCause, RedirectEvent, Refusal};
+use media_plane::{LegId, PlaneError};
+use model::{Participant, ParticipantId, UserId};
+
+use crate::conference::{ConferenceDoor, ConferenceTaskInput, Person};
+use crate::context::Context;
+use crate::far_end::{FarEndEvent, FarEndEvents};
+use crate::ids::RandomIds;
+use crate::leg::{Caller, Dialling, Leg};
+use crate::sip::CallingPhone;
+
+pub(crate) use self::relay::{Relay, RelayEvent};
+
+/// Those who are called. Dropping it calls them no longer.
+pub(crate) struct Ringing {
+    context: Context,
+    place: Place,
+    called: BTreeMap<usize, Called>,
+}
+
+/// One who is called.
+enum Called {
+    Application(Relay),
+    Person { leg: Box<Leg>, person: Box<Person> },
+}
+
+/// A conversation that nobody is in yet; it is over if this is dropped.
+struct Place(Option<ConferenceDoor>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(door) = &self.0 {
+            door.close();
+        }
+    }
+}
+
+/// Who is called, and how.
+pub(crate) struct Whom<'a> {
+    pub(crate) callee: &'a UserId,
+    /// As the one who meets it sees it.
+    pub(crate) info: Participant,
+    pub(crate) caller: &'a Caller,
+    pub(crate) tenant: &'a model::TenantId,
+    pub(crate) subject: Option<&'a str>,
+    /// Where the leg reports to until it is connected.
+    pub(crate) events: FarEndEvents,
+}
+
+impl Ringing {
+    /// Nobody yet; on the media thread of a leg that is to be connected, where there is one.
+    pub(crate) fn open(context: &Context, near: Option<LegId>) -> Result<Self, PlaneError> {
+        let door = context.conferences.group(context, near)?;
+        Ok(Self { context: context.clone(), place: Place(Some(door)), called: BTreeMap::new() })
+    }
+
+    /// Calls a person.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be called.
+    pub(crate) async fn call(&mut self, index: usize, whom: Whom<'_>) -> Result<(), EndCause> {
+        let door = self.place.0.as_ref().ok_or(EndCause::Internal)?;
+        let participant = ParticipantId::next(&mut RandomIds);
+        let media = self.context.media.open_for_person(door.mixer, door.inputs.clone(), participant);
+        let media = media.map_err(|error| {
+            tracing::error!(%error, "failed to open a media leg");
+            EndCause::Internal
+        })?;
+        let dialling = Dialling {
+            caller: whom.caller,
+            tenant: whom.tenant,
+            callee: whom.callee,
+            subject: whom.subject,
+            label: participant.to_string(),
+        };
+        let leg = Leg::start(&self.context, dialling, Arc::new(media), whom.events).await?;
+        let person = Person { participant, info: whom.info, is_held: false };
+        self.called.insert(index, Called::Person { leg: Box::new(leg), person: Box::new(person) });
+        Ok(())
+    }
+
+    /// Calls an application, over there by a call of its own.
+    pub(crate) fn add(&mut self, index: usize, relay: Relay) {
+        self.called.insert(index, Called::Application(relay));
+    }
+
+    /// Takes what a person's far end reports, and says what that means; a far end that has gone elsewhere is not asked.
+    pub(crate) fn far_end(&mut self, index: usize, event: FarEndEvent) -> Option<RedirectEvent> {
+        let Some(Called::Person { leg, person }) = self.called.get_mut(&index) else { return None };
+        let failure = match event {
+            FarEndEvent::Ringing | FarEndEvent::Confirmed { .. } => return None,
+            FarEndEvent::Answered { sdp, source } => match leg.answered(&sdp, source) {
+                Ok(is_held) => {
+                    person.is_held = is_held;
+                    return Some(RedirectEvent::Answered);
+                }
+                Err(cause) => cause,
+            },
+            FarEndEvent::Completed { sdp } => match leg.completed(&sdp) {
+                Ok(is_held) => {
+                    person.is_held = is_held;
+                    return None;
+                }
+                Err(cause) => cause,
+            },
+            FarEndEvent::Offered { sdp } => {
+                person.is_held = leg.offered(sdp.as_deref()).unwrap_or(person.is_held);
+                return None;
+            }
+            FarEndEvent::Ended(cause) => cause,
+        };
+        // Dropping its leg hangs up.
+        self.called.remove(&index);
+        Some(RedirectEvent::Failed(failure))
+    }
+
+    /// Takes what an application does with its call.
+    pub(crate) fn relayed(&mut self, index: usize, event: RelayEvent) -> Option<RedirectEvent> {
+        let Some(Called::Application(relay)) = self.called.get_mut(&index) else { return None };
+        let event = relay.handle(event);
+        if matches!(event, RedirectEvent::Failed(_)) {
+            self.called.remove(&index);
+        }
+        Some(event)
+    }
+
+    /// Connects a phone that waits with the one who answered; the others are called no longer. Gives back where the reports
+    /// of the two go from here on.
+    pub(crate) fn connect_phone(
+        mut self,
+        index: usize,
+        phone: CallingPhone,
+        person: Person,
+    ) -> Option<FarEndEvents> {
+        let far_end = phone.far_end.clone();
+        let answering = self.called.remove(&index);
+        for called in self.called.values_mut() {
+            if let Called::Application(relay) = called {
+                relay.lose();
+            }
+        }
+        match answering {
+            Some(Called::Application(relay)) => {
+                relay.connect(phone);
+                return None;
+            }
+            Some(Called::Person { leg: other, person: other_person }) => {
+                let answered = self.answer(phone, &person);
+                if let Ok(leg) = answered {
+                    let events = other.events.clone();
+                    self.meet((other, *other_person), (Box::new(leg), person));
+                    return Some(events);
+                }
+            }
+            None => {}
+        }
+        far_end.reject(Refusal::Unavailable);
+        None
+    }
+
+    /// Connects a leg that is up with the one who answered. Gives back where the reports of the latter go from here on.
+    pub(crate) fn connect_leg(mut self, index: usize, leg: Box<Leg>, person: Person) -> Option<FarEndEvents> {
+        let Some(Called::Person { leg: other, person: other_person }) = self.called.remove(&index) else {
+            return None;
+        };
+        let events = other.events.clone();
+        self.meet((other, *other_person), (leg, person));
+        Some(events)
+    }
+
+    /// Brings the one who answered to where it meets somebody who is still on the way there.
+    pub(crate) fn await_at(mut self, index: usize) -> Option<(Meeting, FarEndEvents)> {
+        let Some(Called::Person { leg, person }) = self.called.remove(&index) else { return None };
+        let events = leg.events.clone();
+        let door = self.place.0.clone()?;
+        door.adopt(leg, *person);
+        Some((Meeting(std::mem::replace(&mut self.place, Place(None))), events))
+    }
+
+    fn answer(&self, phone: CallingPhone, person: &Person) -> Result<Leg, EndCause> {
+        let door = self.place.0.as_ref().ok_or(EndCause::Internal)?;
+        let media = self.context.media.open_for_person(door.mixer, door.inputs.clone(), person.participant);
+        let media = media.map_err(|error| {
+            tracing::error!(%error, "failed to open a media leg");
+            EndCause::Internal
+        })?;
+        Leg::answer(&self.context, phone, media)
+    }
+
+    fn meet(&mut self, one: (Box<Leg>, Person), other: (Box<Leg>, Person)) {
+        if let Some(door) = self.place.0.take() {
+            door.adopt(one.0, one.1);
+            door.adopt(other.0, other.1);
+        }
+    }
+}
+
+/// A conversation with one in it, whom somebody else joins. It is over if this is dropped before.
+pub(crate) struct Meeting(Place);
+
+impl Meeting {
+    /// Where it is.
+    pub(crate) fn door(&self) -> Option<ConferenceDoor> {
+        self.0.0.clone()
+    }
+
+    /// The two are there.
+    pub(crate) fn done(mut self) {
+        self.0.0 = None;
+    }
+}
+
+impl ConferenceDoor {
+    /// Takes somebody in whose leg is up. A conversation that is over hangs up on it.
+    pub(crate) fn adopt(&self, leg: Box<Leg>, person: Person) {
+        let (events, media) = (leg.events.clone(), Arc::clone(&leg.media));
+        let participant = person.participant;
+        let adopt = ConferenceTaskInput::AdoptPerson { leg, person: Box::new(person) };
+        // It is to know the leg before that reports to it.
+        if self.inputs.end(adopt).is_ok() {
+            media.move_to(self.inputs.clone(), participant, None);
+            events.move_to_conference(self.inputs.clone(), participant);
+        }
+    }
+
+    /// Sends everybody away.
+    pub(crate) fn close(&self) {
+        // One that is over is closed already.
+        let _ = self.inputs.end(ConferenceTaskInput::Close);
+    }
+}

@@ -1,0 +1,395 @@
+//! A call that moves: sent on to others before it is answered, or its other party handed over to someone else.
+
+use call_engine::{CommandId, EndCause, Input, RedirectEvent, Refusal, TransferEvent};
+use model::{
+    CallKind, CallState, Callee, InvitationParticipant, Invitee, MediaState, Participant, ParticipantId,
+    RedirectTarget, UserId,
+};
+
+use super::link::Link;
+use super::{CallInput, CallTask};
+use crate::calls::Registered;
+use crate::conference::Person;
+use crate::far_end::{FarEndEvent, FarEndEvents};
+use crate::incoming;
+use crate::inputs::Inputs;
+use crate::leg::{Caller, Leg};
+use crate::ringing::{Meeting, Relay, RelayEvent, Ringing, Whom};
+
+/// What a call is doing to move, and the legs that have gone.
+#[derive(Default)]
+pub(super) struct Moving {
+    /// Tells the targets of one move from those of the next.
+    round: u64,
+    under_way: Option<UnderWay>,
+    /// Where legs report that were this call's: what they had reported to it is passed on when it is over.
+    left: Vec<(Option<Place>, FarEndEvents)>,
+}
+
+/// A move, until it has succeeded or failed. Dropping it calls its targets no longer.
+enum UnderWay {
+    /// Another call of the application is asked for its leg.
+    Consulting(CommandId),
+    /// The target is there and the transferee is on its way.
+    Meeting(Meeting),
+    Redirect(Ringing),
+    Transfer {
+        command: CommandId,
+        ringing: Ringing,
+        transferee: Option<ParticipantId>,
+    },
+}
+
+/// Names one target of one move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    round: u64,
+    index: usize,
+}
+
+/// A leg that goes from one call of an application to another, as the latter's other party takes the place of the former.
+pub(crate) struct HandedLeg {
+    leg: Box<Leg>,
+    person: Person,
+}
+
+impl std::fmt::Debug for HandedLeg {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HandedLeg").finish_non_exhaustive()
+    }
+}
+
+impl CallTask {
+    /// Calls all targets at once for a phone that waits.
+    pub(super) async fn redirect_leg(&mut self, targets: Vec<RedirectTarget>, registered: &Registered) {
+        let mut ringing = match Ringing::open(&self.context, None) {
+            Ok(ringing) => ringing,
+            Err(error) => {
+                tracing::error!(%error, "failed to open a conversation");
+                return self.none_rings(targets.len());
+            }
+        };
+        self.moving.round += 1;
+        let mut failed = Vec::new();
+        for (index, target) in targets.iter().enumerate() {
+            if let Err(cause) = self.ring(&mut ringing, index, target, registered).await {
+                failed.push((index, cause));
+            }
+        }
+        self.moving.under_way = Some(UnderWay::Redirect(ringing));
+        for (target, cause) in failed {
+            self.feed(Input::Redirect { target, event: RedirectEvent::Failed(cause) });
+        }
+    }
+
+    fn none_rings(&mut self, targets: usize) {
+        for target in 0..targets {
+            self.feed(Input::Redirect { target, event: RedirectEvent::Failed(EndCause::Internal) });
+        }
+    }
+
+    /// Calls one of those whom the call is sent on to.
+    async fn ring(
+        &mut self,
+        ringing: &mut Ringing,
+        index: usize,
+        target: &RedirectTarget,
+        registered: &Registered,
+    ) -> Result<(), EndCause> {
+        let place = Place { round: self.moving.round, index };
+        match &target.callee {
+            Callee::User(user) => {
+                // The phone shows who calls, not who sent the call on.
+                let caller = self.other_party().map(Caller::User).ok_or(EndCause::Internal)?;
+                self.call_person(ringing, place, (user, &target.target), &caller).await
+            }
+            Callee::Application(_) | Callee::ApplicationInstance(_) => {
+                let relay = self.send_on(place, target, registered).map_err(|why| match why {
+                    Refusal::NotFound => EndCause::NotFound,
+                    Refusal::Busy
+                    | Refusal::Declined
+                    | Refusal::Forbidden
+                    | Refusal::NotAnswered
+                    | Refusal::Unavailable => EndCause::Unreachable,
+                })?;
+                ringing.add(index, relay);
+                Ok(())
+            }
+        }
+    }
+
+    async fn call_person(
+        &mut self,
+        ringing: &mut Ringing,
+        place: Place,
+        (callee, target): (&UserId, &InvitationParticipant),
+        caller: &Caller,
+    ) -> Result<(), EndCause> {
+        let record = self.engine.record();
+        let whom = Whom {
+            callee,
+            info: Participant { identity: target.identity.clone(), ..Participant::default() },
+            caller,
+            tenant: &record.tenant,
+            subject: record.subject.as_deref(),
+            events: FarEndEvents::to(self.own.clone(), move |event| CallInput::Target { place, event }),
+        };
+        ringing.call(place.index, whom).await
+    }
+
+    /// Lets the call ring at another application.
+    fn send_on(
+        &self,
+        place: Place,
+        target: &RedirectTarget,
+        registered: &Registered,
+    ) -> Result<Relay, Refusal> {
+        let Link::Calling(phone) = &self.link else { return Err(Refusal::Unavailable) };
+        let new = incoming::sent_on(&self.context.directory.load(), self.engine.record(), target)?;
+        let own = self.own.clone();
+        let report = move |event| {
+            // A call that is over connects nobody.
+            let _ = own.end(CallInput::Relayed { place, event });
+        };
+        let (relay, stand_in, inputs) = Relay::new(phone, report);
+        registered.send_on(new, stand_in, inputs)?;
+        Ok(relay)
+    }
+
+    /// Connects the phone with the one who answered.
+    pub(super) fn connect_redirected(&mut self, index: usize) {
+        let Some(UnderWay::Redirect(ringing)) = self.moving.under_way.take() else { return };
+        let Link::Calling(phone) = std::mem::take(&mut self.link) else { return };
+        let person = self.other_person();
+        self.moving.left.push((None, phone.events.clone()));
+        if let Some(events) = ringing.connect_phone(index, *phone, person) {
+            self.moving.left.push((Some(Place { round: self.moving.round, index }), events));
+        }
+    }
+
+    /// Stops calling those who are called for a redirect or a transfer.
+    pub(super) fn stop_move(&mut self) {
+        self.moving.under_way = None;
+    }
+
+    /// Hands the other party over: to somebody who is called now, or to the other party of another call.
+    pub(super) async fn transfer(
+        &mut self,
+        command: CommandId,
+        target: Invitee,
+        transferee: Option<ParticipantId>,
+        registered: &Registered,
+    ) {
+        let begun = match &target.target.replaces_call_id {
+            Some(_) if transferee.is_some() => Err(EndCause::Internal),
+            Some(replaced) => self.consult(command, replaced, target.callee.clone(), registered),
+            None => self.call_target(command, &target, transferee).await,
+        };
+        if begun.is_err() {
+            self.feed(Input::Transfer { command, event: TransferEvent::Failed });
+        }
+    }
+
+    async fn call_target(
+        &mut self,
+        command: CommandId,
+        target: &Invitee,
+        transferee: Option<ParticipantId>,
+    ) -> Result<(), EndCause> {
+        let near = match &self.link {
+            Link::Leg(leg) => Some(leg.media.leg()),
+            Link::Calling(_) | Link::Member(_) | Link::None => self.own_leg(),
+        };
+        let mut ringing = Ringing::open(&self.context, near).map_err(|error| {
+            tracing::error!(%error, "failed to open a conversation");
+            EndCause::Internal
+        })?;
+        self.moving.round += 1;
+        let place = Place { round: self.moving.round, index: 0 };
+        let caller = Caller::Application(self.engine.record().app.clone());
+        self.call_person(&mut ringing, place, (&target.callee, &target.target), &caller).await?;
+        self.moving.under_way = Some(UnderWay::Transfer { command, ringing, transferee });
+        Ok(())
+    }
+
+    /// Asks another call of the application for its leg to the target.
+    fn consult(
+        &mut self,
+        command: CommandId,
+        replaced: &str,
+        party: UserId,
+        registered: &Registered,
+    ) -> Result<(), EndCause> {
+        let other = registered.other(replaced).ok_or(EndCause::NotFound)?;
+        let take = CallInput::TakeLeg { party, command, to: self.own.clone() };
+        other.end(take).map_err(|_over| EndCause::NotFound)?;
+        self.moving.under_way = Some(UnderWay::Consulting(command));
+        Ok(())
+    }
+
+    /// Gives the leg away to another call of the application that asks for it, where it leads to the one who is meant.
+    pub(super) fn give_leg(&mut self, party: &UserId, command: CommandId, to: &Inputs<CallInput>) {
+        let is_meant = self.other_party().as_ref() == Some(party);
+        let is_free = self.engine.record().state == CallState::Established;
+        let handed = match std::mem::take(&mut self.link) {
+            Link::Leg(leg) if is_meant && is_free => {
+                self.moving.left.push((None, leg.events.clone()));
+                Some(Box::new(HandedLeg { leg, person: self.other_person() }))
+            }
+            link @ (Link::Calling(_) | Link::Leg(_) | Link::Member(_) | Link::None) => {
+                self.link = link;
+                None
+            }
+        };
+        let is_handed = handed.is_some();
+        // A call that is over does not get it, and dropping the leg hangs up: its other party is gone, too.
+        let _ = to.end(CallInput::LegHanded { command, handed });
+        if is_handed {
+            self.feed(Input::LegTaken);
+        }
+    }
+
+    /// Takes the leg that another call gave away, and connects its own other party with it.
+    pub(super) fn leg_handed(&mut self, command: CommandId, handed: Option<Box<HandedLeg>>) {
+        match self.moving.under_way {
+            Some(UnderWay::Consulting(asked)) if asked == command => self.moving.under_way = None,
+            // The transfer was given up meanwhile: whoever is on the leg has nobody to talk to.
+            _ => return,
+        }
+        let connected = handed.and_then(|handed| self.join_legs(command, *handed));
+        if connected.is_none() {
+            self.feed(Input::Transfer { command, event: TransferEvent::Failed });
+        }
+    }
+
+    fn join_legs(&mut self, command: CommandId, handed: HandedLeg) -> Option<()> {
+        let Link::Leg(leg) = &self.link else { return None };
+        let door = self.context.conferences.group(&self.context, Some(leg.media.leg()));
+        let door = door.inspect_err(|error| tracing::error!(%error, "failed to open a conversation")).ok()?;
+        if let Err(error) = handed.leg.media.bring_to(door.mixer) {
+            tracing::error!(%error, "failed to bring a leg to another media thread");
+            door.close();
+            return None;
+        }
+        self.feed(Input::Transfer { command, event: TransferEvent::Accepted });
+        let Link::Leg(leg) = std::mem::take(&mut self.link) else { return None };
+        let person = self.other_person();
+        self.moving.left.push((None, leg.events.clone()));
+        door.adopt(leg, person);
+        door.adopt(handed.leg, handed.person);
+        self.feed(Input::Transfer { command, event: TransferEvent::Done });
+        Some(())
+    }
+
+    /// A person reports who is called for a redirect or a transfer.
+    pub(super) fn target(&mut self, place: Place, event: FarEndEvent) {
+        let is_current = place.round == self.moving.round;
+        match self.moving.under_way.as_mut().filter(|_| is_current) {
+            Some(UnderWay::Redirect(ringing)) => {
+                if let Some(event) = ringing.far_end(place.index, event) {
+                    self.feed(Input::Redirect { target: place.index, event });
+                }
+            }
+            Some(UnderWay::Transfer { command, ringing, .. }) => {
+                let command = *command;
+                match ringing.far_end(place.index, event) {
+                    Some(RedirectEvent::Answered) => self.target_answered(),
+                    Some(RedirectEvent::Failed(_)) => {
+                        self.moving.under_way = None;
+                        self.feed(Input::Transfer { command, event: TransferEvent::Failed });
+                    }
+                    None => {}
+                }
+            }
+            Some(UnderWay::Consulting(_) | UnderWay::Meeting(_)) | None => {
+                self.report_left(|left| left == Some(place), event);
+            }
+        }
+    }
+
+    /// Another application reports whom the call was sent on to.
+    pub(super) fn relayed(&mut self, place: Place, event: RelayEvent) {
+        let is_current = place.round == self.moving.round;
+        let Some(UnderWay::Redirect(ringing)) = self.moving.under_way.as_mut().filter(|_| is_current) else {
+            return;
+        };
+        if let Some(event) = ringing.relayed(place.index, event) {
+            self.feed(Input::Redirect { target: place.index, event });
+        }
+    }
+
+    /// The target of a transfer takes the other party.
+    fn target_answered(&mut self) {
+        let Some(UnderWay::Transfer { command, ringing, transferee }) = self.moving.under_way.take() else {
+            return;
+        };
+        self.feed(Input::Transfer { command, event: TransferEvent::Accepted });
+        match (transferee, std::mem::take(&mut self.link)) {
+            (None, Link::Leg(leg)) => {
+                let person = self.other_person();
+                self.moving.left.push((None, leg.events.clone()));
+                if let Some(events) = ringing.connect_leg(0, leg, person) {
+                    self.moving.left.push((Some(Place { round: self.moving.round, index: 0 }), events));
+                }
+                self.feed(Input::Transfer { command, event: TransferEvent::Done });
+            }
+            (Some(transferee), Link::Member(member)) => {
+                if let Some((meeting, events)) = ringing.await_at(0) {
+                    if let Some(to) = meeting.door() {
+                        member.release(transferee, to);
+                    }
+                    self.moving.left.push((Some(Place { round: self.moving.round, index: 0 }), events));
+                    self.moving.under_way = Some(UnderWay::Meeting(meeting));
+                }
+                self.link = Link::Member(member);
+            }
+            (_, link @ (Link::Calling(_) | Link::Leg(_) | Link::Member(_) | Link::None)) => {
+                self.link = link;
+                self.feed(Input::Transfer { command, event: TransferEvent::Failed });
+            }
+        }
+    }
+
+    /// The transferee has left the conference for the target, and the call is over.
+    pub(super) fn transferee_met(&mut self) {
+        match self.moving.under_way.take() {
+            Some(UnderWay::Meeting(meeting)) => meeting.done(),
+            other => self.moving.under_way = other,
+        }
+    }
+
+    /// Passes on what legs had reported to this call that have gone elsewhere.
+    pub(super) fn pass_on_left(&mut self) {
+        let waiting: Vec<_> = self.inputs.close().collect();
+        for input in waiting {
+            if let CallInput::FarEnd(event) = input {
+                self.report_left(|left| left.is_none(), event);
+            } else if let CallInput::Target { place, event } = input {
+                self.report_left(|left| left == Some(place), event);
+            } else if let CallInput::TakeLeg { command, to, .. } = input {
+                // It waits for an answer.
+                let _ = to.end(CallInput::LegHanded { command, handed: None });
+            }
+        }
+    }
+
+    fn report_left(&self, is_it: impl Fn(Option<Place>) -> bool, event: FarEndEvent) {
+        if let Some((_, events)) = self.moving.left.iter().find(|(left, _)| is_it(*left)) {
+            events.report(event);
+        }
+    }
+
+    /// The person of a call between two.
+    fn other_party(&self) -> Option<UserId> {
+        match &self.engine.record().kind {
+            CallKind::PeerToPeer { person } => Some(person.clone()),
+            CallKind::Group | CallKind::Meeting => None,
+        }
+    }
+
+    /// The other party, as it goes elsewhere.
+    fn other_person(&self) -> Person {
+        let is_held = self.engine.record().media_state == Some(MediaState::Inactive);
+        Person { participant: self.callee_participant, info: self.callee_info(), is_held }
+    }
+}
