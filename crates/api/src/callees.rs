@@ -1,4 +1,4 @@
-use model::{Destination, IndexedDirectory, Invitee, NewCall};
+use model::{Callee, Destination, IndexedDirectory, Invitee, NewCall, Redirect};
 
 /// Names whom a new call is for as the directory does.
 pub(crate) fn of_call(directory: &IndexedDirectory, new: &mut NewCall) {
@@ -14,6 +14,17 @@ pub(crate) fn of_invitees(directory: &IndexedDirectory, invitees: &mut [Invitee]
     for invitee in invitees {
         if let Some(user) = directory.user_by_id(&invitee.callee) {
             invitee.callee = user.id.clone();
+        }
+    }
+}
+
+/// The same for those whom a call is sent on to.
+pub(crate) fn of_redirect(directory: &IndexedDirectory, redirect: &mut Redirect) {
+    for target in &mut redirect.targets {
+        if let Callee::User(user) = &mut target.callee
+            && let Some(known) = directory.user_by_id(user)
+        {
+            *user = known.id.clone();
         }
     }
 }
