@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Command;
 
-use media_engine::analysis::sine;
+use media_engine::analysis::{amplitude_at, sine};
 use media_engine::wav_file;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -97,7 +97,17 @@ pub struct Baresip {
     unread: Vec<u8>,
     events: Vec<Value>,
     dir: TempDir,
+    rate_hz: u32,
 }
+
+/// The rate of the files of a phone with G.711.
+const DUMPED_RATE: u32 = 8_000;
+/// Octets before the sound of such a file, which says how long it is only once it is complete.
+const WAV_HEADER: usize = 44;
+/// How much of a tone is listened to: a third of a second.
+const HEARD_SAMPLES: usize = 2_640;
+/// How loud it has to be: a fifth of what a phone says.
+const HEARD_AMPLITUDE: f64 = 1_200.0;
 
 /// Says what; another number is another melody.
 const SPOKEN_SEED: u32 = 20;
@@ -132,7 +142,14 @@ impl Baresip {
             (stream.is_some(), stream)
         });
         let control = stream.await.expect("a connection was found");
-        let phone = Self { process, control, unread: Vec::new(), events: Vec::new(), dir };
+        let phone = Self {
+            process,
+            control,
+            unread: Vec::new(),
+            events: Vec::new(),
+            dir,
+            rate_hz: phone.codec.parts().2,
+        };
         // It may have registered before the connection was there; its log says so too.
         phone.expect_log("200 OK").await;
         phone
@@ -203,6 +220,25 @@ impl Baresip {
             files.map(|file| file.path()).filter(|path| path.to_string_lossy().ends_with(&ending)).collect();
         found.sort();
         found
+    }
+
+    /// Waits until the latest of what it hears in its latest call is a tone of this pitch.
+    ///
+    /// # Panics
+    ///
+    /// Panics where it is not, or with a codec of another rate than 8 kHz.
+    pub async fn hears(&self, hz: u32) {
+        assert_eq!(self.rate_hz, DUMPED_RATE, "the rate of the phone's sound");
+        eventually(&format!("the phone hears {hz} Hz"), async || {
+            let file = self.dumps("dec").last().and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+            let sound = file.get(WAV_HEADER..).unwrap_or_default();
+            let samples: Vec<i16> =
+                sound.chunks_exact(2).map(|pair| i16::from_le_bytes([pair[0], pair[1]])).collect();
+            let latest = samples.len().checked_sub(HEARD_SAMPLES).and_then(|from| samples.get(from..));
+            let loudness = latest.map_or(0.0, |latest| amplitude_at(latest, f64::from(hz), DUMPED_RATE));
+            (loudness > HEARD_AMPLITUDE, ())
+        })
+        .await;
     }
 
     /// Waits for words in its log, from its start.
