@@ -120,6 +120,7 @@ impl Call {
             | Input::Leg(_)
             | Input::LegTaken
             | Input::JobEnded { .. }
+            | Input::PartyReplaced { .. }
             | Input::Redirect { .. }
             | Input::Replaced
             | Input::Transfer { .. }
@@ -128,6 +129,7 @@ impl Call {
             Input::Conference(event) => self.conference_event(event, now, ids),
             Input::Leg(event) => self.leg_event(event, now, ids),
             Input::LegTaken => self.end(self.ending.unwrap_or(Outcome::Replaced), now, ids),
+            Input::PartyReplaced { person, info } => self.party_replaced(person, *info, now, ids),
             Input::Redirect { target, event } => self.redirect_event((target, event), now, ids),
             Input::Replaced => self.replaced(now, ids),
             Input::JobEnded { operation, result } => {

@@ -1,6 +1,6 @@
 use model::{
-    Answer, MediaPrompt, OperationId, Outcome, RecordCompletion, RecordParams, Redirect, RejectReason, Tone,
-    Transfer,
+    Answer, MediaPrompt, OperationId, Outcome, Participant, RecordCompletion, RecordParams, Redirect,
+    RejectReason, Tone, Transfer, UserId,
 };
 
 use crate::EndCause;
@@ -20,6 +20,13 @@ pub enum Input {
     Conference(ConferenceEvent),
     /// The application's own program, which hosts the media, is gone and has not come back in time.
     ApplicationMediaLost,
+    /// The other party of a call between two has handed the conversation over: the leg leads to somebody else from here on.
+    PartyReplaced {
+        /// Who that is, in the directory.
+        person: UserId,
+        /// The same, as it is shown.
+        info: Box<Participant>,
+    },
     /// Another call has taken the place of this one.
     Replaced,
     /// The leg to the other party reports: to the callee, or to the caller of a call that came in.

@@ -1,8 +1,8 @@
 //! How a call's other party is handed over to someone else.
 
 use model::{
-    CallKind, CallState, ChangeType, IdSource, Invitee, OperationId, Outcome, ParticipantId, Timestamp,
-    Transfer,
+    CallDirection, CallKind, CallState, ChangeType, IdSource, InvitationParticipant, Invitee, OperationId,
+    Outcome, Participant, ParticipantId, Timestamp, Transfer, UserId,
 };
 
 use super::Call;
@@ -150,6 +150,31 @@ impl Call {
             Outcome::TransferFailed
         });
         self.show(ChangeType::Updated, now, ids);
+    }
+
+    /// Shows who is there in the place of the other party.
+    pub(super) fn party_replaced(
+        &mut self,
+        person: UserId,
+        info: Participant,
+        now: Timestamp,
+        ids: &mut dyn IdSource,
+    ) {
+        let is_between_two = matches!(self.record.kind, CallKind::PeerToPeer { .. });
+        if !is_between_two || !self.record.state.is_connected() {
+            return;
+        }
+        self.record.kind = CallKind::PeerToPeer { person };
+        match self.record.direction {
+            CallDirection::Incoming => self.record.source = info,
+            CallDirection::Outgoing => {
+                let Participant { identity, endpoint_type, .. } = info;
+                let target =
+                    InvitationParticipant { identity, endpoint_type, ..InvitationParticipant::default() };
+                self.record.targets = vec![target];
+            }
+        }
+        self.show_change(ChangeType::Updated, now, ids);
     }
 
     /// Stops whatever moves the call, or its other party, elsewhere.

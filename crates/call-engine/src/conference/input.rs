@@ -42,6 +42,12 @@ pub enum ConferenceInput {
     },
     /// The server shuts down: everyone goes.
     Close,
+    /// Somebody goes to another conversation with its leg ([`ConferenceEffect::Released`]), as the phone of the one who talked
+    /// to it hands it over.
+    Depart {
+        /// Who goes.
+        participant: ParticipantId,
+    },
     /// Somebody else is the loudest, or nobody.
     Dominant(Option<ParticipantId>),
     /// An application's call joins; it is told [`ConferenceEvent::Joined`] or [`ConferenceEvent::Ended`].
@@ -57,6 +63,13 @@ pub enum ConferenceInput {
         participant: ParticipantId,
         /// What.
         event: LegEvent,
+    },
+    /// Somebody has handed the conversation over: the leg leads to someone else from here on, who has its place and id.
+    PersonReplaced {
+        /// Whose leg it was.
+        participant: ParticipantId,
+        /// Who is there now.
+        info: Box<Participant>,
     },
     /// Someone is handed over to another conversation, as the transfer that a call asked for is accepted. The person goes with
     /// its leg ([`ConferenceEffect::Released`]), and the call is told [`ConferenceEvent::Ended`]; or, where the person is not

@@ -172,12 +172,16 @@ impl Conference {
                 self.ask(Question { call, command, operation, request }, now, ids);
             }
             ConferenceInput::Close => self.send_all_away(Outcome::EndedByBot, now),
+            ConferenceInput::Depart { participant } => drop(self.depart(participant, now)),
             ConferenceInput::Dominant(participant) => self.hear_most(participant),
             ConferenceInput::Join(joining) => self.join(*joining, now, ids),
             ConferenceInput::Leave { call } => self.leave(call, Outcome::EndedByBot, now),
             ConferenceInput::Leg { participant, event } => self.leg_event(participant, event, now),
             ConferenceInput::MediaReplaced { participant } => self.media_replaced(participant),
             ConferenceInput::MeetingChanged(meeting) => self.meeting_changed(meeting, now),
+            ConferenceInput::PersonReplaced { participant, info } => {
+                self.person_replaced(participant, *info, now);
+            }
             ConferenceInput::Release { participant, by } => self.release(participant, by, now),
             ConferenceInput::SoundStarted { participant, operation, result } => {
                 if self.is_on_hold(participant, operation) {

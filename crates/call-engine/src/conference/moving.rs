@@ -1,6 +1,6 @@
 //! How people go from one conversation to another with their legs.
 
-use model::{CallId, Outcome, ParticipantId, Timestamp, Transferee};
+use model::{CallId, Outcome, Participant, ParticipantId, Timestamp, Transferee};
 
 use super::member::Member;
 use super::requests::{Answered, Progress};
@@ -29,12 +29,43 @@ impl Conference {
         if self.app(by).is_none() {
             return;
         }
-        let is_there = self.members.get(&participant).is_some_and(|m| m.is_person() && m.is_present());
-        if !is_there {
-            return self.tell(by, ConferenceEvent::TransfereeGone);
+        if self.depart(participant, now) {
+            self.leave(by, Outcome::Transferred, now);
+        } else {
+            self.tell(by, ConferenceEvent::TransfereeGone);
         }
-        self.gone(participant, now);
-        self.act(ConferenceEffect::Released(participant));
-        self.leave(by, Outcome::Transferred, now);
+    }
+
+    /// Lets someone go with its leg; `false` where there is nobody.
+    pub(super) fn depart(&mut self, participant: ParticipantId, now: Timestamp) -> bool {
+        let is_there = self.members.get(&participant).is_some_and(|m| m.is_person() && m.is_present());
+        if is_there {
+            self.gone(participant, now);
+            self.act(ConferenceEffect::Released(participant));
+        }
+        is_there
+    }
+
+    /// Shows who is there in somebody's place.
+    pub(super) fn person_replaced(&mut self, participant: ParticipantId, info: Participant, now: Timestamp) {
+        let Some(member) = self.members.get_mut(&participant) else { return };
+        if member.is_person() && member.is_present() {
+            member.info = info;
+            self.touch(participant, now);
+        }
+    }
+
+    /// Who someone is, and whether it holds the call; only of people.
+    pub fn person(&self, participant: ParticipantId) -> Option<(&Participant, bool)> {
+        let member = self.members.get(&participant).filter(|member| member.is_person())?;
+        Some((&member.info, member.is_held))
+    }
+
+    /// The one whom someone talks to, where there are the two alone and both are people.
+    pub fn counterpart(&self, participant: ParticipantId) -> Option<ParticipantId> {
+        let mut others = self.members.iter().filter(|(id, _)| **id != participant);
+        let (id, other) = others.next()?;
+        let is_alone = others.next().is_none() && self.members.contains_key(&participant);
+        (is_alone && other.is_person() && other.is_present()).then_some(*id)
     }
 }

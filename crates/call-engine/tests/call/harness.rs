@@ -74,6 +74,13 @@ impl Harness {
         self.input(Input::Transfer { command: CommandId(self.commands), event });
     }
 
+    /// Lets the other party hand the conversation over.
+    pub(crate) fn replace_party(&mut self, name: &str) {
+        let identity = invitee(name).target.identity;
+        let info = Box::new(Participant { identity, ..Participant::default() });
+        self.input(Input::PartyReplaced { person: name.into(), info });
+    }
+
     pub(crate) fn leg(&mut self, event: LegEvent) {
         self.input(Input::Leg(event));
     }

@@ -274,3 +274,35 @@ fn a_call_that_ends_before_the_conference_has_answered_begins_no_transfer() {
         assert!(!harness.effects.iter().any(|effect| matches!(effect, Effect::Transfer { .. })));
     }
 }
+
+#[test]
+fn who_is_there_in_the_place_of_the_other_party_is_shown_where_that_one_was() {
+    let shown = |harness: &Harness| {
+        let record = harness.call.record();
+        let targets: Vec<_> = record.targets.iter().map(|target| target.identity.clone()).collect();
+        (record.source.identity.clone(), targets)
+    };
+    let ann = invitee("ann").target.identity;
+    let mut outgoing = Harness::established();
+    let (source, _) = shown(&outgoing);
+    outgoing.replace_party("ann");
+    assert_eq!(shown(&outgoing), (source, vec![ann.clone()]));
+    assert_eq!(outgoing.told_states().last(), Some(&(Updated, Established)));
+
+    let mut incoming = Harness::incoming();
+    assert!(incoming.command(crate::harness::answer()).is_ok());
+    incoming.leg(LegEvent::Answered);
+    let (_, targets) = shown(&incoming);
+    incoming.replace_party("ann");
+    assert_eq!(shown(&incoming), (ann, targets));
+    assert_eq!(incoming.call.record().kind, model::CallKind::PeerToPeer { person: "ann".into() });
+}
+
+#[test]
+fn nobody_takes_the_place_of_the_other_party_in_a_call_of_several() {
+    let mut harness = Harness::of(group(new_call()), Config::default());
+    harness.input(Input::Conference(ConferenceEvent::Joined));
+    harness.effects.clear();
+    harness.replace_party("ann");
+    assert_eq!(harness.effects, []);
+}

@@ -77,6 +77,7 @@ const TABLE: &[(&str, [&str; 9])] = &[
     ("transfer done",    ["-",           "-",           "-",           "-",           "-",           "terminated",  "terminated",  "-",           "-"]),
     ("transfer failed",  ["-",           "-",           "-",           "-",           "-",           "established", "established", "-",           "-"]),
     ("another's transfer",["-",          "-",           "-",           "-",           "-",           "-",           "-",           "-",           "-"]),
+    ("party replaced",   ["-",           "-",           "-",           "-",           "established", "transferring","accepted",    "-",           "-"]),
     ("replaced",         ["terminated",  "terminated",  "terminating", "terminating", "terminating", "terminating", "terminating", "-",           "-"]),
     // Its media and its conference
     ("program gone",     ["-",           "-",           "terminating", "terminating", "terminating", "terminating", "terminating", "-",           "-"]),
@@ -167,6 +168,7 @@ fn give(harness: &mut Harness, input: &str) -> Option<Rejection> {
         "another's transfer" => {
             harness.input(Input::Transfer { command: CommandId(99), event: TransferEvent::Done });
         }
+        "party replaced" => harness.replace_party("ann"),
         "replaced" => harness.input(Input::Replaced),
         "program gone" => harness.input(Input::ApplicationMediaLost),
         "job of nothing" => {

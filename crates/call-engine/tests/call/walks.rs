@@ -23,6 +23,7 @@ enum Step {
     Held(bool),
     KeepAlive,
     LegTaken,
+    PartyReplaced,
     Play,
     Record(bool),
     Redirect,
@@ -61,6 +62,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<bool>().prop_map(Step::Held),
         2 => Just(Step::KeepAlive),
         1 => Just(Step::LegTaken),
+        1 => Just(Step::PartyReplaced),
         4 => Just(Step::Play),
         2 => any::<bool>().prop_map(Step::Record),
         2 => Just(Step::Redirect),
@@ -87,6 +89,7 @@ fn take(harness: &mut Harness, step: &Step) {
         Step::Held(is_held) => harness.leg(LegEvent::Held(*is_held)),
         Step::KeepAlive => drop(harness.command(Command::KeepAlive)),
         Step::LegTaken => harness.input(Input::LegTaken),
+        Step::PartyReplaced => harness.replace_party("ann"),
         Step::Play => {
             let prompts = vec![crate::harness::prompt()];
             drop(harness.command(Command::PlayPrompt { prompts, client_context: None }));

@@ -110,3 +110,40 @@ fn one_who_hangs_up_before_the_other_comes_leaves_nothing_behind() {
     harness.leg(john, LegEvent::Ended(EndCause::HungUp));
     assert!(harness.is_over());
 }
+
+#[test]
+fn whom_a_phone_hands_over_goes_with_its_leg_and_the_phone_is_hung_up() {
+    let mut harness = Harness::group();
+    let (john, ann) = (harness.adopt("john"), harness.adopt("ann"));
+    assert_eq!(harness.conference.counterpart(john), Some(ann));
+    harness.input(ConferenceInput::Depart { participant: ann });
+    assert!(harness.effects.contains(&ConferenceEffect::Released(ann)));
+    assert!(harness.effects.contains(&ConferenceEffect::EndLeg(john)));
+    assert_eq!(harness.conference.counterpart(john), None);
+}
+
+#[test]
+fn only_one_of_two_people_has_a_counterpart() {
+    let harness = Harness::group_with(&["john", "user1"], 2);
+    assert_eq!(harness.conference.counterpart(harness.person(0)), None, "the application is there, too");
+    let mut harness = Harness::group();
+    let john = harness.adopt("john");
+    assert_eq!(harness.conference.counterpart(john), None);
+    harness.adopt("ann");
+    harness.adopt("bob");
+    assert_eq!(harness.conference.counterpart(john), None);
+    assert_eq!(harness.conference.counterpart(member(9)), None);
+}
+
+#[test]
+fn who_takes_somebodys_place_has_the_id_and_is_shown_in_the_roster() {
+    let mut harness = Harness::group_with(&["john", "user1"], 2);
+    let john = harness.person(0);
+    let identity = crate::harness::invitee("ann").target.identity;
+    let info = Box::new(model::Participant { identity: identity.clone(), ..model::Participant::default() });
+    harness.input(ConferenceInput::PersonReplaced { participant: john, info });
+    assert_eq!(harness.conference.person(john).map(|(info, _)| &info.identity), Some(&identity));
+    let roster = harness.conference.roster_for(call(1)).unwrap_or_default();
+    assert!(roster.iter().any(|shown| shown.id == john && shown.info.identity == identity));
+    assert!(harness.connected.contains(&john));
+}

@@ -18,6 +18,7 @@ enum Step {
     Advance(u64),
     Answered(usize),
     CallsMediaReplaced(u128),
+    Depart(usize),
     Dominant(Option<usize>),
     Ask(u128, Asked),
     Held(usize, bool),
@@ -25,6 +26,7 @@ enum Step {
     Join(u128, bool, usize),
     Leave(u128),
     MediaReplaced(usize),
+    PersonReplaced(usize),
     Release(u128, usize),
     SoundStarted(usize, bool),
 }
@@ -74,6 +76,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => call.clone().prop_map(Step::Leave),
         1 => Just(Step::Adopt),
         1 => (call, person.clone()).prop_map(|(call, person)| Step::Release(call, person)),
+        1 => person.clone().prop_map(Step::Depart),
+        1 => person.clone().prop_map(Step::PersonReplaced),
         2 => person.clone().prop_map(Step::MediaReplaced),
         2 => (person, any::<bool>()).prop_map(|(person, ok)| Step::SoundStarted(person, ok)),
     ]
@@ -114,6 +118,10 @@ impl World {
             Step::Answered(place) => self.leg(*place, LegEvent::Answered),
             Step::Ask(number, asked) => self.ask(*number, asked),
             Step::CallsMediaReplaced(number) => drop(self.harness.replace_media(member(*number))),
+            Step::Depart(place) => {
+                let Some(participant) = self.person(*place) else { return };
+                self.harness.input(ConferenceInput::Depart { participant });
+            }
             Step::Dominant(place) => {
                 let speaker = place.and_then(|place| self.person(place));
                 self.harness.input(ConferenceInput::Dominant(speaker));
@@ -125,6 +133,11 @@ impl World {
             Step::MediaReplaced(place) => {
                 let Some(participant) = self.person(*place) else { return };
                 self.harness.replace_media(participant);
+            }
+            Step::PersonReplaced(place) => {
+                let Some(participant) = self.person(*place) else { return };
+                let info = Box::new(model::Participant::default());
+                self.harness.input(ConferenceInput::PersonReplaced { participant, info });
             }
             Step::Release(number, place) => {
                 let Some(participant) = self.person(*place) else { return };
