@@ -1,7 +1,7 @@
 //! A call of a phone to a person: it rings wherever that person is, and the two talk.
 
 use call_engine::{EndCause, RedirectEvent, Refusal};
-use model::{Identity, IdentitySet, IndexedDirectory, Participant, ParticipantId, TenantId, UserId};
+use model::{ParticipantId, TenantId, UserId};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
@@ -9,6 +9,7 @@ use crate::conference::Person;
 use crate::context::Context;
 use crate::far_end::{FarEnd, FarEndEvent, FarEndEvents};
 use crate::ids::RandomIds;
+use crate::incoming::info_of;
 use crate::inputs::{InputQueue, inputs};
 use crate::leg::Caller;
 use crate::ringing::{Ringing, Whom};
@@ -56,7 +57,7 @@ pub(crate) async fn connect(
     };
     match answered {
         Ok(ringing) => {
-            let info = info(&context.directory.load(), &parties.caller);
+            let info = info_of(&context.directory.load(), &parties.caller);
             let participant = ParticipantId::next(&mut RandomIds);
             ringing.connect_phone(0, incoming.phone, Person { participant, info, is_held: false });
         }
@@ -88,7 +89,7 @@ async fn ring(
     })?;
     let whom = Whom {
         callee: &parties.callee,
-        info: info(&context.directory.load(), &parties.callee),
+        info: info_of(&context.directory.load(), &parties.callee),
         caller: &Caller::User(parties.caller.clone()),
         tenant: &parties.tenant,
         subject,
@@ -106,14 +107,5 @@ async fn ring(
             Some(Input::Caller(FarEndEvent::Ended(_))) | None => return Err(None),
             Some(Input::Caller(_)) => {}
         }
-    }
-}
-
-fn info(directory: &IndexedDirectory, user: &UserId) -> Participant {
-    let name = directory.users.get(user).map(|known| known.name.clone());
-    let identity = Identity { display_name: name, ..Identity::of(user.as_str()) };
-    Participant {
-        identity: IdentitySet { user: Some(identity), ..IdentitySet::default() },
-        ..Participant::default()
     }
 }

@@ -8,7 +8,8 @@ use model::ParticipantId;
 use tokio::sync::mpsc;
 
 use crate::conference::ConferenceTaskInput;
-use crate::inputs::{Inputs, Refused};
+use crate::inputs::{Inputs, Refused, inputs};
+use crate::referral::{Handover, Referral, ReferralStatus};
 use crate::task::CallInput;
 
 /// What the far end of a leg reports, whatever it is: a phone or a script.
@@ -22,6 +23,10 @@ pub(crate) enum FarEndEvent {
     Completed { sdp: Bytes },
     /// It acknowledged our answer to its call; with a description where it had not offered one.
     Confirmed { sdp: Option<Bytes> },
+    /// Its phone, on another leg, hands over: whoever this one talks to is to go there.
+    GiveOther(Handover),
+    /// It hands the conversation over; [`ReferralStatus`] comes next.
+    Referred(Referral),
     /// It changes the session; `None` asks for our description. [`FarEnd::answer_offer`] comes next.
     Offered { sdp: Option<Bytes> },
     /// It is over; the last event.
@@ -37,6 +42,8 @@ pub(crate) enum FarEndCommand {
     Answer(Bytes),
     /// Cancel or hang up, as fits.
     HangUp,
+    /// How it goes that it hands over.
+    Referral(ReferralStatus),
     /// Refuse its call.
     Reject(Refusal),
     /// Let it hear that it rings.
@@ -124,6 +131,12 @@ impl FarEndEvents {
         self.0.store(Arc::new(listener(inputs, make)));
     }
 
+    /// Nobody listens from here on.
+    pub(crate) fn move_to_nobody(&self) {
+        let (nobody, _) = inputs::<FarEndEvent>();
+        self.move_to(nobody, |event| event);
+    }
+
     pub(crate) fn move_to_call(&self, call: Inputs<CallInput>) {
         self.move_to(call, CallInput::FarEnd);
     }
@@ -142,7 +155,11 @@ impl FarEndEvents {
     /// time limit.
     pub(crate) fn report(&self, event: FarEndEvent) -> bool {
         let is_needed = match event {
-            FarEndEvent::Ringing | FarEndEvent::Offered { .. } | FarEndEvent::Completed { .. } => false,
+            FarEndEvent::Completed { .. }
+            | FarEndEvent::GiveOther(_)
+            | FarEndEvent::Offered { .. }
+            | FarEndEvent::Referred(_)
+            | FarEndEvent::Ringing => false,
             FarEndEvent::Answered { .. } | FarEndEvent::Confirmed { .. } | FarEndEvent::Ended(_) => true,
         };
         let listener = self.0.load();

@@ -28,7 +28,7 @@ pub(crate) fn dialled(directory: &IndexedDirectory, incoming: &IncomingCall) -> 
     // Whoever was in the directory when the phone called may be gone.
     let caller = directory.user_by_sip_name(&incoming.caller).ok_or(Refusal::Forbidden)?;
     if let Some(application) = called(directory, &incoming.dialled, caller) {
-        return new_call(application, caller, incoming.subject.clone())
+        return new_call(directory, application, caller, incoming.subject.clone())
             .map(Box::new)
             .map(Dialled::Application);
     }
@@ -50,18 +50,25 @@ pub(crate) fn person<'a>(
     found.filter(|user| user.tenant == caller.tenant)
 }
 
+/// A person as conversations show it.
+pub(crate) fn info_of(directory: &IndexedDirectory, user: &UserId) -> Participant {
+    let display_name = directory.users.get(user).map(|known| known.name.clone());
+    let identity = Identity { display_name, ..Identity::of(user.as_str()) };
+    Participant {
+        identity: IdentitySet { user: Some(identity), ..IdentitySet::default() },
+        ..Participant::default()
+    }
+}
+
 /// What an application is told of a user's call to it.
 fn new_call(
+    directory: &IndexedDirectory,
     application: &Application,
     caller: &User,
     subject: Option<String>,
 ) -> Result<NewIncomingCall, Refusal> {
     let callback_uri = webhook_of(application)?;
-    let user = Identity::of(caller.id.as_str()).named(caller.name.as_str());
-    let source = Participant {
-        identity: IdentitySet { user: Some(user), ..IdentitySet::default() },
-        ..Participant::default()
-    };
+    let source = info_of(directory, &caller.id);
     let shown = Identity::of(application.id.as_str()).named(application.name.as_str());
     let target = InvitationParticipant {
         identity: IdentitySet::application(shown),

@@ -10,8 +10,9 @@ use rtc_proto::sdp::{Direction, LocalMedia, Negotiated, Negotiator};
 use sip_message::{Host, NameAddr, Uri};
 
 use crate::context::Context;
-use crate::far_end::{FarEnd, FarEndEvents};
+use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents};
 use crate::media::MediaPort;
+use crate::referral::ReferralStatus;
 use crate::sip::{CallingPhone, Dialled};
 use crate::{media, scripted};
 
@@ -191,6 +192,40 @@ impl Leg {
                 None
             }
         }
+    }
+
+    /// Takes what the far end reports while it is called for somebody who waits: whether it answers, or why not, once that is
+    /// known.
+    pub(crate) fn called(&mut self, event: FarEndEvent, is_held: &mut bool) -> Option<Result<(), EndCause>> {
+        let is_answer = matches!(event, FarEndEvent::Answered { .. });
+        let negotiated = match event {
+            FarEndEvent::Confirmed { .. }
+            | FarEndEvent::GiveOther(_)
+            | FarEndEvent::Referred(_)
+            | FarEndEvent::Ringing => return None,
+            FarEndEvent::Answered { sdp, source } => self.answered(&sdp, source),
+            FarEndEvent::Completed { sdp } => self.completed(&sdp),
+            FarEndEvent::Offered { sdp } => Ok(self.offered(sdp.as_deref()).unwrap_or(*is_held)),
+            FarEndEvent::Ended(cause) => Err(cause),
+        };
+        match negotiated {
+            Ok(holds) => {
+                *is_held = holds;
+                is_answer.then_some(Ok(()))
+            }
+            Err(cause) => Some(Err(cause)),
+        }
+    }
+
+    /// Says how that goes which the phone wants, to hand over.
+    pub(crate) fn tell_of_referral(&self, status: ReferralStatus) {
+        self.far_end.send(FarEndCommand::Referral(status));
+    }
+
+    /// Says that it is done, as somebody else has its place, and hangs up; what it reports is of no interest any more.
+    pub(crate) fn retire(self) {
+        self.tell_of_referral(ReferralStatus::Done);
+        self.events.move_to_nobody();
     }
 
     /// Cancels or hangs up, as fits; the far end's end is reported afterwards.

@@ -13,6 +13,7 @@
 //! | `incoming` | whom a phone calls, and as whom |
 //! | `ringing` | those who are called at once for somebody who waits, and where they meet |
 //! | `direct` | a call of a phone to a person |
+//! | `referral` | a phone hands its conversation over |
 //! | `media` | the way to and from the media threads |
 //! | `prompts`, `recordings` | files in, files out |
 //! | `recovery` | what a former process left behind |
@@ -34,6 +35,7 @@ mod observer;
 mod prompts;
 mod recordings;
 mod recovery;
+mod referral;
 mod ringing;
 mod scripted;
 mod sip;

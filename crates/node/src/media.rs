@@ -244,6 +244,11 @@ impl MediaPort {
         self.port.leg
     }
 
+    /// Reports to a call from here on.
+    pub(crate) fn move_to_call(&self, call: Inputs<CallInput>) {
+        self.media.legs.lock().insert(self.leg(), Listener::Call(call));
+    }
+
     /// Reports to a conference from here on; jobs that a call has begun still report to that where it is named.
     pub(crate) fn move_to(
         &self,

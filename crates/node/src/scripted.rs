@@ -163,6 +163,7 @@ impl Performance {
                 // A script offers nothing after its answer, and calls nobody.
                 FarEndCommand::Answer(_)
                 | FarEndCommand::AnswerOffer(_)
+                | FarEndCommand::Referral(_)
                 | FarEndCommand::Reject(_)
                 | FarEndCommand::Ring => {}
             }

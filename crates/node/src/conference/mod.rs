@@ -4,6 +4,7 @@
 //! is made durable by the call that is told.
 
 mod perform;
+mod referral;
 mod registry;
 mod sounds;
 
@@ -25,8 +26,10 @@ use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs};
 use crate::leg::Leg;
 use crate::media::{self, MixerPort, PortEvent};
+use crate::ringing::Party;
 use crate::task::CallInput;
 
+use self::referral::{Referring, Way};
 use self::registry::Place;
 pub(crate) use self::registry::{ConferenceDoor, Conferences};
 pub(crate) use self::sounds::Sounds;
@@ -36,11 +39,13 @@ pub(crate) enum ConferenceTaskInput {
     /// A call between two becomes this conference.
     Adopt { joining: Box<Joining>, side: Box<CallSide>, leg: Box<Leg>, person: Box<Person> },
     /// Somebody comes whose leg is up.
-    AdoptPerson { leg: Box<Leg>, person: Box<Person> },
+    AdoptPerson(Box<Party>),
     /// A call asks for something.
     Ask { call: CallId, command: CommandId, operation: OperationId, request: Box<ConferenceRequest> },
     /// The server shuts down.
     Close,
+    /// The one whom a member's phone talked to on another leg; or there is none.
+    Counterpart { participant: ParticipantId, party: Option<Box<Party>> },
     /// Show who speaks most.
     ShowDominant { call: CallId, reply: oneshot::Sender<Option<(ParticipantId, u32)>> },
     /// The mixer says who speaks most.
@@ -59,6 +64,8 @@ pub(crate) enum ConferenceTaskInput {
     MeetingChanged(Box<OnlineMeeting>),
     /// Somebody is handed over to another conversation, and the call that asked for it goes.
     Release { participant: ParticipantId, by: CallId, to: ConferenceDoor },
+    /// The far end of the one reports who is called in a member's place.
+    Successor { participant: ParticipantId, event: FarEndEvent },
     /// Show who is there.
     Participants { call: CallId, reply: oneshot::Sender<Vec<RosterParticipant>> },
     /// The application of a call is connected by another leg from here on.
@@ -110,7 +117,9 @@ pub(crate) struct ConferenceTask {
     legs: BTreeMap<ParticipantId, Leg>,
     ids: RandomIds,
     /// Who is being handed over, and where to.
-    releasing: Option<(Person, ConferenceDoor)>,
+    releasing: Option<(Person, Way)>,
+    /// Who is called in the place of members whose phones hand over, or asked for.
+    referring: BTreeMap<ParticipantId, Referring>,
     /// Whether legs have come since applications were told whose sound is whose.
     has_moved: bool,
 }
@@ -123,7 +132,7 @@ impl ConferenceTask {
             let now = self.context.clock.now();
             let wakes_at = self.context.clock.instant_of(deadline.unwrap_or(now));
             tokio::select! {
-                Some(input) = self.inputs.next() => self.take(input),
+                Some(input) = self.inputs.next() => self.take(input).await,
                 () = tokio::time::sleep_until(wakes_at), if deadline.is_some() => {
                     self.engine.handle_timeout(self.context.clock.now());
                 }
@@ -139,7 +148,7 @@ impl ConferenceTask {
         }
     }
 
-    fn take(&mut self, input: ConferenceTaskInput) {
+    async fn take(&mut self, input: ConferenceTaskInput) {
         match input {
             ConferenceTaskInput::Adopt { joining, side, leg, person } => {
                 let Person { participant, info, is_held } = *person;
@@ -148,9 +157,9 @@ impl ConferenceTask {
                 let info = Box::new(info);
                 self.feed(ConferenceInput::Adopt { joining, participant, info, is_held });
             }
-            ConferenceTaskInput::AdoptPerson { leg, person } => {
-                let Person { participant, info, is_held } = *person;
-                self.legs.insert(participant, *leg);
+            ConferenceTaskInput::AdoptPerson(party) => {
+                let Party { leg, person: Person { participant, info, is_held } } = *party;
+                self.legs.insert(participant, leg);
                 let info = Box::new(info);
                 self.feed(ConferenceInput::AdoptPerson { participant, info, is_held });
             }
@@ -158,6 +167,11 @@ impl ConferenceTask {
                 self.feed(ConferenceInput::Ask { call, command, operation, request: *request });
             }
             ConferenceTaskInput::Close => self.feed(ConferenceInput::Close),
+            ConferenceTaskInput::Counterpart { participant, party } => self.counterpart(participant, party),
+            ConferenceTaskInput::Successor { participant, event } => self.successor(participant, event),
+            ConferenceTaskInput::FarEnd { participant, event: FarEndEvent::Referred(referral) } => {
+                self.referred(participant, referral).await;
+            }
             ConferenceTaskInput::Dominant(leg) => {
                 let participant = leg.and_then(|leg| self.participant_of(leg));
                 self.feed(ConferenceInput::Dominant(participant));
@@ -222,7 +236,13 @@ impl ConferenceTask {
                     self.leg_event(participant, LegEvent::Held(is_held));
                 }
             }
+            FarEndEvent::GiveOther(handover) => self.give_other(participant, handover),
+            // Followed elsewhere.
+            FarEndEvent::Referred(_) => {}
             FarEndEvent::Ended(cause) => {
+                if self.is_succeeded(participant, cause) {
+                    return;
+                }
                 self.legs.remove(&participant);
                 self.leg_event(participant, LegEvent::Ended(cause));
             }
@@ -251,7 +271,7 @@ impl ConferenceTask {
         if let Some(shown) = roster.into_iter().find(|shown| shown.id == participant) {
             let is_held =
                 shown.media_streams.iter().any(|stream| stream.direction == MediaDirection::Inactive);
-            self.releasing = Some((Person { participant, info: shown.info, is_held }, to));
+            self.releasing = Some((Person { participant, info: shown.info, is_held }, Way::To(to)));
         }
         self.feed(ConferenceInput::Release { participant, by });
     }

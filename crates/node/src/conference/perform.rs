@@ -9,6 +9,7 @@ use super::{ConferenceTask, ConferenceTaskInput};
 use crate::far_end::FarEndEvents;
 use crate::leg::{Caller, Dialling, Leg};
 use crate::media::Job;
+use crate::ringing::Party;
 use crate::task::CallInput;
 
 /// The one thing that is played to someone who is not connected.
@@ -75,8 +76,8 @@ impl ConferenceTask {
     /// Hands a leg over to another conversation.
     fn released(&mut self, participant: ParticipantId) {
         let releasing = self.releasing.take().filter(|(person, _)| person.participant == participant);
-        if let (Some((person, to)), Some(leg)) = (releasing, self.legs.remove(&participant)) {
-            to.adopt(Box::new(leg), person);
+        if let (Some((person, way)), Some(leg)) = (releasing, self.legs.remove(&participant)) {
+            way.go(Party { leg, person });
         }
     }
 

@@ -146,6 +146,7 @@ fn prepare(
         legs: BTreeMap::new(),
         ids: RandomIds,
         releasing: None,
+        referring: BTreeMap::new(),
         has_moved: false,
     };
     Ok((task, door))

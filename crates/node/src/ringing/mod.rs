@@ -28,7 +28,19 @@ pub(crate) struct Ringing {
 /// One who is called.
 enum Called {
     Application(Relay),
-    Person { leg: Box<Leg>, person: Box<Person> },
+    Person(Box<Party>),
+}
+
+/// A person and its leg.
+pub(crate) struct Party {
+    pub(crate) leg: Leg,
+    pub(crate) person: Person,
+}
+
+impl std::fmt::Debug for Party {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Party").finish_non_exhaustive()
+    }
 }
 
 /// A conversation that nobody is in yet; it is over if this is dropped.
@@ -83,7 +95,7 @@ impl Ringing {
         };
         let leg = Leg::start(&self.context, dialling, Arc::new(media), whom.events).await?;
         let person = Person { participant, info: whom.info, is_held: false };
-        self.called.insert(index, Called::Person { leg: Box::new(leg), person: Box::new(person) });
+        self.called.insert(index, Called::Person(Box::new(Party { leg, person })));
         Ok(())
     }
 
@@ -94,32 +106,15 @@ impl Ringing {
 
     /// Takes what a person's far end reports, and says what that means; a far end that has gone elsewhere is not asked.
     pub(crate) fn far_end(&mut self, index: usize, event: FarEndEvent) -> Option<RedirectEvent> {
-        let Some(Called::Person { leg, person }) = self.called.get_mut(&index) else { return None };
-        let failure = match event {
-            FarEndEvent::Ringing | FarEndEvent::Confirmed { .. } => return None,
-            FarEndEvent::Answered { sdp, source } => match leg.answered(&sdp, source) {
-                Ok(is_held) => {
-                    person.is_held = is_held;
-                    return Some(RedirectEvent::Answered);
-                }
-                Err(cause) => cause,
-            },
-            FarEndEvent::Completed { sdp } => match leg.completed(&sdp) {
-                Ok(is_held) => {
-                    person.is_held = is_held;
-                    return None;
-                }
-                Err(cause) => cause,
-            },
-            FarEndEvent::Offered { sdp } => {
-                person.is_held = leg.offered(sdp.as_deref()).unwrap_or(person.is_held);
-                return None;
+        let Some(Called::Person(party)) = self.called.get_mut(&index) else { return None };
+        match party.leg.called(event, &mut party.person.is_held)? {
+            Ok(()) => Some(RedirectEvent::Answered),
+            Err(cause) => {
+                // Dropping its leg hangs up.
+                self.called.remove(&index);
+                Some(RedirectEvent::Failed(cause))
             }
-            FarEndEvent::Ended(cause) => cause,
-        };
-        // Dropping its leg hangs up.
-        self.called.remove(&index);
-        Some(RedirectEvent::Failed(failure))
+        }
     }
 
     /// Takes what an application does with its call.
@@ -152,11 +147,10 @@ impl Ringing {
                 relay.connect(phone);
                 return None;
             }
-            Some(Called::Person { leg: other, person: other_person }) => {
-                let answered = self.answer(phone, &person);
-                if let Ok(leg) = answered {
-                    let events = other.events.clone();
-                    self.meet((other, *other_person), (Box::new(leg), person));
+            Some(Called::Person(other)) => {
+                if let Ok(leg) = self.answer(phone, &person) {
+                    let events = other.leg.events.clone();
+                    self.meet(*other, Party { leg, person });
                     return Some(events);
                 }
             }
@@ -167,21 +161,19 @@ impl Ringing {
     }
 
     /// Connects a leg that is up with the one who answered. Gives back where the reports of the latter go from here on.
-    pub(crate) fn connect_leg(mut self, index: usize, leg: Box<Leg>, person: Person) -> Option<FarEndEvents> {
-        let Some(Called::Person { leg: other, person: other_person }) = self.called.remove(&index) else {
-            return None;
-        };
-        let events = other.events.clone();
-        self.meet((other, *other_person), (leg, person));
+    pub(crate) fn connect_leg(mut self, index: usize, party: Party) -> Option<FarEndEvents> {
+        let Some(Called::Person(other)) = self.called.remove(&index) else { return None };
+        let events = other.leg.events.clone();
+        self.meet(*other, party);
         Some(events)
     }
 
     /// Brings the one who answered to where it meets somebody who is still on the way there.
     pub(crate) fn await_at(mut self, index: usize) -> Option<(Meeting, FarEndEvents)> {
-        let Some(Called::Person { leg, person }) = self.called.remove(&index) else { return None };
-        let events = leg.events.clone();
+        let Some(Called::Person(party)) = self.called.remove(&index) else { return None };
+        let events = party.leg.events.clone();
         let door = self.place.0.clone()?;
-        door.adopt(leg, *person);
+        door.adopt(*party);
         Some((Meeting(std::mem::replace(&mut self.place, Place(None))), events))
     }
 
@@ -195,10 +187,10 @@ impl Ringing {
         Leg::answer(&self.context, phone, media)
     }
 
-    fn meet(&mut self, one: (Box<Leg>, Person), other: (Box<Leg>, Person)) {
+    fn meet(&mut self, one: Party, other: Party) {
         if let Some(door) = self.place.0.take() {
-            door.adopt(one.0, one.1);
-            door.adopt(other.0, other.1);
+            door.adopt(one);
+            door.adopt(other);
         }
     }
 }
@@ -220,10 +212,10 @@ impl Meeting {
 
 impl ConferenceDoor {
     /// Takes somebody in whose leg is up. A conversation that is over hangs up on it.
-    pub(crate) fn adopt(&self, leg: Box<Leg>, person: Person) {
-        let (events, media) = (leg.events.clone(), Arc::clone(&leg.media));
-        let participant = person.participant;
-        let adopt = ConferenceTaskInput::AdoptPerson { leg, person: Box::new(person) };
+    pub(crate) fn adopt(&self, party: Party) {
+        let (events, media) = (party.leg.events.clone(), Arc::clone(&party.leg.media));
+        let participant = party.person.participant;
+        let adopt = ConferenceTaskInput::AdoptPerson(Box::new(party));
         // It is to know the leg before that reports to it.
         if self.inputs.end(adopt).is_ok() {
             media.move_to(self.inputs.clone(), participant, None);

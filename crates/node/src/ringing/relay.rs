@@ -97,7 +97,7 @@ async fn pass_on(
 ) {
     loop {
         match commands.recv().await {
-            Some(FarEndCommand::Ring | FarEndCommand::AnswerOffer(_)) => {}
+            Some(FarEndCommand::AnswerOffer(_) | FarEndCommand::Referral(_) | FarEndCommand::Ring) => {}
             Some(FarEndCommand::Answer(sdp)) => {
                 report(RelayEvent::Answered(sdp));
                 break;

@@ -3,9 +3,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use call_engine::EndCause;
+use call_engine::{EndCause, Refusal};
 use sip_message::StatusCode;
-use sip_proto::{CallHandle, Endpoint, Event, NewCall, Target, Transmit};
+use sip_proto::{CallError, CallHandle, Endpoint, Event, NewCall, Target, Transmit};
 use tokio::sync::{mpsc, oneshot};
 use transport::{ConnectionId, Destination, Incoming, Protocol, SendError, Transports};
 
@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::context::SharedDirectory;
 use crate::far_end::{FarEndCommand, FarEndEvent, FarEndEvents};
 use crate::observer::SipCounts;
+use crate::referral::{Referral, ReferralStatus};
 
 /// The task that owns the endpoint: one input, then everything that follows from it, then the next.
 pub(super) struct Shell {
@@ -198,6 +199,7 @@ impl Shell {
             FarEndCommand::Answer(sdp) => self.endpoint.answer(call, sdp, now),
             FarEndCommand::HangUp => self.endpoint.hang_up(call, None, now),
             FarEndCommand::Reject(why) => self.endpoint.reject(call, status_of(why), None, now),
+            FarEndCommand::Referral(status) => self.tell_of_referral(call, status, now),
             FarEndCommand::Ring => self.endpoint.ring(call, now),
         };
         // The call may have ended meanwhile; its leg hears of that by its own event.
@@ -248,11 +250,7 @@ impl Shell {
             }
             Event::Incoming(incoming) => self.incoming(&incoming),
             Event::OfferReceived { handle, sdp } => self.report(handle, FarEndEvent::Offered { sdp }),
-            Event::Referred(referred) => {
-                // Nobody here calls whom a phone names: the wish is declined (RFC 3515, 2.4.2).
-                let now = self.links.clock.elapsed();
-                let _ = self.endpoint.refuse_refer(referred.handle, StatusCode::DECLINE, now);
-            }
+            Event::Referred(referred) => self.referred(&referred),
             Event::Registered { aor, contacts } => {
                 tracing::info!(user.id = self.user(&aor), contacts, "a phone is registered");
             }
@@ -293,6 +291,47 @@ impl Shell {
             None => {
                 let busy = StatusCode::SERVICE_UNAVAILABLE;
                 let _ = self.endpoint.reject(handle, busy, None, self.links.clock.elapsed());
+            }
+        }
+    }
+
+    /// A phone hands its call over.
+    fn referred(&mut self, referred: &sip_proto::Referred) {
+        let wish = match &referred.replaces {
+            None => Some(Referral::Call {
+                name: referred.refer_to.user().unwrap_or_default(),
+                domain: referred.refer_to.host().map(ToString::to_string).unwrap_or_default(),
+            }),
+            // Only the phone itself knows the tags of its other call with this server.
+            Some(replaces) => {
+                let other = self.endpoint.replaced_call(replaces).and_then(|other| self.legs.get(&other));
+                other.map(|leg| Referral::Join(leg.events.clone()))
+            }
+        };
+        let handle = referred.handle;
+        let is_heard = match (wish, self.legs.get(&handle)) {
+            (Some(wish), Some(leg)) => leg.events.report(FarEndEvent::Referred(wish)),
+            (None, _) | (_, None) => false,
+        };
+        if !is_heard {
+            self.command(handle, FarEndCommand::Referral(ReferralStatus::Refused(Refusal::NotFound)));
+        }
+    }
+
+    /// How it goes that a phone hands its call over.
+    fn tell_of_referral(
+        &mut self,
+        call: CallHandle,
+        status: ReferralStatus,
+        now: Duration,
+    ) -> Result<(), CallError> {
+        match status {
+            ReferralStatus::Refused(why) => self.endpoint.refuse_refer(call, status_of(why), now),
+            ReferralStatus::Accepted => self.endpoint.accept_refer(call, now),
+            ReferralStatus::Ringing => self.endpoint.notify_refer(call, StatusCode::RINGING, now),
+            ReferralStatus::Done => self.endpoint.notify_refer(call, StatusCode::OK, now),
+            ReferralStatus::Failed(cause) => {
+                self.endpoint.notify_refer(call, status_of(Refusal::from(cause)), now)
             }
         }
     }

@@ -106,6 +106,17 @@ impl HostedMedia {
     }
 }
 
+impl HostedMedia {
+    /// Takes a leg in that was elsewhere, in the place of the callee's.
+    pub(super) fn take_callee(&self, media: &MediaPort, callee: ParticipantId) -> Result<(), PlaneError> {
+        let bridge = self.bridge.as_ref().ok_or(PlaneError::NoMixer)?;
+        media.bring_to(bridge.id())?;
+        bridge.join(media.leg());
+        self.application.sources.set(Arc::new(BTreeMap::from([(media.leg(), callee)])));
+        Ok(())
+    }
+}
+
 impl CallTask {
     /// Takes a socket that the application has dialled.
     pub(super) fn attach(

@@ -6,6 +6,7 @@ mod jobs;
 mod link;
 mod moving;
 mod perform;
+mod referral;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,13 +29,13 @@ use crate::far_end::{FarEndEvent, FarEndEvents};
 use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs, inputs};
 use crate::media::PortEvent;
-use crate::ringing::RelayEvent;
+use crate::ringing::{Party, RelayEvent};
 
 use self::application::HostedMedia;
 use self::jobs::Jobs;
 use self::jobs::prefetch;
 use self::link::Link;
-use self::moving::{HandedLeg, Moving, Place};
+use self::moving::{Moving, Place};
 
 /// What a call's task is told.
 #[derive(Debug)]
@@ -59,10 +60,12 @@ pub(crate) enum CallInput {
     EndReplaced(String),
     /// The application ends its session of WHIP.
     EndWhip { session: String, reply: oneshot::Sender<Result<(), CallsError>> },
+    /// The one whom the other party's phone talked to on another leg; or there is none.
+    Counterpart(Option<Box<Party>>),
     /// The far end reports.
     FarEnd(FarEndEvent),
     /// Another call gives away its leg, or does not.
-    LegHanded { command: CommandId, handed: Option<Box<HandedLeg>> },
+    LegHanded { command: CommandId, handed: Option<Box<Party>> },
     /// What another application does that the call was sent on to.
     Relayed { place: Place, event: RelayEvent },
     /// Another call of the application wants the leg, as its own other party takes this call's place.
@@ -209,6 +212,10 @@ impl CallTask {
             CallInput::Dominant(reply) => self.show_dominant(reply),
             CallInput::EndReplaced(call) => registered.end_replaced(&call),
             CallInput::EndWhip { session, reply } => drop(reply.send(self.end_whip(&session))),
+            CallInput::Counterpart(party) => self.counterpart(party),
+            CallInput::FarEnd(FarEndEvent::Referred(referral)) if matches!(self.link, Link::Leg(_)) => {
+                self.referred(referral).await;
+            }
             CallInput::FarEnd(event) => self.far_end(event),
             CallInput::Groups(reply) => self.show_groups(reply),
             CallInput::JoinAgain => self.join_again(),
@@ -290,7 +297,9 @@ impl CallTask {
                     self.feed(Input::Leg(LegEvent::Held(is_held)));
                 }
             }
-            FarEndEvent::Ended(cause) => self.feed(Input::Leg(LegEvent::Ended(cause))),
+            // The application is nobody's to give away; the other is followed elsewhere.
+            FarEndEvent::GiveOther(_) | FarEndEvent::Referred(_) => {}
+            FarEndEvent::Ended(cause) => self.party_left(cause),
         }
     }
 

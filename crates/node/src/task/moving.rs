@@ -13,26 +13,31 @@ use crate::conference::Person;
 use crate::far_end::{FarEndEvent, FarEndEvents};
 use crate::incoming;
 use crate::inputs::Inputs;
-use crate::leg::{Caller, Leg};
-use crate::ringing::{Meeting, Relay, RelayEvent, Ringing, Whom};
+use crate::leg::Caller;
+use crate::referral::Successor;
+use crate::ringing::{Meeting, Party, Relay, RelayEvent, Ringing, Whom};
 
 /// What a call is doing to move, and the legs that have gone.
 #[derive(Default)]
 pub(super) struct Moving {
     /// Tells the targets of one move from those of the next.
-    round: u64,
-    under_way: Option<UnderWay>,
+    pub(super) round: u64,
+    pub(super) under_way: Option<UnderWay>,
     /// Where legs report that were this call's: what they had reported to it is passed on when it is over.
-    left: Vec<(Option<Place>, FarEndEvents)>,
+    pub(super) left: Vec<(Option<Place>, FarEndEvents)>,
 }
 
 /// A move, until it has succeeded or failed. Dropping it calls its targets no longer.
-enum UnderWay {
+pub(super) enum UnderWay {
+    /// The one whom the other party's phone talks to on another leg is asked for.
+    AwaitingCounterpart,
     /// Another call of the application is asked for its leg.
     Consulting(CommandId),
     /// The target is there and the transferee is on its way.
     Meeting(Meeting),
     Redirect(Ringing),
+    /// Somebody is called in the other party's place.
+    Succession(Box<Successor>),
     Transfer {
         command: CommandId,
         ringing: Ringing,
@@ -43,20 +48,8 @@ enum UnderWay {
 /// Names one target of one move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    round: u64,
-    index: usize,
-}
-
-/// A leg that goes from one call of an application to another, as the latter's other party takes the place of the former.
-pub(crate) struct HandedLeg {
-    leg: Box<Leg>,
-    person: Person,
-}
-
-impl std::fmt::Debug for HandedLeg {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("HandedLeg").finish_non_exhaustive()
-    }
+    pub(super) round: u64,
+    pub(super) index: usize,
 }
 
 impl CallTask {
@@ -181,6 +174,8 @@ impl CallTask {
         registered: &Registered,
     ) {
         let begun = match &target.target.replaces_call_id {
+            // The other party's phone hands over in that moment.
+            _ if self.moving.under_way.is_some() => Err(EndCause::Internal),
             Some(_) if transferee.is_some() => Err(EndCause::Internal),
             Some(replaced) => self.consult(command, replaced, target.callee.clone(), registered),
             None => self.call_target(command, &target, transferee).await,
@@ -234,7 +229,7 @@ impl CallTask {
         let handed = match std::mem::take(&mut self.link) {
             Link::Leg(leg) if is_meant && is_free => {
                 self.moving.left.push((None, leg.events.clone()));
-                Some(Box::new(HandedLeg { leg, person: self.other_person() }))
+                Some(Box::new(Party { leg: *leg, person: self.other_person() }))
             }
             link @ (Link::Calling(_) | Link::Leg(_) | Link::Member(_) | Link::None) => {
                 self.link = link;
@@ -250,11 +245,19 @@ impl CallTask {
     }
 
     /// Takes the leg that another call gave away, and connects its own other party with it.
-    pub(super) fn leg_handed(&mut self, command: CommandId, handed: Option<Box<HandedLeg>>) {
+    pub(super) fn leg_handed(&mut self, command: CommandId, handed: Option<Box<Party>>) {
         match self.moving.under_way {
             Some(UnderWay::Consulting(asked)) if asked == command => self.moving.under_way = None,
             // The transfer was given up meanwhile: whoever is on the leg has nobody to talk to.
-            _ => return,
+            Some(
+                UnderWay::AwaitingCounterpart
+                | UnderWay::Consulting(_)
+                | UnderWay::Meeting(_)
+                | UnderWay::Redirect(_)
+                | UnderWay::Succession(_)
+                | UnderWay::Transfer { .. },
+            )
+            | None => return,
         }
         let connected = handed.and_then(|handed| self.join_legs(command, *handed));
         if connected.is_none() {
@@ -262,7 +265,7 @@ impl CallTask {
         }
     }
 
-    fn join_legs(&mut self, command: CommandId, handed: HandedLeg) -> Option<()> {
+    fn join_legs(&mut self, command: CommandId, handed: Party) -> Option<()> {
         let Link::Leg(leg) = &self.link else { return None };
         let door = self.context.conferences.group(&self.context, Some(leg.media.leg()));
         let door = door.inspect_err(|error| tracing::error!(%error, "failed to open a conversation")).ok()?;
@@ -275,8 +278,8 @@ impl CallTask {
         let Link::Leg(leg) = std::mem::take(&mut self.link) else { return None };
         let person = self.other_person();
         self.moving.left.push((None, leg.events.clone()));
-        door.adopt(leg, person);
-        door.adopt(handed.leg, handed.person);
+        door.adopt(Party { leg: *leg, person });
+        door.adopt(handed);
         self.feed(Input::Transfer { command, event: TransferEvent::Done });
         Some(())
     }
@@ -301,7 +304,8 @@ impl CallTask {
                     None => {}
                 }
             }
-            Some(UnderWay::Consulting(_) | UnderWay::Meeting(_)) | None => {
+            Some(UnderWay::Succession(_)) => self.successor(event),
+            Some(UnderWay::AwaitingCounterpart | UnderWay::Consulting(_) | UnderWay::Meeting(_)) | None => {
                 self.report_left(|left| left == Some(place), event);
             }
         }
@@ -328,7 +332,7 @@ impl CallTask {
             (None, Link::Leg(leg)) => {
                 let person = self.other_person();
                 self.moving.left.push((None, leg.events.clone()));
-                if let Some(events) = ringing.connect_leg(0, leg, person) {
+                if let Some(events) = ringing.connect_leg(0, Party { leg: *leg, person }) {
                     self.moving.left.push((Some(Place { round: self.moving.round, index: 0 }), events));
                 }
                 self.feed(Input::Transfer { command, event: TransferEvent::Done });
@@ -373,14 +377,14 @@ impl CallTask {
         }
     }
 
-    fn report_left(&self, is_it: impl Fn(Option<Place>) -> bool, event: FarEndEvent) {
+    pub(super) fn report_left(&self, is_it: impl Fn(Option<Place>) -> bool, event: FarEndEvent) {
         if let Some((_, events)) = self.moving.left.iter().find(|(left, _)| is_it(*left)) {
             events.report(event);
         }
     }
 
     /// The person of a call between two.
-    fn other_party(&self) -> Option<UserId> {
+    pub(super) fn other_party(&self) -> Option<UserId> {
         match &self.engine.record().kind {
             CallKind::PeerToPeer { person } => Some(person.clone()),
             CallKind::Group | CallKind::Meeting => None,

@@ -1,0 +1,151 @@
+//! The other party's phone hands the conversation over by itself.
+
+use call_engine::{EndCause, Input, LegEvent, Refusal};
+use model::{CallState, Participant, UserId};
+
+use super::link::Link;
+use super::moving::{Place, UnderWay};
+use super::{CallInput, CallTask};
+use crate::far_end::{FarEndEvent, FarEndEvents};
+use crate::leg::{Caller, Leg};
+use crate::referral::{Referral, ReferralStatus, Succession, Successor, counterpart};
+use crate::ringing::Party;
+
+impl CallTask {
+    /// Follows the wish of the other party's phone, or refuses it.
+    pub(super) async fn referred(&mut self, referral: Referral) {
+        let is_free = self.engine.record().state == CallState::Established && self.moving.under_way.is_none();
+        let begun = match referral {
+            _ if !is_free => Err(EndCause::Unreachable),
+            Referral::Call { name, domain } => self.call_successor((&name, &domain)).await,
+            Referral::Join(other) => self.ask_for_counterpart(&other),
+        };
+        if let Link::Leg(leg) = &self.link {
+            leg.tell_of_referral(match begun {
+                Ok(()) => ReferralStatus::Accepted,
+                Err(cause) => ReferralStatus::Refused(Refusal::from(cause)),
+            });
+        }
+    }
+
+    async fn call_successor(&mut self, to: (&str, &str)) -> Result<(), EndCause> {
+        let Link::Leg(leg) = &self.link else { return Err(EndCause::Internal) };
+        let media = std::sync::Arc::clone(&leg.media);
+        self.moving.round += 1;
+        let place = Place { round: self.moving.round, index: 0 };
+        let events = FarEndEvents::to(self.own.clone(), move |event| CallInput::Target { place, event });
+        let record = self.engine.record();
+        let succession = Succession {
+            transferor: &self.other_party().ok_or(EndCause::Internal)?,
+            to,
+            caller: &Caller::Application(record.app.clone()),
+            subject: record.subject.as_deref(),
+            label: format!("{}-{}", record.id, place.round),
+        };
+        let successor = Successor::call(&self.context, succession, media, events).await?;
+        self.moving.under_way = Some(UnderWay::Succession(Box::new(successor)));
+        Ok(())
+    }
+
+    /// Asks for the one whom the phone talks to on another leg.
+    fn ask_for_counterpart(&mut self, other: &FarEndEvents) -> Result<(), EndCause> {
+        let own = self.own.clone();
+        let is_asked = counterpart(other, move |party| {
+            // A call that is over needs nobody; dropping the leg hangs up.
+            let _ = own.end(CallInput::Counterpart(party));
+        });
+        if !is_asked {
+            return Err(EndCause::NotFound);
+        }
+        self.moving.under_way = Some(UnderWay::AwaitingCounterpart);
+        Ok(())
+    }
+
+    /// Takes what the far end of the one reports who is called in the other party's place.
+    pub(super) fn successor(&mut self, event: FarEndEvent) {
+        let Some(UnderWay::Succession(successor)) = &mut self.moving.under_way else { return };
+        if let FarEndEvent::Ringing = event {
+            return self.tell_of_referral(ReferralStatus::Ringing);
+        }
+        match successor.far_end(event) {
+            None => {}
+            Some(Ok(())) => {
+                let Some(UnderWay::Succession(successor)) = self.moving.under_way.take() else { return };
+                let Successor { leg, user, info, is_held, .. } = *successor;
+                self.moving
+                    .left
+                    .push((Some(Place { round: self.moving.round, index: 0 }), leg.events.clone()));
+                self.succeed(leg, (user, info, is_held));
+            }
+            Some(Err(cause)) => {
+                let left_by = successor.left_by;
+                self.moving.under_way = None;
+                match left_by {
+                    Some(end) => self.feed(Input::Leg(LegEvent::Ended(end))),
+                    None => self.tell_of_referral(ReferralStatus::Failed(cause)),
+                }
+            }
+        }
+    }
+
+    /// The other party's leg is over: so is the call, unless somebody is being called in its place.
+    pub(super) fn party_left(&mut self, cause: EndCause) {
+        match &mut self.moving.under_way {
+            Some(UnderWay::Succession(successor)) if cause == EndCause::HungUp => {
+                successor.left_by = Some(cause);
+            }
+            Some(
+                UnderWay::AwaitingCounterpart
+                | UnderWay::Consulting(_)
+                | UnderWay::Meeting(_)
+                | UnderWay::Redirect(_)
+                | UnderWay::Succession(_)
+                | UnderWay::Transfer { .. },
+            )
+            | None => self.feed(Input::Leg(LegEvent::Ended(cause))),
+        }
+    }
+
+    /// Takes the one whom the phone talked to on another leg.
+    pub(super) fn counterpart(&mut self, party: Option<Box<Party>>) {
+        if !matches!(self.moving.under_way, Some(UnderWay::AwaitingCounterpart)) {
+            return;
+        }
+        self.moving.under_way = None;
+        let Some(Party { leg, person }) = party.map(|party| *party) else {
+            return self.tell_of_referral(ReferralStatus::Failed(EndCause::Unreachable));
+        };
+        let placed = match &self.application {
+            None => Ok(()),
+            Some(hosted) => hosted.take_callee(&leg.media, self.callee_participant),
+        };
+        let user = person.info.identity.user.as_ref().and_then(|user| user.id.as_deref()).map(UserId::from);
+        match (placed, user) {
+            (Ok(()), Some(user)) => {
+                leg.media.move_to_call(self.own.clone());
+                self.succeed(leg, (user, person.info, person.is_held));
+            }
+            (placed, _) => {
+                tracing::error!(?placed, "failed to take a leg over");
+                self.tell_of_referral(ReferralStatus::Failed(EndCause::Internal));
+            }
+        }
+    }
+
+    /// Puts somebody in the place of the other party.
+    fn succeed(&mut self, leg: Leg, (user, info, is_held): (UserId, Participant, bool)) {
+        let events = leg.events.clone();
+        let Link::Leg(old) = std::mem::replace(&mut self.link, Link::Leg(Box::new(leg))) else { return };
+        events.move_to_call(self.own.clone());
+        old.retire();
+        self.feed(Input::PartyReplaced { person: user, info: Box::new(info) });
+        self.feed(Input::Leg(LegEvent::Held(is_held)));
+        self.show_both();
+    }
+
+    fn tell_of_referral(&self, status: ReferralStatus) {
+        if let Link::Leg(leg) = &self.link {
+            leg.tell_of_referral(status);
+        }
+    }
+}
