@@ -30,13 +30,42 @@ pub struct Target {
     pub flow: Flow,
 }
 
-/// A name and password for challenges to outgoing requests.
+/// A name and secret for challenges to outgoing requests.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Credentials {
     /// The user name.
     pub username: String,
-    /// The password.
-    pub password: String,
+    /// What shows that it is that user.
+    pub secret: Secret,
+}
+
+impl Credentials {
+    /// A name and password.
+    #[must_use]
+    pub fn new(username: impl Into<String>, password: impl Into<String>) -> Self {
+        Self { username: username.into(), secret: Secret::Password(password.into()) }
+    }
+}
+
+/// What answers challenges.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    /// Digests of a password that this side does not know. They answer challenges of their realm alone, the
+    /// strongest for whose algorithm there is one.
+    Digests {
+        /// The realm that they were made for.
+        realm: String,
+        /// HA1 of the user name, this realm and the password, each of another algorithm.
+        ha1s: Vec<sip_message::digest::Ha1>,
+    },
+    /// A password, which answers any challenge.
+    Password(String),
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
 }
 
 impl fmt::Debug for Credentials {

@@ -40,7 +40,7 @@ pub use config::{Challenge, Config, IncomingPolicy, Limits, Registration, Sessio
 pub use endpoint::Endpoint;
 pub use event::{
     Binding, CallError, CallHandle, Credentials, EndCause, Event, Incoming, NewCall, Reason, Refer, Referred,
-    Rejection, Target, Transmit, UserCredentials, UserTable, Users,
+    Rejection, Secret, Target, Transmit, UserCredentials, UserTable, Users,
 };
 pub use flow::{Flow, Transport};
 pub use registering::{NewRegistration, RegistrationError, RegistrationFailure, RegistrationHandle};

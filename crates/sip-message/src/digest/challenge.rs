@@ -42,12 +42,18 @@ pub struct Answer<'a> {
 }
 
 impl Challenge {
-    /// The strongest usable challenge of a response's header fields of that name.
+    /// The strongest challenge of a response's header fields of that name.
     pub fn strongest(headers: &Headers, name: &str) -> Option<Self> {
+        Self::strongest_of(headers, name, |_| true)
+    }
+
+    /// The strongest of those challenges that are `usable`.
+    pub fn strongest_of(headers: &Headers, name: &str, usable: impl Fn(&Self) -> bool) -> Option<Self> {
         // Of equals the first counts, for that is the server's preference (RFC 8760, 2.4).
         headers
             .get_all(name)
             .filter_map(|value| value.parse::<Self>().ok())
+            .filter(usable)
             .reduce(|best, next| if next.algorithm > best.algorithm { next } else { best })
     }
 
@@ -113,5 +119,26 @@ impl fmt::Display for Challenge {
             f.write_str(", stale=true")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_strongest_challenge_is_taken_of_those_that_can_be_answered() {
+        let mut headers = Headers::new();
+        for (realm, algorithm) in [("a", "MD5"), ("b", "SHA-256"), ("c", "MD5"), ("d", "SHA-512")] {
+            let value = format!("Digest realm=\"{realm}\", nonce=\"n\", algorithm={algorithm}, qop=\"auth\"");
+            headers.push("WWW-Authenticate", value);
+        }
+        let realm = |usable: fn(&Challenge) -> bool| {
+            Challenge::strongest_of(&headers, "WWW-Authenticate", usable).map(|challenge| challenge.realm)
+        };
+        assert_eq!(Challenge::strongest(&headers, "WWW-Authenticate").unwrap().realm, "b");
+        assert_eq!(realm(|challenge| challenge.algorithm == Algorithm::Md5).as_deref(), Some("a"));
+        assert_eq!(realm(|challenge| challenge.realm == "c").as_deref(), Some("c"));
+        assert_eq!(realm(|_| false), None);
     }
 }

@@ -16,7 +16,7 @@ fn strict() -> Config {
 }
 
 fn credentials(username: &str, password: &str) -> Option<Credentials> {
-    Some(Credentials { username: username.to_owned(), password: password.to_owned() })
+    Some(Credentials::new(username, password))
 }
 
 /// The n-th request of [`PEER`], as john says.

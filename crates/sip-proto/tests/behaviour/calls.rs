@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use sip_message::digest::{Algorithm, Authenticator, Ha1};
 use sip_message::{Method, Response};
-use sip_proto::{CallError, Config, Credentials, EndCause, Event, Limits, Reason, SessionTimer, Transport};
+use sip_proto::{
+    CallError, Config, Credentials, EndCause, Event, Limits, NewCall, Reason, Secret, SessionTimer, Transport,
+};
 
 use crate::net::{ANSWER, HOME, Net, OFFER, PEER, addr, in_dialog, ms, seconds, status};
 
@@ -255,7 +257,7 @@ fn a_challenge_is_answered_with_the_credentials_of_the_call() {
         for algorithm in [Algorithm::Md5, Algorithm::Sha256] {
             let mut net = Net::new();
             let mut new = net.new_call(&[PEER]);
-            new.credentials = Some(Credentials { username: "bot".to_owned(), password: "pw".to_owned() });
+            new.credentials = Some(Credentials::new("bot", "pw"));
             net.at(HOME, |endpoint, now| endpoint.call(new, now)).unwrap();
             net.exchange();
             let again = challenge(&mut net, code, algorithm, false).expect("another try");
@@ -275,6 +277,36 @@ fn a_challenge_is_answered_with_the_credentials_of_the_call() {
 }
 
 #[test]
+fn digests_alone_answer_challenges_of_their_realm_and_algorithm() {
+    let md5 = Ha1::new(Algorithm::Md5, "bot", "far", "pw");
+    let sha256 = Ha1::new(Algorithm::Sha256, "bot", "far", "pw");
+    let cases = [
+        (Algorithm::Md5, "far", vec![sha256.clone(), md5.clone()], true),
+        (Algorithm::Sha256, "far", vec![md5.clone(), sha256], true),
+        (Algorithm::Sha256, "far", vec![md5.clone()], false),
+        (Algorithm::Md5, "near", vec![md5], false),
+    ];
+    for (algorithm, realm, ha1s, answers) in cases {
+        let mut net = Net::new();
+        let secret = Secret::Digests { realm: realm.to_owned(), ha1s };
+        let credentials = Credentials { username: "bot".to_owned(), secret };
+        assert_eq!(format!("{credentials:?}"), "Credentials { .. }");
+        let new = NewCall { credentials: Some(credentials), ..net.new_call(&[PEER]) };
+        net.at(HOME, |endpoint, now| endpoint.call(new, now)).unwrap();
+        net.exchange();
+        let Some(again) = challenge(&mut net, 401, algorithm, false) else {
+            assert!(!answers, "{algorithm:?} {realm}");
+            continue;
+        };
+        let mut server = Authenticator::new("far", &[3; 32], seconds(300));
+        let credentials = server.credentials(&again, "Authorization").unwrap();
+        let ha1 = Ha1::new(algorithm, "bot", "far", "pw");
+        let claim = server.check(&credentials, &again, addr(HOME).ip(), net.now).unwrap();
+        assert_eq!((server.verify(&claim, Some(&ha1)), answers), (Ok(()), true));
+    }
+}
+
+#[test]
 fn a_challenge_without_credentials_or_after_a_wrong_answer_ends_the_call() {
     let mut net = Net::new();
     net.call(&[PEER]);
@@ -282,7 +314,7 @@ fn a_challenge_without_credentials_or_after_a_wrong_answer_ends_the_call() {
     assert!(matches!(net.ended(HOME), EndCause::Rejected { status: code, .. } if code == status(401)));
 
     let mut new = net.new_call(&[PEER]);
-    new.credentials = Some(Credentials { username: "bot".to_owned(), password: "wrong".to_owned() });
+    new.credentials = Some(Credentials::new("bot", "wrong"));
     net.at(HOME, |endpoint, now| endpoint.call(new, now)).unwrap();
     net.exchange();
     let again = challenge(&mut net, 407, Algorithm::Md5, false).unwrap();
@@ -295,7 +327,7 @@ fn a_challenge_without_credentials_or_after_a_wrong_answer_ends_the_call() {
 fn an_endless_row_of_stale_challenges_comes_to_an_end() {
     let mut net = Net::new();
     let mut new = net.new_call(&[PEER]);
-    new.credentials = Some(Credentials { username: "bot".to_owned(), password: "pw".to_owned() });
+    new.credentials = Some(Credentials::new("bot", "pw"));
     net.at(HOME, |endpoint, now| endpoint.call(new, now)).unwrap();
     net.exchange();
     let server = Authenticator::new("far", &[3; 32], seconds(300));

@@ -17,7 +17,7 @@ fn new_registration(net: &Net, from: u16, to: u16) -> NewRegistration {
         flow: net.flow(from, to),
         aor: "<sip:john@contoso.example>".parse().unwrap(),
         contact: None,
-        credentials: Some(Credentials { username: "john".to_owned(), password: "secret".to_owned() }),
+        credentials: Some(Credentials::new("john", "secret")),
         expires: seconds(600),
     }
 }
@@ -102,7 +102,7 @@ fn a_registered_phone_is_called_and_calls() {
     assert!(matches!(net.events(HOME).last(), Some(Event::Answered { .. })));
 
     let mut new = net.new_call(&[HOME]);
-    new.credentials = Some(Credentials { username: AOR.to_owned(), password: "secret".to_owned() });
+    new.credentials = Some(Credentials::new(AOR, "secret"));
     net.at(PEER, |endpoint, now| endpoint.call(new, now)).unwrap();
     net.exchange();
     let Some(Event::Incoming(incoming)) = net.events(HOME).pop() else { panic!("no call") };
@@ -157,7 +157,7 @@ fn a_refusal_is_told_with_all_that_it_says_and_ends_the_registration() {
 fn a_wrong_password_fails_and_is_not_tried_again() {
     let mut net = stage(Config::default().registration);
     let mut new = new_registration(&net, PEER, HOME);
-    new.credentials = Some(Credentials { username: "john".to_owned(), password: "guess".to_owned() });
+    new.credentials = Some(Credentials::new("john", "guess"));
     register(&mut net, new);
     let events = net.events(PEER);
     let [Event::RegistrationFailed { cause: RegistrationFailure::Refused { status: code, .. }, .. }] =

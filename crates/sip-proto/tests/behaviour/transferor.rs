@@ -82,7 +82,7 @@ fn a_refusal_or_silence_is_told_and_another_try_is_allowed() {
 fn a_challenge_is_answered_with_the_credentials_of_the_call() {
     let mut net = Net::new();
     let mut new = net.new_call(&[PEER]);
-    new.credentials = Some(Credentials { username: "bot".to_owned(), password: "pw".to_owned() });
+    new.credentials = Some(Credentials::new("bot", "pw"));
     let handle = net.at(HOME, |endpoint, now| endpoint.call(new, now)).unwrap();
     net.exchange();
     let invite = net.request(PEER, Method::Invite);
