@@ -187,6 +187,20 @@ impl Endpoint {
         self.on_call(handle, now, |call, core| call.hang_up(reason, core))
     }
 
+    /// Offers a change of an established call's session.
+    ///
+    /// [`Event::OfferAnswered`] or [`Event::OfferRefused`] follows, unless the call ends first. The offer waits
+    /// while something else is negotiated; of two that meet, each is made again after a while
+    /// (RFC 3261, 14.1), or given back with 491 when the far end's offer is the first then.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when the call is not established, an offer of this
+    /// side is not answered yet, or one of the far end waits for [`Self::answer_offer`].
+    pub fn offer(&mut self, handle: CallHandle, sdp: Bytes, now: Duration) -> Result<(), CallError> {
+        self.on_call(handle, now, |call, core| call.session()?.offer(sdp, core))
+    }
+
     /// Answers an [`Event::OfferReceived`] with a session description or a failure status.
     ///
     /// # Errors

@@ -214,12 +214,27 @@ pub enum Event {
     },
     /// Someone calls. 100 was sent; [`crate::Endpoint::ring`], `answer`, `reject` or `reject_with` comes next.
     Incoming(Box<Incoming>),
+    /// The far end takes the change that [`crate::Endpoint::offer`] offered.
+    OfferAnswered {
+        /// The call.
+        handle: CallHandle,
+        /// Its answer.
+        sdp: Bytes,
+    },
     /// The far end changes the session; [`crate::Endpoint::answer_offer`] comes next.
     OfferReceived {
         /// The call.
         handle: CallHandle,
         /// The offer; `None` asks this side to make one.
         sdp: Option<Bytes>,
+    },
+    /// The session stays as it was before [`crate::Endpoint::offer`].
+    OfferRefused {
+        /// The call.
+        handle: CallHandle,
+        /// 300 to 699. 491 also says that the far end's own offer came first: whoever still wants the
+        /// change makes another offer once that one is answered.
+        status: StatusCode,
     },
     /// The far end took its offer back; there is nothing to answer.
     OfferWithdrawn {
@@ -317,7 +332,9 @@ impl Event {
             Self::Answered { handle, .. }
             | Self::Confirmed { handle, .. }
             | Self::Ended { handle, .. }
+            | Self::OfferAnswered { handle, .. }
             | Self::OfferReceived { handle, .. }
+            | Self::OfferRefused { handle, .. }
             | Self::OfferWithdrawn { handle }
             | Self::ReferAccepted { handle }
             | Self::ReferEnded { handle, .. }

@@ -11,7 +11,8 @@
 //! Chance comes from a seed, so the same inputs at the same times give the same messages.
 //!
 //! Whose calls it takes is [`IncomingPolicy`]: with [`IncomingPolicy::Authenticate`], [`Incoming`] names the
-//! user who proved to be the caller. Established calls are moved in three ways: the far end asks for it
+//! user who proved to be the caller. Either side changes an established call's session
+//! ([`Endpoint::offer`], [`Event::OfferReceived`]). Established calls are moved in three ways: the far end asks for it
 //! ([`Event::Referred`]), this side asks for it ([`Endpoint::refer`]), or a new call takes the place of an
 //! old one ([`Incoming::replaces`]). As a phone or trunk, it registers elsewhere ([`Endpoint::register`]).
 //!

@@ -259,7 +259,9 @@ impl Shell {
             }
             Event::Ringing { handle, .. } => self.report(handle, FarEndEvent::Ringing),
             Event::Confirmed { handle, sdp } => self.confirmed(handle, sdp),
-            Event::OfferWithdrawn { .. }
+            Event::OfferAnswered { .. }
+            | Event::OfferRefused { .. }
+            | Event::OfferWithdrawn { .. }
             | Event::ReferAccepted { .. }
             | Event::ReferEnded { .. }
             | Event::ReferProgress { .. }

@@ -17,6 +17,7 @@ mod alerting;
 mod dial;
 mod forks;
 pub(crate) mod message;
+mod offer;
 mod refresh;
 mod session;
 mod session_timer;
@@ -106,6 +107,9 @@ impl Call {
     pub(crate) fn settle(&mut self, core: &mut Core) {
         if self.forks.as_ref().is_some_and(Forks::are_over) {
             self.forks = None;
+        }
+        if let Phase::Established(session) = &mut self.phase {
+            session.offer_when_free(core);
         }
         let phase = match &self.phase {
             Phase::Alerting(alerting) => Some(alerting.until),

@@ -1,10 +1,13 @@
-//! How this side refreshes a session: by UPDATE where the far end takes it, else by re-INVITE.
+//! How this side refreshes a session: by UPDATE where the far end takes it, else by re-INVITE. An offer of
+//! this side is a re-INVITE, too, and refreshes what it changes.
 
 use core::time::Duration;
 
-use sip_message::{Method, Refresher, Request, Response, StatusCode};
+use bytes::Bytes;
+use sip_message::{Method, Refresher, Response, StatusCode};
 
 use super::message;
+use super::offer::Waiting;
 use super::session::Session;
 use super::session_timer::{self, SessionTimer};
 use crate::auth;
@@ -25,7 +28,17 @@ pub(super) struct Refresh {
     pub(super) method: Method,
     cseq: u32,
     attempts: u8,
+    asked: Asked,
+}
+
+/// What a refresh asks for, each time that it is sent.
+#[derive(Debug, Default)]
+struct Asked {
     authorization: Vec<(&'static str, String)>,
+    /// The change of the session, where it is more than a refresh.
+    offer: Option<Bytes>,
+    /// When the next refresh was due, which stays so if an offer is refused.
+    due: Option<Duration>,
 }
 
 impl Session {
@@ -35,26 +48,39 @@ impl Session {
             self.timing.timer.refresh_at = Some(core.after(POSTPONED));
             return;
         }
-        self.send_refresh(0, Vec::new(), core);
+        self.send_refresh(0, Asked::default(), core);
     }
 
-    fn send_refresh(&mut self, attempts: u8, authorization: Vec<(&'static str, String)>, core: &mut Core) {
-        let method = if self.timing.peer_updates { Method::Update } else { Method::Invite };
+    /// Sends an offer of this side.
+    pub(super) fn send_offer(&mut self, sdp: Bytes, core: &mut Core) {
+        let due = self.timing.timer.refresh_at;
+        self.send_refresh(0, Asked { offer: Some(sdp), due, ..Asked::default() }, core);
+    }
+
+    /// Whether an offer of this side is under way.
+    pub(super) fn is_offering(&self) -> bool {
+        self.refresh.as_ref().is_some_and(|refresh| refresh.asked.offer.is_some())
+    }
+
+    fn send_refresh(&mut self, attempts: u8, asked: Asked, core: &mut Core) {
+        let updates = self.timing.peer_updates && asked.offer.is_none();
+        let method = if updates { Method::Update } else { Method::Invite };
         let (mut request, cseq) = self.dialog.request(method.clone());
         request.headers.push("Contact", self.dialog.contact());
         message::put_abilities(&mut request.headers);
-        let asked =
+        let timer =
             crate::config::SessionTimer { interval: self.timing.timer.interval, ..self.timing.wanted };
-        session_timer::write_request(&mut request.headers, asked, Some(Refresher::Uac));
-        for (name, value) in &authorization {
+        session_timer::write_request(&mut request.headers, timer, Some(Refresher::Uac));
+        for (name, value) in &asked.authorization {
             request.headers.push(name, value.as_str());
         }
         if method == Method::Invite {
-            put_offer(&mut request, self);
+            let sdp = asked.offer.as_ref().unwrap_or(&self.local_sdp).clone();
+            message::put_sdp(&mut request.headers, &mut request.body, sdp);
         }
         let id = core.send_request(self.dialog.flow, request, Owner::Session { call: self.handle.0 });
         self.timing.timer.refresh_at = None;
-        self.refresh = Some(Refresh { id, method, cseq, attempts: attempts + 1, authorization });
+        self.refresh = Some(Refresh { id, method, cseq, attempts: attempts + 1, asked });
     }
 
     /// Takes what the transaction of a refresh tells. Gives the cause when the call ends by it.
@@ -79,7 +105,7 @@ impl Session {
             return None;
         };
         match response.status {
-            status if status.is_success() => self.refreshed(&refresh, &response, core),
+            status if status.is_success() => return self.refreshed(refresh, &response, core),
             // The far end has lost the dialog (RFC 3261, 12.2.1.2).
             StatusCode::CALL_DOES_NOT_EXIST | StatusCode::REQUEST_TIMEOUT => {
                 return Some(self.give_up(Failure::Timeout, core));
@@ -97,21 +123,33 @@ impl Session {
         }
     }
 
-    fn refreshed(&mut self, refresh: &Refresh, response: &Response, core: &mut Core) {
+    fn refreshed(&mut self, refresh: Refresh, response: &Response, core: &mut Core) -> Option<EndCause> {
         self.dialog.refresh_target(&response.headers);
         self.timing.peer_times = response.headers.has("Session-Expires");
         self.timing.timer = SessionTimer::of_response(&response.headers, self.timing.wanted, core.now);
         let mut sdp = None;
         if refresh.method == Method::Invite {
             let mut ack = self.dialog.ack(refresh.cseq);
-            for (name, value) in &refresh.authorization {
+            for (name, value) in &refresh.asked.authorization {
                 ack.headers.push(name, value.as_str());
             }
             let bytes = core.send_ack(self.dialog.flow, ack);
             self.refresh_ack = Some((refresh.cseq, bytes));
             sdp = message::sdp(&response.headers, &response.body);
         }
-        core.emit(Event::SessionRefreshed { handle: self.handle, sdp });
+        let handle = self.handle;
+        match (refresh.asked.offer, sdp) {
+            (None, sdp) => core.emit(Event::SessionRefreshed { handle, sdp }),
+            (Some(offer), Some(sdp)) => {
+                self.local_sdp = offer;
+                core.emit(Event::OfferAnswered { handle, sdp });
+            }
+            (Some(_), None) => {
+                self.bye(Some("SIP;cause=488;text=\"No answer to the offer\""), core);
+                return Some(EndCause::MissingAnswer);
+            }
+        }
+        None
     }
 
     /// Absorbs a repeated 2xx to a re-INVITE of this side.
@@ -126,24 +164,33 @@ impl Session {
     }
 
     fn refused(&mut self, refresh: Refresh, response: &Response, core: &mut Core) {
-        let Refresh { method, attempts, mut authorization, .. } = refresh;
+        let Refresh { method, attempts, mut asked, .. } = refresh;
         let again = attempts < MAX_ATTEMPTS
             && match response.status {
                 StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED => {
                     self.credentials.as_ref().is_some_and(|credentials| {
                         let uri = self.dialog.ack(0).uri;
                         let request = auth::Challenged { method: &method, uri: &uri };
-                        auth::answer(response, request, credentials, &mut authorization, &mut core.entropy)
+                        auth::answer(
+                            response,
+                            request,
+                            credentials,
+                            &mut asked.authorization,
+                            &mut core.entropy,
+                        )
                     })
                 }
                 StatusCode::SESSION_INTERVAL_TOO_SMALL => self.raise(response),
                 StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_IMPLEMENTED => {
-                    std::mem::take(&mut self.timing.peer_updates)
+                    method == Method::Update && std::mem::take(&mut self.timing.peer_updates)
                 }
                 _ => false,
             };
         if again {
-            self.send_refresh(attempts, authorization, core);
+            self.send_refresh(attempts, asked, core);
+        } else if let Some(sdp) = asked.offer {
+            self.timing.timer.refresh_at = asked.due;
+            self.offer_refused(sdp, response.status, core);
         } else if response.status == StatusCode::REQUEST_PENDING {
             let wait = self.glare_wait(core);
             self.timing.timer.refresh_at = Some(core.after(wait));
@@ -152,6 +199,16 @@ impl Session {
         } else {
             // Any answer proves the far end alive, which is all that this side's own timer asks.
             self.timing.timer = SessionTimer::start(self.timing.timer.interval, true, core.now);
+        }
+    }
+
+    /// Two offers that met are made again after a while; any other refusal is the far end's last word.
+    fn offer_refused(&mut self, sdp: Bytes, status: StatusCode, core: &mut Core) {
+        if status == StatusCode::REQUEST_PENDING {
+            let wait = self.glare_wait(core);
+            self.waiting = Some(Waiting { sdp, not_before: core.after(wait) });
+        } else {
+            core.emit(Event::OfferRefused { handle: self.handle, status });
         }
     }
 
@@ -172,8 +229,4 @@ impl Session {
             core.entropy.up_to(Duration::from_secs(2))
         }
     }
-}
-
-fn put_offer(request: &mut Request, session: &Session) {
-    message::put_sdp(&mut request.headers, &mut request.body, session.local_sdp.clone());
 }

@@ -8,7 +8,7 @@ use sip_message::{Method, Response, StatusCode};
 use super::session_timer::{Agreed, Refused, SessionTimer};
 use super::transferee::Transferee;
 use super::transferor::Transferor;
-use super::{message, refresh};
+use super::{message, offer, refresh};
 use crate::config::SessionTimer as Wanted;
 use crate::core::Core;
 use crate::dialog::Dialog;
@@ -34,6 +34,8 @@ pub(crate) struct Session {
     /// This side sent the first INVITE and with it chose the Call-ID.
     pub(super) owns_call_id: bool,
     pub(super) transfers: Transfers,
+    /// An offer of this side that cannot be made yet.
+    pub(super) waiting: Option<offer::Waiting>,
     offered: Option<Offered>,
     unacked: Option<Unacked>,
     /// This side hung up before the ACK: the BYE has to wait for it (RFC 3261, 15).
@@ -105,6 +107,7 @@ impl Session {
             refresh_ack: None,
             owns_call_id: start.owns_call_id,
             transfers: Transfers::default(),
+            waiting: None,
             offered: None,
             unacked: None,
             closing: None,
@@ -142,7 +145,7 @@ impl Session {
         let transferee = self.transfers.transferee.as_ref().and_then(Transferee::deadline);
         let transferor = self.transfers.transferor.as_ref().map(|transferor| transferor.until);
         let timer = Some(self.timing.timer.deadline());
-        [unacked, offered, transferee, transferor, timer].into_iter().flatten().min()
+        [unacked, offered, self.offer_due(), transferee, transferor, timer].into_iter().flatten().min()
     }
 
     /// Does what is due. Gives the cause when the call ends by it.
@@ -194,6 +197,11 @@ impl Session {
     /// Whether an offer or its answer is under way, so that no other one may start (RFC 3264, 4).
     pub(super) fn is_negotiating(&self) -> bool {
         self.offered.is_some() || self.unacked.is_some()
+    }
+
+    /// Whether the far end waits for the answer to its offer.
+    pub(super) fn has_offer_of_far_end(&self) -> bool {
+        self.offered.is_some()
     }
 
     /// Takes a request within the dialog. Gives the cause when the call ends by it.
@@ -285,6 +293,9 @@ impl Session {
         // The ACK of an earlier 2xx is late or lost: whoever makes the next offer has had that 2xx.
         if negotiates && self.unacked.take().is_some() {
             core.emit(Event::Confirmed { handle: self.handle, sdp: None });
+        }
+        if negotiates {
+            self.give_offer_back(core);
         }
         let offered = Offered {
             server,
@@ -383,6 +394,7 @@ impl Session {
         self.refuse_refer(StatusCode::REQUEST_TERMINATED, core).ok();
         self.flush_notify(core);
         self.transfers = Transfers::default();
+        self.waiting = None;
         // The BYE overtakes it: whatever its answer is, nobody waits for it.
         if let Some(refresh) = self.refresh.take() {
             core.drop_client(refresh.id);

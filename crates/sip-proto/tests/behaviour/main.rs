@@ -13,6 +13,7 @@ mod faults;
 mod forks;
 mod incoming;
 mod net;
+mod offers;
 mod random;
 mod registering;
 mod registration;

@@ -35,6 +35,7 @@ enum Input {
         cseq: u32,
         body: bool,
     },
+    Offer,
     TakeIncoming(u8),
     Transfer(u8),
     Wait(u64),
@@ -54,6 +55,7 @@ fn input() -> impl Strategy<Value = Input> {
         2 => Just(Input::HangUp),
         2 => (0..4_u8, any::<bool>()).prop_map(|(number, body)| Input::Incoming { number, body }),
         3 => (0..9_u8, 0..9_u32, any::<bool>()).prop_map(|(method, cseq, body)| Input::InDialog { method, cseq, body }),
+        2 => Just(Input::Offer),
         2 => (0..4_u8).prop_map(Input::TakeIncoming),
         2 => (0..5_u8).prop_map(Input::Transfer),
         3 => (0..70_000_u64).prop_map(Input::Wait),
@@ -187,6 +189,12 @@ fn apply(net: &mut Net, seen: &mut Seen, input: &Input) {
                 1 | 2 => endpoint.answer(handle, Bytes::from_static(ANSWER.as_bytes()), now),
                 _ => endpoint.reject(handle, status(486), None, now),
             });
+        }
+        Input::Offer => {
+            for handle in seen.calls.iter().chain(&seen.incoming) {
+                let offer = Bytes::from_static(OFFER.as_bytes());
+                let _ = net.at(HOME, |endpoint, now| endpoint.offer(*handle, offer, now));
+            }
         }
         Input::Transfer(how) => transfer(net, seen, *how),
         Input::Wait(wait) => net.run(ms(*wait)),
