@@ -47,6 +47,8 @@ pub struct Config {
     pub is_lab_enabled: bool,
     /// Whether media of phones may go to other addresses than the ones that their signalling comes from.
     pub allows_foreign_media: bool,
+    /// Whether the phone of whoever is transferred is asked to call the target by itself (REFER).
+    pub refers_phones: bool,
     /// Whether SRTP is offered to phones.
     pub srtp: rtc_proto::sdp::SrtpPolicy,
     /// Media of applications that host it themselves.

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use crate::conference::ConferenceTaskInput;
 use crate::inputs::{Inputs, Refused, inputs};
 use crate::referral::{Handover, Referral, ReferralStatus};
+use crate::sip::CallingPhone;
 use crate::task::CallInput;
 
 /// What the far end of a leg reports, whatever it is: a phone or a script.
@@ -25,12 +26,29 @@ pub(crate) enum FarEndEvent {
     Confirmed { sdp: Option<Bytes> },
     /// Its phone, on another leg, hands over: whoever this one talks to is to go there.
     GiveOther(Handover),
+    /// Another phone of the same user calls to have the conversation (RFC 3891).
+    Pulled(Box<CallingPhone>),
+    /// How it goes that it calls whom it was asked to call.
+    ReferProgress(ReferProgress),
     /// It hands the conversation over; [`ReferralStatus`] comes next.
     Referred(Referral),
     /// It changes the session; `None` asks for our description. [`FarEnd::answer_offer`] comes next.
     Offered { sdp: Option<Bytes> },
     /// It is over; the last event.
     Ended(EndCause),
+}
+
+/// How it goes that a far end calls whom it was asked to call (RFC 3515).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ReferProgress {
+    /// It does so.
+    Accepted,
+    /// It has, and whoever it called answered.
+    Done,
+    /// It has, in vain, or does not say.
+    Failed,
+    /// It does not.
+    Refused,
 }
 
 /// What a leg tells its far end.
@@ -42,6 +60,8 @@ pub(crate) enum FarEndCommand {
     Answer(Bytes),
     /// Cancel or hang up, as fits.
     HangUp,
+    /// Call this one by itself, in our place: an address of record.
+    Refer(String),
     /// How it goes that it hands over.
     Referral(ReferralStatus),
     /// Refuse its call.
@@ -131,6 +151,12 @@ impl FarEndEvents {
         self.0.store(Arc::new(listener(inputs, make)));
     }
 
+    /// Nobody listens yet.
+    pub(crate) fn to_nobody() -> Self {
+        let (nobody, _) = inputs::<FarEndEvent>();
+        Self::to(nobody, |event| event)
+    }
+
     /// Nobody listens from here on.
     pub(crate) fn move_to_nobody(&self) {
         let (nobody, _) = inputs::<FarEndEvent>();
@@ -158,9 +184,13 @@ impl FarEndEvents {
             FarEndEvent::Completed { .. }
             | FarEndEvent::GiveOther(_)
             | FarEndEvent::Offered { .. }
+            | FarEndEvent::Pulled(_)
             | FarEndEvent::Referred(_)
             | FarEndEvent::Ringing => false,
-            FarEndEvent::Answered { .. } | FarEndEvent::Confirmed { .. } | FarEndEvent::Ended(_) => true,
+            FarEndEvent::Answered { .. }
+            | FarEndEvent::Confirmed { .. }
+            | FarEndEvent::Ended(_)
+            | FarEndEvent::ReferProgress(_) => true,
         };
         let listener = self.0.load();
         if (**listener)(event.clone(), is_needed) {

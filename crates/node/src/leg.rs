@@ -2,7 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use call_engine::EndCause;
+use call_engine::{EndCause, Refusal};
 use media_plane::PlaneError;
 use model::{AppId, Directory, TenantId, User, UserId};
 use rtc_proto::Codec;
@@ -103,11 +103,15 @@ impl Leg {
     /// # Errors
     ///
     /// [`EndCause::MediaFailed`] where nothing of its offer can be used.
-    pub(crate) fn answer(context: &Context, phone: CallingPhone, media: MediaPort) -> Result<Self, EndCause> {
+    pub(crate) fn answer(
+        context: &Context,
+        phone: CallingPhone,
+        media: Arc<MediaPort>,
+    ) -> Result<Self, EndCause> {
         let CallingPhone { far_end, offer, source, events } = phone;
         let mut leg = Self {
             negotiator: negotiator(context, &media)?,
-            media: Arc::new(media),
+            media,
             far_end,
             events,
             source: Some(source),
@@ -194,6 +198,20 @@ impl Leg {
         }
     }
 
+    /// Another phone of the same user takes this one's place, over the same media leg; says whether it holds the call.
+    ///
+    /// # Errors
+    ///
+    /// [`EndCause::MediaFailed`] where it cannot; it is refused, and this one talks on.
+    pub(crate) fn pulled(&mut self, context: &Context, phone: CallingPhone) -> Result<bool, EndCause> {
+        let far_end = phone.far_end.clone();
+        let other = Self::answer(context, phone, Arc::clone(&self.media));
+        let other = other.inspect_err(|_cause| far_end.reject(Refusal::Unavailable))?;
+        let is_held = other.is_held;
+        std::mem::replace(self, other).retire();
+        Ok(is_held)
+    }
+
     /// Takes what the far end reports while it is called for somebody who waits: whether it answers, or why not, once that is
     /// known.
     pub(crate) fn called(&mut self, event: FarEndEvent, is_held: &mut bool) -> Option<Result<(), EndCause>> {
@@ -201,6 +219,8 @@ impl Leg {
         let negotiated = match event {
             FarEndEvent::Confirmed { .. }
             | FarEndEvent::GiveOther(_)
+            | FarEndEvent::Pulled(_)
+            | FarEndEvent::ReferProgress(_)
             | FarEndEvent::Referred(_)
             | FarEndEvent::Ringing => return None,
             FarEndEvent::Answered { sdp, source } => self.answered(&sdp, source),
@@ -215,6 +235,11 @@ impl Leg {
             }
             Err(cause) => Some(Err(cause)),
         }
+    }
+
+    /// Has the far end call an address of record by itself, in our place.
+    pub(crate) fn refer(&self, address: &str) {
+        self.far_end.send(FarEndCommand::Refer(address.to_owned()));
     }
 
     /// Says how that goes which the phone wants, to hand over.

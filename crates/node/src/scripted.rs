@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use crate::context::Context;
-use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents};
+use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents, ReferProgress};
 use crate::leg::negotiator;
 use crate::media::{Job, MediaPort, PortEvent};
 
@@ -160,6 +160,9 @@ impl Performance {
         while let Some(command) = self.commands.recv().await {
             match command {
                 FarEndCommand::HangUp => return,
+                FarEndCommand::Refer(_) => {
+                    self.part.events.report(FarEndEvent::ReferProgress(ReferProgress::Refused));
+                }
                 // A script offers nothing after its answer, and calls nobody.
                 FarEndCommand::Answer(_)
                 | FarEndCommand::AnswerOffer(_)

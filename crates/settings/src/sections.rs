@@ -76,6 +76,9 @@ sections! {
         min_session_expires: Duration = "90s";
         /// Connections that may be open at once.
         max_connections: u32 = "10000";
+        /// Whether the phone of whoever is transferred is asked to call the target by itself (REFER, RFC 3515). Where it is not,
+        /// or refuses, the target is called from here and the two are connected, which works with every phone.
+        refer: bool = "false";
     }
 
     /// Sound.

@@ -237,8 +237,9 @@ impl ConferenceTask {
                 }
             }
             FarEndEvent::GiveOther(handover) => self.give_other(participant, handover),
-            // Followed elsewhere.
-            FarEndEvent::Referred(_) => {}
+            FarEndEvent::Pulled(phone) => self.pulled(participant, *phone),
+            // Followed elsewhere; only calls between two ask phones to call others.
+            FarEndEvent::ReferProgress(_) | FarEndEvent::Referred(_) => {}
             FarEndEvent::Ended(cause) => {
                 if self.is_succeeded(participant, cause) {
                     return;

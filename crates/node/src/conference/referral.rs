@@ -10,6 +10,7 @@ use crate::far_end::{FarEndEvent, FarEndEvents};
 use crate::leg::{Caller, Leg};
 use crate::referral::{Handover, Referral, ReferralStatus, Succession, Successor, counterpart};
 use crate::ringing::Party;
+use crate::sip::CallingPhone;
 
 /// Where somebody goes who leaves with its leg.
 pub(super) enum Way {
@@ -173,6 +174,19 @@ impl ConferenceTask {
         let person = Person { participant: other, info: info.clone(), is_held };
         self.releasing = Some((person, Way::HandedOver(handover)));
         self.feed(ConferenceInput::Depart { participant: other });
+    }
+
+    /// Gives somebody's place to another phone of the same user.
+    pub(super) fn pulled(&mut self, participant: ParticipantId, phone: CallingPhone) {
+        let (far_end, events) = (phone.far_end.clone(), phone.events.clone());
+        if self.referring.contains_key(&participant) {
+            return far_end.reject(Refusal::Unavailable);
+        }
+        let Some(leg) = self.legs.get_mut(&participant) else { return far_end.reject(Refusal::Unavailable) };
+        events.move_to_conference(self.own.clone(), participant);
+        if let Ok(is_held) = leg.pulled(&self.context, phone) {
+            self.leg_event(participant, LegEvent::Held(is_held));
+        }
     }
 
     fn tell_of_referral(&self, participant: ParticipantId, status: ReferralStatus) {

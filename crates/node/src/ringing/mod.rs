@@ -184,7 +184,7 @@ impl Ringing {
             tracing::error!(%error, "failed to open a media leg");
             EndCause::Internal
         })?;
-        Leg::answer(&self.context, phone, media)
+        Leg::answer(&self.context, phone, Arc::new(media))
     }
 
     fn meet(&mut self, one: Party, other: Party) {

@@ -97,7 +97,12 @@ async fn pass_on(
 ) {
     loop {
         match commands.recv().await {
-            Some(FarEndCommand::AnswerOffer(_) | FarEndCommand::Referral(_) | FarEndCommand::Ring) => {}
+            Some(
+                FarEndCommand::AnswerOffer(_)
+                | FarEndCommand::Refer(_)
+                | FarEndCommand::Referral(_)
+                | FarEndCommand::Ring,
+            ) => {}
             Some(FarEndCommand::Answer(sdp)) => {
                 report(RelayEvent::Answered(sdp));
                 break;

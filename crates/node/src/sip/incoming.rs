@@ -23,6 +23,7 @@ pub(crate) struct IncomingCall {
 }
 
 /// The phone that calls.
+#[derive(Clone, Debug)]
 pub(crate) struct CallingPhone {
     pub(crate) far_end: FarEnd,
     /// What it offers; `None` where it asks for an offer.
@@ -38,16 +39,23 @@ impl IncomingCall {
         caller: String,
         incoming: &sip_proto::Incoming,
     ) -> (Self, mpsc::UnboundedReceiver<FarEndCommand>) {
-        let (far_end, commands) = FarEnd::new();
         let inputs = inputs();
-        let phone = CallingPhone {
-            far_end,
-            offer: incoming.offer.clone(),
-            source: incoming.flow.remote.ip(),
-            events: FarEndEvents::to_call(inputs.0.clone()),
-        };
+        let events = FarEndEvents::to_call(inputs.0.clone());
+        let (phone, commands) = CallingPhone::new(incoming, events);
         let dialled = incoming.request_uri.user().unwrap_or_default();
         let domain = incoming.request_uri.host().map(ToString::to_string).unwrap_or_default();
         (Self { caller, dialled, domain, subject: incoming.subject.clone(), phone, inputs }, commands)
+    }
+}
+
+impl CallingPhone {
+    /// A phone that reports to `events`, and the commands for it.
+    pub(super) fn new(
+        incoming: &sip_proto::Incoming,
+        events: FarEndEvents,
+    ) -> (Self, mpsc::UnboundedReceiver<FarEndCommand>) {
+        let (far_end, commands) = FarEnd::new();
+        let (offer, source) = (incoming.offer.clone(), incoming.flow.remote.ip());
+        (Self { far_end, offer, source, events }, commands)
     }
 }

@@ -4,18 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use call_engine::{EndCause, Refusal};
-use sip_message::StatusCode;
-use sip_proto::{CallError, CallHandle, Endpoint, Event, NewCall, Target, Transmit};
+use sip_message::{Host, StatusCode, Uri};
+use sip_proto::{CallError, CallHandle, Endpoint, Event, NewCall, Refer, Target, Transmit};
 use tokio::sync::{mpsc, oneshot};
 use transport::{ConnectionId, Destination, Incoming, Protocol, SendError, Transports};
 
 use super::cause::{end_cause, end_cause_of_caller, status_of};
 use super::streams::{Chunk, Streams};
 use super::users::DirectoryUsers;
-use super::{IncomingCall, Outgoing, Request, SipConfig, report_end};
+use super::{CallingPhone, IncomingCall, Outgoing, Request, SipConfig, report_end};
 use crate::clock::Clock;
 use crate::context::SharedDirectory;
-use crate::far_end::{FarEndCommand, FarEndEvent, FarEndEvents};
+use crate::far_end::{FarEndCommand, FarEndEvent, FarEndEvents, ReferProgress};
 use crate::observer::SipCounts;
 use crate::referral::{Referral, ReferralStatus};
 
@@ -41,6 +41,8 @@ struct Draining {
 /// A leg to a user's phones.
 struct PhoneLeg {
     events: FarEndEvents,
+    /// The address of record of the user.
+    user: String,
     /// Where each phone that rings was last heard from.
     sources: Vec<IpAddr>,
     /// Whether the phone calls, and whether it has acknowledged our answer to that.
@@ -179,7 +181,13 @@ impl Shell {
             Ok(handle) => {
                 self.legs.insert(
                     handle,
-                    PhoneLeg { events: outgoing.events, sources, is_caller: false, is_confirmed: true },
+                    PhoneLeg {
+                        events: outgoing.events,
+                        user: outgoing.aor,
+                        sources,
+                        is_caller: false,
+                        is_confirmed: true,
+                    },
                 );
                 tokio::spawn(pass_on(handle, outgoing.commands, self.links.requests.clone()));
             }
@@ -199,6 +207,13 @@ impl Shell {
             FarEndCommand::Answer(sdp) => self.endpoint.answer(call, sdp, now),
             FarEndCommand::HangUp => self.endpoint.hang_up(call, None, now),
             FarEndCommand::Reject(why) => self.endpoint.reject(call, status_of(why), None, now),
+            FarEndCommand::Refer(address) => {
+                let asked = self.refer(call, &address, now);
+                if asked.is_err() {
+                    self.refer_progress(call, ReferProgress::Refused);
+                }
+                asked
+            }
             FarEndCommand::Referral(status) => self.tell_of_referral(call, status, now),
             FarEndCommand::Ring => self.endpoint.ring(call, now),
         };
@@ -251,6 +266,13 @@ impl Shell {
             Event::Incoming(incoming) => self.incoming(&incoming),
             Event::OfferReceived { handle, sdp } => self.report(handle, FarEndEvent::Offered { sdp }),
             Event::Referred(referred) => self.referred(&referred),
+            Event::ReferAccepted { handle } => self.refer_progress(handle, ReferProgress::Accepted),
+            Event::ReferEnded { handle, status } => {
+                let is_done = status.is_some_and(|status| status.is_success());
+                let progress = if is_done { ReferProgress::Done } else { ReferProgress::Failed };
+                self.refer_progress(handle, progress);
+            }
+            Event::ReferRefused { handle, .. } => self.refer_progress(handle, ReferProgress::Refused),
             Event::Registered { aor, contacts } => {
                 tracing::info!(user.id = self.user(&aor), contacts, "a phone is registered");
             }
@@ -262,10 +284,7 @@ impl Shell {
             Event::OfferAnswered { .. }
             | Event::OfferRefused { .. }
             | Event::OfferWithdrawn { .. }
-            | Event::ReferAccepted { .. }
-            | Event::ReferEnded { .. }
             | Event::ReferProgress { .. }
-            | Event::ReferRefused { .. }
             | Event::RegistrationAccepted { .. }
             | Event::RegistrationEnded { .. }
             | Event::RegistrationFailed { .. }
@@ -277,24 +296,51 @@ impl Shell {
     /// Hands a call on that comes in, where there is room for it.
     fn incoming(&mut self, incoming: &sip_proto::Incoming) {
         let handle = incoming.handle;
-        let taken = incoming.caller.clone().filter(|_| self.draining.is_none()).and_then(|caller| {
-            let (call, commands) = IncomingCall::new(caller, incoming);
-            let events = call.phone.events.clone();
-            self.links.incoming.try_send(call).ok().map(|()| (events, commands))
+        let caller = incoming.caller.clone().filter(|_| self.draining.is_none());
+        let taken = caller.ok_or(StatusCode::SERVICE_UNAVAILABLE).and_then(|caller| {
+            let user = caller.clone();
+            let (events, commands) = match incoming.replaces {
+                Some(replaced) => self.pull(&caller, replaced, incoming)?,
+                None => {
+                    let (call, commands) = IncomingCall::new(caller, incoming);
+                    let events = call.phone.events.clone();
+                    let is_taken = self.links.incoming.try_send(call);
+                    is_taken.map_err(|_full| StatusCode::SERVICE_UNAVAILABLE)?;
+                    (events, commands)
+                }
+            };
+            Ok((
+                PhoneLeg { events, user, sources: Vec::new(), is_caller: true, is_confirmed: false },
+                commands,
+            ))
         });
         match taken {
-            Some((events, commands)) => {
-                self.legs.insert(
-                    handle,
-                    PhoneLeg { events, sources: Vec::new(), is_caller: true, is_confirmed: false },
-                );
+            Ok((leg, commands)) => {
+                self.legs.insert(handle, leg);
                 tokio::spawn(pass_on(handle, commands, self.links.requests.clone()));
             }
-            None => {
-                let busy = StatusCode::SERVICE_UNAVAILABLE;
-                let _ = self.endpoint.reject(handle, busy, None, self.links.clock.elapsed());
+            Err(status) => {
+                let _ = self.endpoint.reject(handle, status, None, self.links.clock.elapsed());
             }
         }
+    }
+
+    /// Offers a conversation to another phone of the user who has it (RFC 3891). Nobody else may take it: that somebody knows
+    /// the tags of a dialog says little of who that is.
+    fn pull(
+        &self,
+        caller: &str,
+        replaced: CallHandle,
+        incoming: &sip_proto::Incoming,
+    ) -> Result<(FarEndEvents, mpsc::UnboundedReceiver<FarEndCommand>), StatusCode> {
+        let leg = self.legs.get(&replaced).ok_or(StatusCode::CALL_DOES_NOT_EXIST)?;
+        if !leg.user.eq_ignore_ascii_case(caller) {
+            return Err(StatusCode::FORBIDDEN);
+        }
+        let (phone, commands) = CallingPhone::new(incoming, FarEndEvents::to_nobody());
+        let events = phone.events.clone();
+        let is_heard = leg.events.report(FarEndEvent::Pulled(Box::new(phone)));
+        is_heard.then_some((events, commands)).ok_or(StatusCode::CALL_DOES_NOT_EXIST)
     }
 
     /// A phone hands its call over.
@@ -318,6 +364,18 @@ impl Shell {
         if !is_heard {
             self.command(handle, FarEndCommand::Referral(ReferralStatus::Refused(Refusal::NotFound)));
         }
+    }
+
+    /// Asks a phone to call somebody by itself.
+    fn refer(&mut self, call: CallHandle, address: &str, now: Duration) -> Result<(), CallError> {
+        let (name, domain) = address.split_once('@').unwrap_or((address, ""));
+        let domain: Host = domain.parse().map_err(|_invalid| CallError::WrongPhase)?;
+        let to = Uri::sip(name, domain);
+        self.endpoint.refer(call, Refer { to, replaces: None, referred_by: None }, now)
+    }
+
+    fn refer_progress(&mut self, call: CallHandle, progress: ReferProgress) {
+        self.report(call, FarEndEvent::ReferProgress(progress));
     }
 
     /// How it goes that a phone hands its call over.

@@ -1,5 +1,7 @@
 //! A call that came in, until its caller is connected.
 
+use std::sync::Arc;
+
 use call_engine::{EndCause, Input, LegEvent, Refusal};
 use media_plane::PlaneError;
 use model::{Answer, CallId, CallState, NewIncomingCall, Owner};
@@ -94,7 +96,7 @@ impl CallTask {
             tracing::error!(%error, "failed to open a media leg");
             EndCause::Internal
         });
-        match opened.and_then(|media| Leg::answer(&self.context, *phone, media)) {
+        match opened.and_then(|media| Leg::answer(&self.context, *phone, Arc::new(media))) {
             Ok(leg) => {
                 self.link = Link::Leg(Box::new(leg));
                 if let Some(hosted) = &mut self.application {

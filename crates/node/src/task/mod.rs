@@ -216,6 +216,7 @@ impl CallTask {
             CallInput::FarEnd(FarEndEvent::Referred(referral)) if matches!(self.link, Link::Leg(_)) => {
                 self.referred(referral).await;
             }
+            CallInput::FarEnd(FarEndEvent::ReferProgress(progress)) => self.refer_progress(progress).await,
             CallInput::FarEnd(event) => self.far_end(event),
             CallInput::Groups(reply) => self.show_groups(reply),
             CallInput::JoinAgain => self.join_again(),
@@ -297,8 +298,9 @@ impl CallTask {
                     self.feed(Input::Leg(LegEvent::Held(is_held)));
                 }
             }
-            // The application is nobody's to give away; the other is followed elsewhere.
-            FarEndEvent::GiveOther(_) | FarEndEvent::Referred(_) => {}
+            FarEndEvent::Pulled(phone) => self.pulled(*phone),
+            // The application is nobody's to give away; the others are followed elsewhere.
+            FarEndEvent::GiveOther(_) | FarEndEvent::ReferProgress(_) | FarEndEvent::Referred(_) => {}
             FarEndEvent::Ended(cause) => self.party_left(cause),
         }
     }

@@ -36,6 +36,12 @@ pub(super) enum UnderWay {
     /// The target is there and the transferee is on its way.
     Meeting(Meeting),
     Redirect(Ringing),
+    /// The other party's phone calls the target by itself.
+    Referring {
+        command: CommandId,
+        target: Box<Invitee>,
+        is_accepted: bool,
+    },
     /// Somebody is called in the other party's place.
     Succession(Box<Successor>),
     Transfer {
@@ -178,6 +184,7 @@ impl CallTask {
             _ if self.moving.under_way.is_some() => Err(EndCause::Internal),
             Some(_) if transferee.is_some() => Err(EndCause::Internal),
             Some(replaced) => self.consult(command, replaced, target.callee.clone(), registered),
+            None if self.refers() && transferee.is_none() => self.refer(command, &target),
             None => self.call_target(command, &target, transferee).await,
         };
         if begun.is_err() {
@@ -185,7 +192,7 @@ impl CallTask {
         }
     }
 
-    async fn call_target(
+    pub(super) async fn call_target(
         &mut self,
         command: CommandId,
         target: &Invitee,
@@ -254,6 +261,7 @@ impl CallTask {
                 | UnderWay::Consulting(_)
                 | UnderWay::Meeting(_)
                 | UnderWay::Redirect(_)
+                | UnderWay::Referring { .. }
                 | UnderWay::Succession(_)
                 | UnderWay::Transfer { .. },
             )
@@ -305,7 +313,13 @@ impl CallTask {
                 }
             }
             Some(UnderWay::Succession(_)) => self.successor(event),
-            Some(UnderWay::AwaitingCounterpart | UnderWay::Consulting(_) | UnderWay::Meeting(_)) | None => {
+            Some(
+                UnderWay::AwaitingCounterpart
+                | UnderWay::Consulting(_)
+                | UnderWay::Meeting(_)
+                | UnderWay::Referring { .. },
+            )
+            | None => {
                 self.report_left(|left| left == Some(place), event);
             }
         }

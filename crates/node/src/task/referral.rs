@@ -1,15 +1,16 @@
 //! The other party's phone hands the conversation over by itself.
 
-use call_engine::{EndCause, Input, LegEvent, Refusal};
-use model::{CallState, Participant, UserId};
+use call_engine::{CommandId, EndCause, Input, LegEvent, Refusal, TransferEvent};
+use model::{CallState, Invitee, Participant, UserId};
 
 use super::link::Link;
 use super::moving::{Place, UnderWay};
 use super::{CallInput, CallTask};
-use crate::far_end::{FarEndEvent, FarEndEvents};
+use crate::far_end::{FarEndEvent, FarEndEvents, ReferProgress};
 use crate::leg::{Caller, Leg};
 use crate::referral::{Referral, ReferralStatus, Succession, Successor, counterpart};
 use crate::ringing::Party;
+use crate::sip::CallingPhone;
 
 impl CallTask {
     /// Follows the wish of the other party's phone, or refuses it.
@@ -94,11 +95,17 @@ impl CallTask {
             Some(UnderWay::Succession(successor)) if cause == EndCause::HungUp => {
                 successor.left_by = Some(cause);
             }
+            // A phone that has moved on may hang up without a word (RFC 5589, 6.1).
+            Some(UnderWay::Referring { command, is_accepted: true, .. }) if cause == EndCause::HungUp => {
+                let command = *command;
+                self.moved_on(command);
+            }
             Some(
                 UnderWay::AwaitingCounterpart
                 | UnderWay::Consulting(_)
                 | UnderWay::Meeting(_)
                 | UnderWay::Redirect(_)
+                | UnderWay::Referring { .. }
                 | UnderWay::Succession(_)
                 | UnderWay::Transfer { .. },
             )
@@ -143,9 +150,76 @@ impl CallTask {
         self.show_both();
     }
 
+    /// Gives the conversation to another phone of the other party.
+    pub(super) fn pulled(&mut self, phone: CallingPhone) {
+        let (far_end, events) = (phone.far_end.clone(), phone.events.clone());
+        // Whatever moves the call goes on with the phone that it began with.
+        if self.engine.record().state != CallState::Established || self.moving.under_way.is_some() {
+            return far_end.reject(Refusal::Unavailable);
+        }
+        let Link::Leg(leg) = &mut self.link else { return far_end.reject(Refusal::Unavailable) };
+        events.move_to_call(self.own.clone());
+        if let Ok(is_held) = leg.pulled(&self.context, phone) {
+            self.feed(Input::Leg(LegEvent::Held(is_held)));
+        }
+    }
+
     fn tell_of_referral(&self, status: ReferralStatus) {
         if let Link::Leg(leg) = &self.link {
             leg.tell_of_referral(status);
         }
+    }
+
+    /// Whether phones are asked to call the targets of transfers by themselves.
+    pub(super) fn refers(&self) -> bool {
+        self.context.config.refers_phones && matches!(self.link, Link::Leg(_))
+    }
+
+    /// Asks the other party's phone to call the target by itself.
+    pub(super) fn refer(&mut self, command: CommandId, target: &Invitee) -> Result<(), EndCause> {
+        let directory = self.context.directory.load();
+        let user = directory.users.get(&target.callee);
+        let user =
+            user.filter(|user| user.tenant == self.engine.record().tenant).ok_or(EndCause::NotFound)?;
+        let Link::Leg(leg) = &self.link else { return Err(EndCause::Internal) };
+        leg.refer(&user.address);
+        let target = Box::new(target.clone());
+        self.moving.under_way = Some(UnderWay::Referring { command, target, is_accepted: false });
+        Ok(())
+    }
+
+    /// Takes how it goes that the other party's phone calls the target. The target of one that does not is called from here.
+    pub(super) async fn refer_progress(&mut self, progress: ReferProgress) {
+        let Some(UnderWay::Referring { command, is_accepted, .. }) = &mut self.moving.under_way else {
+            return;
+        };
+        let command = *command;
+        match progress {
+            ReferProgress::Accepted => {
+                *is_accepted = true;
+                self.feed(Input::Transfer { command, event: TransferEvent::Accepted });
+            }
+            ReferProgress::Done => self.moved_on(command),
+            ReferProgress::Failed => {
+                self.moving.under_way = None;
+                self.feed(Input::Transfer { command, event: TransferEvent::Failed });
+            }
+            ReferProgress::Refused => {
+                let Some(UnderWay::Referring { target, .. }) = self.moving.under_way.take() else { return };
+                if self.call_target(command, &target, None).await.is_err() {
+                    self.feed(Input::Transfer { command, event: TransferEvent::Failed });
+                }
+            }
+        }
+    }
+
+    /// The other party talks to the target, over a call of its own.
+    fn moved_on(&mut self, command: CommandId) {
+        self.moving.under_way = None;
+        if let Link::Leg(leg) = std::mem::take(&mut self.link) {
+            // Dropping it hangs up.
+            leg.events.move_to_nobody();
+        }
+        self.feed(Input::Transfer { command, event: TransferEvent::Done });
     }
 }

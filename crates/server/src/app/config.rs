@@ -146,6 +146,7 @@ pub(super) fn node(settings: &Settings, base_url: &str) -> node::Config {
         scripted_dir: settings.lab.enabled.then(|| data.join("heard")),
         is_lab_enabled: settings.lab.enabled,
         allows_foreign_media: settings.media.allow_foreign_address,
+        refers_phones: settings.sip.refer,
         srtp: rtc_proto::sdp::SrtpPolicy::Optional,
         app_media: app_media(settings, base_url),
     }
