@@ -12,6 +12,7 @@ use crate::media::CallMediaState;
 use crate::operation::operation_list_items;
 use crate::roster::participant_items;
 use crate::routing_group::routing_group_items;
+use crate::transcription::Transcription;
 use crate::wire::{Body, Definition, Fields, Member, Nulls, Shape, Wire, wire_enum, wire_object};
 use crate::{InvalidRequest, ReadOptions};
 
@@ -93,6 +94,8 @@ pub struct Contained {
 /// The body of the 200 that shows a call.
 pub fn read_call(base: &str, call: &Call, contained: &Contained, options: &ReadOptions) -> Value {
     let mut body = whole(call);
+    // The answer to the creation shows null instead, as documented.
+    body.nullable("transcription", &Transcription::of(call));
     if let Some(nested) = options.expanded("audioRoutingGroups") {
         body.set("audioRoutingGroups", routing_group_items(&contained.routing_groups, nested));
     }
@@ -200,7 +203,7 @@ pub(crate) fn call_definition() -> Definition {
             text("tenantId"),
             text("terminationReason"),
             Member::nullable("toneInfo", ToneInfo::shape()),
-            Member::nullable("transcription", Shape::Open("callTranscriptionInfo")),
+            Member::nullable("transcription", Transcription::shape()),
         ],
     }
 }

@@ -36,6 +36,7 @@ mod query;
 mod roster;
 pub mod routes;
 mod routing_group;
+mod transcription;
 mod transfer;
 mod wire;
 

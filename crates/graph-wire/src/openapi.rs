@@ -18,6 +18,7 @@ use crate::people::{endpoint_type, invitation_definition, participant_definition
 use crate::roster::roster_definitions;
 use crate::routes::{BETA_ROUTES, COMMON_ERRORS, MEETING_ROUTES, ROUTES, Request, Route};
 use crate::routing_group::routing_group_definition;
+use crate::transcription::{Transcription, TranscriptionState};
 use crate::wire::{Defined, Definition, Member, Shape};
 
 /// Describes everything in [`ROUTES`], [`MEETING_ROUTES`] and [`BETA_ROUTES`]. `base` is scheme, host and version of the API:
@@ -199,6 +200,8 @@ fn definitions() -> Vec<Definition> {
         SendDtmfCompletion::definition(),
         Tone::definition(),
         ToneInfo::definition(),
+        Transcription::definition(),
+        TranscriptionState::definition(),
     ];
     definitions.extend(call_options_definitions());
     definitions.extend(incoming_definitions());

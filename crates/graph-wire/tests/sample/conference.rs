@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use graph_wire::{
-    Caller, CreateCall, JoinedMeeting, Limits, ReadOptions, created_call, notifications, participant_list,
-    read_participant, read_routing_group, routing_group_list, started_operation,
+    Caller, Contained, CreateCall, JoinedMeeting, Limits, ReadOptions, created_call, notifications,
+    participant_list, read_call, read_participant, read_routing_group, routing_group_list, started_operation,
 };
 use model::{
     AudioRoutingGroup, Call, CallId, CallState, ChangeType, Identity, IdentitySet, InvitationParticipant,
@@ -205,7 +205,11 @@ fn read() -> Vec<(&'static str, &'static str, Value)> {
     let id = CallId::parse(CALL).unwrap();
     let list = participant_list(BASE, id, &both(), &everything);
     let groups = routing_group_list(BASE, id, &[group()], &everything);
+    let call = made(include_bytes!("../requests/03-group.json"), THREAD);
+    let call = Call { state: CallState::Established, media_state: Some(MediaState::Active), ..call };
+    let call = read_call(BASE, &call, &Contained::default(), &everything);
     vec![
+        ("read-group", "call", call),
         ("participants", "participantCollectionResponse", list),
         ("participant", "participant", read_participant(BASE, id, &whole_participant(), &everything)),
         ("routing-groups", "audioRoutingGroupCollectionResponse", groups),
