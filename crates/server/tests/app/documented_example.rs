@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use testkit::App;
 
-use crate::support::Stage;
+use crate::support::{Stage, assert_says};
 
 const REQUEST: &str = include_str!("../../../graph-wire/tests/requests/01-peer-to-peer.json");
 
@@ -147,24 +147,4 @@ fn documented(base: &str) -> Value {
         "transcription": null,
         "toneInfo": null,
     })
-}
-
-/// Everything that is documented is there, also where it is null.
-fn assert_says(body: &Value, documented: &Value, place: &str) {
-    match (body, documented) {
-        (Value::Object(members), Value::Object(expected)) => {
-            for (name, expected) in expected {
-                let member =
-                    members.get(name).unwrap_or_else(|| panic!("{place}.{name} is missing in {body:#}"));
-                assert_says(member, expected, &format!("{place}.{name}"));
-            }
-        }
-        (Value::Array(items), Value::Array(expected)) => {
-            assert_eq!(items.len(), expected.len(), "{place}");
-            for (item, expected) in items.iter().zip(expected) {
-                assert_says(item, expected, &format!("{place}[]"));
-            }
-        }
-        (body, documented) => assert_eq!(body, documented, "{place}"),
-    }
 }

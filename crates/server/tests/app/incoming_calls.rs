@@ -3,9 +3,9 @@
 use media_engine::analysis::{amplitude_at, share_heard};
 use media_engine::wav_file;
 use serde_json::{Value, json};
-use testkit::{App, Baresip, FileServer, MediaDoor, Phone, User, melody, sound_of};
+use testkit::{App, Baresip, FileServer, Phone, User, melody, sound_of};
 
-use crate::support::{Stage, prompts};
+use crate::support::{Stage, id_of, prompts};
 
 /// What the phone says.
 const TONE_HZ: u32 = 730;
@@ -13,20 +13,6 @@ const TONE_HZ: u32 = 730;
 async fn phone(stage: &Stage) -> Baresip {
     let setup = Phone { tone_hz: Some(TONE_HZ), ..Phone::AUTOMATIC };
     Baresip::register(&stage.server, User::JOHN, stage.server.peer_address(0), setup).await
-}
-
-/// Lets the phone call a bot, and returns what the bot is told: the call, and who calls.
-async fn dial(stage: &Stage, phone: &mut Baresip, app: App) -> Value {
-    phone.command("dial", &format!("sip:{}@{}", app.id, stage.server.sip())).await;
-    let told = stage.webhook.wait_for("a call that comes in", |received| {
-        let is_it = |one: &&testkit::Received| one.change() == "created" && one.is_of_call();
-        received.iter().find(is_it).map(|one| one.data().clone())
-    });
-    told.await
-}
-
-fn id_of(call: &Value) -> String {
-    call["id"].as_str().expect("an id").to_owned()
 }
 
 fn path(call: &str, action: &str) -> String {
@@ -46,8 +32,8 @@ async fn a_bot_is_told_of_a_call_answers_plays_records_and_hangs_up() {
     let stage = Stage::new().await;
     let files = FileServer::start([("/spoken.wav", wav_file(8_000, &melody(8, 3_000, 8_000)))]).await;
     let mut phone = phone(&stage).await;
-    let call = dial(&stage, &mut phone, App::CALLING_BOT).await;
-    let id = id_of(&call);
+    let told = stage.dial(&mut phone, App::CALLING_BOT).await;
+    let (call, id) = (told.data(), id_of(told.data()));
     assert_eq!(call["state"], "incoming", "{call}");
     assert_eq!(call["direction"], "incoming", "{call}");
     assert_eq!(call["source"]["identity"]["user"]["id"], User::JOHN.id, "{call}");
@@ -83,30 +69,11 @@ async fn a_bot_is_told_of_a_call_answers_plays_records_and_hangs_up() {
 }
 
 #[tokio::test]
-async fn a_bot_that_hosts_its_media_answers_a_phone_and_both_hear_each_other() {
-    let stage = Stage::new().await;
-    let mut phone = phone(&stage).await;
-    let door = MediaDoor::open().await;
-    let id = id_of(&dial(&stage, &mut phone, App::CALLING_BOT).await);
-    let mut body = service_hosted();
-    body["mediaConfig"] =
-        json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig", "blob": door.blob("mixed")});
-    stage.bot.post(&path(&id, "answer"), &body).await.expect(202);
-    let media = door.accept().await;
-    stage.webhook.expect_state(&id, "established").await;
-    media.hear("", 500).await;
-    let heard = media.hear("", 1_000).await;
-    assert!(amplitude_at(&heard, f64::from(TONE_HZ), 16_000) > 3_000.0);
-    stage.end(&id).await;
-    phone.expect("CALL_CLOSED").await;
-}
-
-#[tokio::test]
 async fn a_bot_rejects_in_three_ways_and_the_phone_is_told_which() {
     for (reason, status) in [("busy", "486"), ("forbidden", "403"), ("none", "603")] {
         let stage = Stage::new().await;
         let mut phone = phone(&stage).await;
-        let id = id_of(&dial(&stage, &mut phone, App::CALLING_BOT).await);
+        let id = id_of(stage.dial(&mut phone, App::CALLING_BOT).await.data());
         stage.bot.post(&path(&id, "reject"), &json!({"reason": reason})).await.expect(202);
         let closed = phone.expect("CALL_CLOSED").await;
         let why = closed["param"].as_str().unwrap_or_default();
@@ -120,7 +87,7 @@ async fn a_bot_rejects_in_three_ways_and_the_phone_is_told_which() {
 async fn a_caller_who_gives_up_while_it_rings_ends_the_call() {
     let stage = Stage::new().await;
     let mut phone = phone(&stage).await;
-    let id = id_of(&dial(&stage, &mut phone, App::CALLING_BOT).await);
+    let id = id_of(stage.dial(&mut phone, App::CALLING_BOT).await.data());
     phone.command("hangup", "").await;
     stage.webhook.expect(&id, "the end", |one| one.change() == "deleted").await;
     stage.bot.post(&path(&id, "answer"), &service_hosted()).await.expect(404);
@@ -140,7 +107,7 @@ async fn who_is_no_application_of_the_tenant_is_not_found() {
 async fn a_call_that_rings_when_the_server_is_killed_is_told_as_over_after_the_restart() {
     let mut stage = Stage::new().await;
     let mut phone = phone(&stage).await;
-    let id = id_of(&dial(&stage, &mut phone, App::CALLING_BOT).await);
+    let id = id_of(stage.dial(&mut phone, App::CALLING_BOT).await.data());
     stage.server.kill();
     stage.server.restart().await;
     let end = stage.webhook.expect(&id, "the end", |one| one.change() == "deleted").await;

@@ -6,6 +6,7 @@ mod app_media;
 mod app_sockets;
 mod bad_input;
 mod commands;
+mod conformance;
 mod documented_example;
 mod group_calls;
 mod hostile_sip;

@@ -1,37 +1,14 @@
 //! Prompts, recordings and keys, with scripted users at the other end.
 
-use http::header::AUTHORIZATION;
-use http::{HeaderValue, Method};
-use media_engine::analysis::{rms, share_heard};
+use media_engine::analysis::share_heard;
 use media_engine::wav_file;
-use serde_json::{Value, json};
-use testkit::{FileServer, Options, User, bare, melody, request, sound_of};
+use serde_json::json;
+use testkit::{FileServer, Options, User, melody, sound_of};
 
 use crate::support::{Stage, prompts};
 
 /// The documented rate of prompts and recordings.
 const RATE_HZ: u32 = 16_000;
-
-#[tokio::test]
-async fn a_bundled_prompt_is_played_and_its_end_is_told() {
-    let stage = Stage::new().await;
-    let call = stage.established(User::USER1).await;
-
-    let body = prompts(&["https://cdn.contoso.com/cool.wav"]);
-    let started = stage.bot.act(&call, "playPrompt", &body).await.expect(200).json();
-
-    assert_eq!(started["@odata.type"], "#microsoft.graph.playPromptOperation");
-    assert!(["notStarted", "running"].contains(&started["status"].as_str().unwrap_or_default()), "{started}");
-    assert_eq!(started["clientContext"], "prompts");
-    let id = started["id"].as_str().expect("an id");
-    let end = stage.webhook.expect_operation(&call, id).await;
-    assert_eq!((end.change(), &end.data()["status"]), ("deleted", &json!("completed")));
-    assert_eq!(end.result(), Some((200, 0)));
-    assert_eq!(end.data()["clientContext"], "prompts");
-    let shown = stage.bot.get(&format!("/v1.0/communications/calls/{call}/operations/{id}")).await;
-    assert_eq!(shown.expect(200).json()["status"], "completed");
-    stage.end(&call).await;
-}
 
 #[tokio::test]
 async fn the_callee_hears_the_prompt() {
@@ -110,40 +87,6 @@ async fn prefetched_media_is_there_before_it_is_played() {
 }
 
 #[tokio::test]
-async fn a_recording_holds_what_the_callee_said_and_needs_its_own_token() {
-    let stage = Stage::new().await;
-    let call = stage.established(User::JOHN).await;
-    let body = json!({
-        "bargeInAllowed": false,
-        "clientContext": "recording",
-        "initialSilenceTimeoutInSeconds": 5,
-        "maxSilenceTimeoutInSeconds": 5,
-        "maxRecordDurationInSeconds": 1,
-        "playBeep": false,
-    });
-
-    let operation = stage.bot.start(&call, "recordResponse", &body).await;
-    let end = stage.webhook.expect_operation(&call, &operation).await;
-
-    assert_eq!(end.result(), Some((200, 8515)), "{}", end.body);
-    assert_eq!(end.data()["@odata.type"], "#microsoft.graph.recordOperation");
-    assert_eq!(end.data()["completionReason"], "maxRecordDurationReached");
-    let file = fetch_recording(&stage, end.data()).await;
-    assert_eq!(
-        &file[20..36],
-        [1, 0, 1, 0, 0x80, 0x3e, 0, 0, 0, 0x7d, 0, 0, 2, 0, 16, 0],
-        "PCM, mono, 16 bit"
-    );
-    let sound = sound_of(&file);
-    assert_eq!(sound.rate_hz, RATE_HZ);
-    let seconds = sound.samples.len() as f64 / f64::from(RATE_HZ);
-    assert!((0.9..=1.2).contains(&seconds), "a second was asked for, {seconds} were recorded");
-    let loudness = rms(&sound.samples);
-    assert!(loudness > 1_000.0, "John speaks all the time, but the recording has a loudness of {loudness}");
-    stage.end(&call).await;
-}
-
-#[tokio::test]
 async fn a_recording_of_nothing_ends_by_its_initial_silence() {
     let stage = Stage::new().await;
     let call = stage.established(User::USER1).await;
@@ -173,7 +116,7 @@ async fn a_stop_tone_ends_a_recording() {
 
     assert_eq!(end.result(), Some((200, 8514)), "{}", end.body);
     assert_eq!(end.data()["completionReason"], "stopToneDetected");
-    let sound = sound_of(&fetch_recording(&stage, end.data()).await);
+    let sound = stage.recording(end.data()).await;
     let seconds = sound.samples.len() as f64 / f64::from(RATE_HZ);
     assert!((0.5..4.0).contains(&seconds), "John presses 1 after two seconds, not after {seconds}");
     stage.end(&call).await;
@@ -267,22 +210,4 @@ async fn a_prompt_that_cannot_be_had_or_played_fails_only_its_operation() {
     let operation = stage.bot.start(&call, "playPrompt", &body).await;
     assert_eq!(stage.webhook.expect_operation(&call, &operation).await.result(), Some((200, 0)));
     stage.end(&call).await;
-}
-
-/// Fetches a recording as a bot does, after other tokens were refused.
-async fn fetch_recording(stage: &Stage, operation: &Value) -> Vec<u8> {
-    let location = operation["recordingLocation"].as_str().expect("a location");
-    let token = operation["recordingAccessToken"].as_str().expect("a token");
-    let path = location.strip_prefix(&stage.server.base_url()).expect("the recording is on this server");
-    let fetch = async |token: Option<&str>| {
-        let mut fetching = bare(Method::GET, path);
-        if let Some(token) = token {
-            let value = HeaderValue::from_str(&format!("Bearer {token}")).expect("a token is plain text");
-            fetching.headers_mut().insert(AUTHORIZATION, value);
-        }
-        request(stage.server.http(), fetching).await
-    };
-    fetch(None).await.expect(401);
-    fetch(Some(stage.bot.token())).await.expect(401);
-    fetch(Some(token)).await.expect(200).body.to_vec()
 }

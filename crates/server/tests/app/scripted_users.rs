@@ -45,17 +45,6 @@ async fn without_the_lab_a_user_without_a_phone_has_no_endpoint() {
 }
 
 #[tokio::test]
-async fn john_presses_one_and_pound() {
-    let stage = Stage::new().await;
-    let call = stage.established(User::JOHN).await;
-
-    stage.bot.start(&call, "subscribeToTone", &json!({"clientContext": "keys"})).await;
-
-    assert_eq!(stage.webhook.expect_tones(&call, 2).await, ["tone1", "pound"]);
-    stage.end(&call).await;
-}
-
-#[tokio::test]
 async fn calls_of_one_application_are_not_another_ones() {
     let stage = Stage::new().await;
     let call = stage.established(User::USER1).await;

@@ -2,7 +2,7 @@
 
 use media_engine::WavAudio;
 use serde_json::{Value, json};
-use testkit::{Bot, CallRequest, Options, Server, User, Webhook, sound_of};
+use testkit::{App, Baresip, Bot, CallRequest, Options, Received, Server, User, Webhook, sound_of};
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_hookswitch");
@@ -51,6 +51,22 @@ impl Stage {
         assert_eq!(end.result(), Some((200, 7000)), "{}", end.body);
     }
 
+    /// Lets a phone call a bot, and returns what the bot is told.
+    pub(crate) async fn dial(&self, phone: &mut Baresip, app: App) -> Received {
+        phone.command("dial", &format!("sip:{}@{}", app.id, self.server.sip())).await;
+        self.incoming(app).await
+    }
+
+    /// Waits until a bot is told of a call that comes in.
+    pub(crate) async fn incoming(&self, app: App) -> Received {
+        let is_it = |one: &&Received| {
+            let target = &one.data()["targets"][0]["identity"]["application"]["id"];
+            one.change() == "created" && one.is_of_call() && *target == app.id
+        };
+        let told = self.webhook.wait_for("a call that comes in", |all| all.iter().find(is_it).cloned());
+        told.await
+    }
+
     /// What an operation has recorded, of which its notification tells.
     pub(crate) async fn recording(&self, data: &Value) -> WavAudio {
         let location = data["recordingLocation"].as_str().expect("a location");
@@ -78,4 +94,30 @@ pub(crate) fn prompt(url: &str) -> Value {
 pub(crate) fn prompts(urls: &[&str]) -> Value {
     let prompts: Vec<Value> = urls.iter().map(|url| prompt(url)).collect();
     json!({"clientContext": "prompts", "prompts": prompts})
+}
+
+/// The id of a call or an operation.
+pub(crate) fn id_of(resource: &Value) -> String {
+    resource["id"].as_str().unwrap_or_else(|| panic!("no id in {resource:#}")).to_owned()
+}
+
+/// Everything that is documented is there, also where it is null.
+#[track_caller]
+pub(crate) fn assert_says(body: &Value, documented: &Value, place: &str) {
+    match (body, documented) {
+        (Value::Object(members), Value::Object(expected)) => {
+            for (name, expected) in expected {
+                let member =
+                    members.get(name).unwrap_or_else(|| panic!("{place}.{name} is missing in {body:#}"));
+                assert_says(member, expected, &format!("{place}.{name}"));
+            }
+        }
+        (Value::Array(items), Value::Array(expected)) => {
+            assert_eq!(items.len(), expected.len(), "{place}");
+            for (item, expected) in items.iter().zip(expected) {
+                assert_says(item, expected, &format!("{place}[]"));
+            }
+        }
+        (body, documented) => assert_eq!(body, documented, "{place}"),
+    }
 }
