@@ -195,10 +195,15 @@ impl Ringing {
     }
 }
 
-/// A conversation with one in it, whom somebody else joins. It is over if this is dropped before.
+/// A conversation that two are on their way to. It is over if this is dropped before they have met.
 pub(crate) struct Meeting(Place);
 
 impl Meeting {
+    /// On the media thread of a leg that is to be in it.
+    pub(crate) fn open(context: &Context, near: LegId) -> Result<Self, PlaneError> {
+        Ok(Self(Place(Some(context.conferences.group(context, Some(near))?))))
+    }
+
     /// Where it is.
     pub(crate) fn door(&self) -> Option<ConferenceDoor> {
         self.0.0.clone()

@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use call_engine::{Command, CommandId, ConferenceEvent, EndCause, Input, LegEvent, Reply};
 use media_engine::PromptAudio;
+use media_plane::MixerId;
 use model::{
     AudioRoutingGroup, Call, CallId, NewCall, Operation, OperationId, Outcome, Owner, ParticipantId,
     RosterParticipant, UserId,
@@ -69,7 +70,7 @@ pub(crate) enum CallInput {
     /// What another application does that the call was sent on to.
     Relayed { place: Place, event: RelayEvent },
     /// Another call of the application wants the leg, as its own other party takes this call's place.
-    TakeLeg { party: UserId, command: CommandId, to: Inputs<CallInput> },
+    TakeLeg { party: UserId, command: CommandId, mixer: MixerId, to: Inputs<CallInput> },
     /// Someone who is called for a redirect or a transfer reports.
     Target { place: Place, event: FarEndEvent },
     /// Show the private routes of sound.
@@ -222,7 +223,9 @@ impl CallTask {
             CallInput::JoinAgain => self.join_again(),
             CallInput::LegHanded { command, handed } => self.leg_handed(command, handed),
             CallInput::Relayed { place, event } => self.relayed(place, event),
-            CallInput::TakeLeg { party, command, to } => self.give_leg(&party, command, &to),
+            CallInput::TakeLeg { party, command, mixer, to } => {
+                self.give_leg(&party, mixer, (command, &to));
+            }
             CallInput::Target { place, event } => self.target(place, event),
             CallInput::Invitation(reply) => drop(reply.send(self.invitation())),
             CallInput::Offer { sdp, reply } => drop(reply.send(self.offered(&sdp).await)),

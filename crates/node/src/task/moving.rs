@@ -1,6 +1,7 @@
 //! A call that moves: sent on to others before it is answered, or its other party handed over to someone else.
 
 use call_engine::{CommandId, EndCause, Input, RedirectEvent, Refusal, TransferEvent};
+use media_plane::MixerId;
 use model::{
     CallKind, CallState, Callee, InvitationParticipant, Invitee, MediaState, Participant, ParticipantId,
     RedirectTarget, UserId,
@@ -32,7 +33,7 @@ pub(super) enum UnderWay {
     /// The one whom the other party's phone talks to on another leg is asked for.
     AwaitingCounterpart,
     /// Another call of the application is asked for its leg.
-    Consulting(CommandId),
+    Consulting(CommandId, Meeting),
     /// The target is there and the transferee is on its way.
     Meeting(Meeting),
     Redirect(Ringing),
@@ -222,19 +223,39 @@ impl CallTask {
         party: UserId,
         registered: &Registered,
     ) -> Result<(), EndCause> {
+        let Link::Leg(leg) = &self.link else { return Err(EndCause::Internal) };
         let other = registered.other(replaced).ok_or(EndCause::NotFound)?;
-        let take = CallInput::TakeLeg { party, command, to: self.own.clone() };
+        let meeting = Meeting::open(&self.context, leg.media.leg()).map_err(|error| {
+            tracing::error!(%error, "failed to open a conversation");
+            EndCause::Internal
+        })?;
+        let mixer = meeting.door().ok_or(EndCause::Internal)?.mixer;
+        let take = CallInput::TakeLeg { party, command, mixer, to: self.own.clone() };
         other.end(take).map_err(|_over| EndCause::NotFound)?;
-        self.moving.under_way = Some(UnderWay::Consulting(command));
+        self.moving.under_way = Some(UnderWay::Consulting(command, meeting));
         Ok(())
     }
 
-    /// Gives the leg away to another call of the application that asks for it, where it leads to the one who is meant.
-    pub(super) fn give_leg(&mut self, party: &UserId, command: CommandId, to: &Inputs<CallInput>) {
+    /// Gives the leg away to another call of the application that asks for it, where it leads to the one who is meant and can
+    /// come to where the two are to meet.
+    pub(super) fn give_leg(
+        &mut self,
+        party: &UserId,
+        mixer: MixerId,
+        (command, to): (CommandId, &Inputs<CallInput>),
+    ) {
         let is_meant = self.other_party().as_ref() == Some(party);
-        let is_free = self.engine.record().state == CallState::Established;
+        let is_free = self.engine.record().state == CallState::Established && self.moving.under_way.is_none();
+        let is_given = match &self.link {
+            Link::Leg(leg) if is_meant && is_free => leg
+                .media
+                .bring_to(mixer)
+                .inspect_err(|error| tracing::error!(%error, "failed to move a leg"))
+                .is_ok(),
+            Link::Calling(_) | Link::Leg(_) | Link::Member(_) | Link::None => false,
+        };
         let handed = match std::mem::take(&mut self.link) {
-            Link::Leg(leg) if is_meant && is_free => {
+            Link::Leg(leg) if is_given => {
                 self.moving.left.push((None, leg.events.clone()));
                 Some(Box::new(Party { leg: *leg, person: self.other_person() }))
             }
@@ -243,53 +264,38 @@ impl CallTask {
                 None
             }
         };
-        let is_handed = handed.is_some();
         // A call that is over does not get it, and dropping the leg hangs up: its other party is gone, too.
         let _ = to.end(CallInput::LegHanded { command, handed });
-        if is_handed {
+        if is_given {
             self.feed(Input::LegTaken);
         }
     }
 
     /// Takes the leg that another call gave away, and connects its own other party with it.
     pub(super) fn leg_handed(&mut self, command: CommandId, handed: Option<Box<Party>>) {
-        match self.moving.under_way {
-            Some(UnderWay::Consulting(asked)) if asked == command => self.moving.under_way = None,
+        let meeting = match self.moving.under_way.take() {
+            Some(UnderWay::Consulting(asked, meeting)) if asked == command => meeting,
             // The transfer was given up meanwhile: whoever is on the leg has nobody to talk to.
-            Some(
-                UnderWay::AwaitingCounterpart
-                | UnderWay::Consulting(_)
-                | UnderWay::Meeting(_)
-                | UnderWay::Redirect(_)
-                | UnderWay::Referring { .. }
-                | UnderWay::Succession(_)
-                | UnderWay::Transfer { .. },
-            )
-            | None => return,
+            other => {
+                self.moving.under_way = other;
+                return;
+            }
+        };
+        match (handed, std::mem::take(&mut self.link), meeting.door()) {
+            (Some(handed), Link::Leg(leg), Some(door)) => {
+                self.feed(Input::Transfer { command, event: TransferEvent::Accepted });
+                let person = self.other_person();
+                self.moving.left.push((None, leg.events.clone()));
+                door.adopt(Party { leg: *leg, person });
+                door.adopt(*handed);
+                meeting.done();
+                self.feed(Input::Transfer { command, event: TransferEvent::Done });
+            }
+            (_, link, _) => {
+                self.link = link;
+                self.feed(Input::Transfer { command, event: TransferEvent::Failed });
+            }
         }
-        let connected = handed.and_then(|handed| self.join_legs(command, *handed));
-        if connected.is_none() {
-            self.feed(Input::Transfer { command, event: TransferEvent::Failed });
-        }
-    }
-
-    fn join_legs(&mut self, command: CommandId, handed: Party) -> Option<()> {
-        let Link::Leg(leg) = &self.link else { return None };
-        let door = self.context.conferences.group(&self.context, Some(leg.media.leg()));
-        let door = door.inspect_err(|error| tracing::error!(%error, "failed to open a conversation")).ok()?;
-        if let Err(error) = handed.leg.media.bring_to(door.mixer) {
-            tracing::error!(%error, "failed to bring a leg to another media thread");
-            door.close();
-            return None;
-        }
-        self.feed(Input::Transfer { command, event: TransferEvent::Accepted });
-        let Link::Leg(leg) = std::mem::take(&mut self.link) else { return None };
-        let person = self.other_person();
-        self.moving.left.push((None, leg.events.clone()));
-        door.adopt(Party { leg: *leg, person });
-        door.adopt(handed);
-        self.feed(Input::Transfer { command, event: TransferEvent::Done });
-        Some(())
     }
 
     /// A person reports who is called for a redirect or a transfer.
@@ -315,7 +321,7 @@ impl CallTask {
             Some(UnderWay::Succession(_)) => self.successor(event),
             Some(
                 UnderWay::AwaitingCounterpart
-                | UnderWay::Consulting(_)
+                | UnderWay::Consulting(..)
                 | UnderWay::Meeting(_)
                 | UnderWay::Referring { .. },
             )

@@ -102,7 +102,7 @@ impl CallTask {
             }
             Some(
                 UnderWay::AwaitingCounterpart
-                | UnderWay::Consulting(_)
+                | UnderWay::Consulting(..)
                 | UnderWay::Meeting(_)
                 | UnderWay::Redirect(_)
                 | UnderWay::Referring { .. }
