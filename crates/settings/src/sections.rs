@@ -194,6 +194,10 @@ sections! {
     calls: Calls {
         /// How long a callee may ring.
         ringing_timeout: Duration = "60s";
+        /// How long an application has to answer, reject or redirect a call that comes in.
+        incoming_timeout: Duration = "15s";
+        /// How long a transfer may take, which is mostly how long its target may ring.
+        transfer_timeout: Duration = "60s";
         /// How long a call lives without keepAlive.
         keep_alive_timeout: Duration = "45min";
         /// Media operations that may wait in one call.

@@ -101,9 +101,10 @@ fn times(settings: &Settings) -> [Rule; 7] {
             "is longer than identity.key_lifetime: make it shorter",
         ),
         (
-            calls.ringing_timeout.is_zero() || calls.keep_alive_timeout.is_zero(),
+            [calls.ringing_timeout, calls.incoming_timeout, calls.transfer_timeout, calls.keep_alive_timeout]
+                .contains(&Duration::ZERO),
             "calls.ringing_timeout",
-            "calls.ringing_timeout and calls.keep_alive_timeout have to be above 0",
+            "calls.ringing_timeout, incoming_timeout, transfer_timeout and keep_alive_timeout have to be above 0",
         ),
     ]
 }

@@ -120,6 +120,8 @@ pub(super) fn node(settings: &Settings, base_url: &str) -> node::Config {
     let data = &settings.server.data_dir;
     let call = call_engine::Config {
         ringing_timeout: settings.calls.ringing_timeout,
+        incoming_timeout: settings.calls.incoming_timeout,
+        transfer_timeout: settings.calls.transfer_timeout,
         keep_alive_timeout: settings.calls.keep_alive_timeout,
         max_waiting_operations: settings.calls.max_queued_operations as usize,
         ..call_engine::Config::default()
