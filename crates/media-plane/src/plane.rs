@@ -171,6 +171,8 @@ impl MediaPlane {
         let saver = SaveThread { saves: saves_out, saved: saved_in, file_thread: handle.clone() };
         let save_thread = std::thread::Builder::new().name("media-saves".into());
         inner.save_thread = Some(save_thread.spawn(|| saver.run())?);
+        // One for all threads: a leg that goes from one to another is still the same source.
+        let cname = cname()?;
         let mut events = Vec::new();
         for (number, disposer) in disposers.into_iter().enumerate() {
             let (ring, out) = RingBuffer::new(EVENTS);
@@ -178,7 +180,7 @@ impl MediaPlane {
             let capacity = inner.config.max_legs_per_thread * 4;
             let events = EventSender::new(ring, Arc::clone(&signal), capacity);
             let disposer = Disposer::new(disposer, handle.clone(), closes(&inner.config));
-            let thread = start_thread(&inner, number, events, disposer)?;
+            let thread = start_thread(&inner, number, cname.clone(), (events, disposer))?;
             inner.threads.push(thread);
         }
         Ok((Self { inner: Arc::new(inner) }, MediaEvents::new(signal, events, file_events_out)))
@@ -454,8 +456,8 @@ fn raise_file_limit() {
 fn start_thread(
     inner: &Inner,
     number: usize,
-    events: EventSender,
-    disposer: Disposer,
+    cname: String,
+    (events, disposer): (EventSender, Disposer),
 ) -> Result<Thread, PlaneError> {
     let config = &inner.config;
     let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
@@ -472,7 +474,7 @@ fn start_thread(
         disposer,
         stats: Arc::clone(&stats),
         lost_after: config.lost_after,
-        cname: cname()?,
+        cname,
     };
     let parts = Parts {
         wake: Arc::clone(&wake),
