@@ -8,6 +8,7 @@ use rtrb::{Producer, PushError};
 
 use crate::leg::{Leg, Media, PlayJob};
 use crate::mixer::Mixer;
+use crate::passage::{Arrival, Departure};
 use crate::stream::Stream;
 use crate::tape::Tape;
 use crate::{JobId, LegId, MixerId};
@@ -15,6 +16,10 @@ use crate::{JobId, LegId, MixerId};
 /// Everything in it was built by the caller, so that taking it costs the media thread nothing.
 pub(crate) enum Command {
     Open(Box<Leg>),
+    /// A leg is to go to another thread.
+    Depart(Box<Departure>),
+    /// A leg comes from another thread.
+    Expect(Box<Arrival>),
     Configure(LegId, Box<Media>),
     Play(LegId, Box<PlayJob>),
     Tape(LegId, Box<Tape>),
@@ -33,8 +38,30 @@ pub(crate) enum Command {
 
 impl Command {
     /// True for what finds room in any case, so that nothing stays open for want of it.
+    ///
+    /// A leg that departs is not closed any more where it was, so one place for each leg and mixer is enough.
     pub(crate) fn is_close(&self) -> bool {
-        matches!(self, Self::Close(_) | Self::CloseMixer(_))
+        matches!(self, Self::Close(_) | Self::CloseMixer(_) | Self::Depart(_))
+    }
+
+    /// The leg that it is for, which has been opened or is expected.
+    pub(crate) fn leg(&self) -> Option<LegId> {
+        match self {
+            Self::Depart(departure) => Some(departure.leg),
+            Self::Configure(leg, _)
+            | Self::Play(leg, _)
+            | Self::Tape(leg, _)
+            | Self::Stream(leg, _)
+            | Self::SendTones(leg, _)
+            | Self::Echo(leg, _)
+            | Self::Stop(leg, _)
+            | Self::Close(leg)
+            | Self::Join(leg, _, _)
+            | Self::Leave(leg)
+            | Self::Mute(leg, _)
+            | Self::Route(leg, _) => Some(*leg),
+            Self::Open(_) | Self::Expect(_) | Self::OpenMixer(_) | Self::CloseMixer(_) => None,
+        }
     }
 }
 
@@ -48,6 +75,8 @@ pub(crate) struct ToneJob {
 /// What the file thread frees, after finishing what is left to finish.
 pub(crate) enum Disposal {
     Leg(Box<Leg>),
+    Departure(Box<Departure>),
+    Arrival(Box<Arrival>),
     Media(Box<Media>),
     Play(Box<PlayJob>),
     Tape(Box<Tape>),

@@ -124,8 +124,8 @@ impl MediaPlane {
     ///
     /// # Errors
     ///
-    /// Returns [`PlaneError::NoLeg`], [`PlaneError::NoMixer`], [`PlaneError::OtherThread`] where the leg was not opened
-    /// on the mixer's thread, [`PlaneError::TooManyMembers`] or [`PlaneError::Busy`].
+    /// Returns [`PlaneError::NoLeg`], [`PlaneError::NoMixer`], [`PlaneError::OtherThread`] where the leg is not on
+    /// the mixer's thread (see [`Self::bring`]), [`PlaneError::TooManyMembers`] or [`PlaneError::Busy`].
     pub fn join(&self, leg: LegId, mixer: MixerId, config: MemberConfig) -> Result<(), PlaneError> {
         let joined = self.registry().join(leg, mixer)?;
         let seat = Seat::new(leg.as_u64(), joined.rate, audience(config.route), config.is_muted);

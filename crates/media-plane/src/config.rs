@@ -47,7 +47,8 @@ impl Default for Config {
     }
 }
 
-/// A leg of a plane, never used twice.
+/// A name of a leg of a plane, never used twice. It says on which thread the leg is, so one that is brought to another has
+/// another name there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LegId(pub(crate) u64);
 
@@ -134,7 +135,7 @@ pub enum PlaneError {
     /// Every port of the range is in use or at rest.
     #[error("no free port")]
     NoPort,
-    /// The leg was opened on another thread than the mixer.
+    /// The leg is on another thread than the mixer; see [`crate::MediaPlane::bring`].
     #[error("leg and mixer are on different media threads")]
     OtherThread,
     /// The setting cannot be used.

@@ -17,11 +17,11 @@ use crate::{JobId, LegId, MixerId};
 #[derive(Clone, Debug, PartialEq)]
 pub enum MediaEvent {
     /// The leg is gone and its sockets are closed; the last event of a leg. Without a close before it, the leg ended
-    /// by a defect of ours.
+    /// by a defect of ours; one that was being brought to another thread may then be told of by both names.
     Closed {
         /// Which leg.
         leg: LegId,
-        /// Its counters.
+        /// Its counters, under all names that it has had.
         stats: Box<LegStats>,
     },
     /// Another member of a mixer is the dominant speaker, or none is any more.
@@ -51,6 +51,14 @@ pub enum MediaEvent {
         /// Which leg.
         leg: LegId,
     },
+    /// The leg goes on under another name ([`crate::MediaPlane::bring`]); the last event of the old one, whose jobs have
+    /// all ended. Events of the new name may come before it.
+    Moved {
+        /// The old name.
+        leg: LegId,
+        /// The new one.
+        to: LegId,
+    },
     /// The far end pressed a key.
     Tone {
         /// Which leg.
@@ -63,7 +71,7 @@ pub enum MediaEvent {
 /// How a job ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum JobOutcome {
-    /// It was stopped, replaced by another of its kind, or its leg was closed.
+    /// It was stopped, replaced by another of its kind, or its leg was closed or brought to another thread.
     Cancelled,
     /// It was played or sent to its end.
     Completed,

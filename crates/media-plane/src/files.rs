@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, TrySendError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use media_engine::{Recorder, wav_header};
@@ -16,6 +16,7 @@ use rtrb::Consumer;
 use crate::command::Disposal;
 use crate::event::{EventSender, JobOutcome, MediaEvent, RecordingEnd};
 use crate::leg::Leg;
+use crate::passage::{Arrival, Departure};
 use crate::registry::Registry;
 use crate::saves::{Order, Save, Saved};
 use crate::stats::ThreadStats;
@@ -116,6 +117,8 @@ impl FileThread {
             while let Some(disposal) = self.disposals.get_mut(at).and_then(|ring| ring.pop().ok()) {
                 match disposal {
                     Disposal::Leg(leg) => self.end_leg(*leg),
+                    Disposal::Departure(departure) => self.end_departure(&departure),
+                    Disposal::Arrival(arrival) => self.end_arrival(&arrival),
                     Disposal::Tape(tape) => self.end_tape(&tape),
                     Disposal::Media(media) => drop(media),
                     Disposal::Play(play) => drop(play),
@@ -140,8 +143,31 @@ impl FileThread {
             self.end_tape(tape);
         }
         drop(leg);
-        self.registry.lock().unwrap_or_else(PoisonError::into_inner).release(id, port, clock::monotonic());
+        self.registry().release(id, port, clock::monotonic());
         self.tell(id, MediaEvent::Closed { leg: id, stats: Box::new(stats) });
+    }
+
+    /// Nothing more is said of the old name, whose recordings came here before.
+    fn end_departure(&mut self, departure: &Departure) {
+        let (leg, to) = (departure.leg, departure.to);
+        self.registry().vacate(leg);
+        // One that did not leave any more has been closed.
+        if !departure.is_void {
+            self.tell(leg, MediaEvent::Moved { leg, to });
+        }
+    }
+
+    /// Where nobody came under the new name nobody ever will: the leg has ended under the old one, with its port.
+    fn end_arrival(&mut self, arrival: &Arrival) {
+        if arrival.is_void {
+            let leg = arrival.leg;
+            self.registry().release(leg, None, clock::monotonic());
+            self.tell(leg, MediaEvent::Closed { leg, stats: Box::default() });
+        }
+    }
+
+    fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn end_tape(&mut self, tape: &Tape) {
@@ -270,6 +296,7 @@ mod tests {
     use super::*;
     use crate::event::{MediaEvents, Recording};
     use crate::leg::{Sockets, Transport};
+    use crate::passage::Passenger;
     use crate::ports::PortPool;
     use crate::socket::Socket;
     use crate::tape::RING_SAMPLES;
@@ -396,6 +423,38 @@ mod tests {
         rig.saved.send(rig.saves.try_recv().unwrap().run()).unwrap();
         assert!(matches!(rig.told(), Some((1, Some(_)))));
         assert_eq!(rig.told(), Some((1, None)));
+    }
+
+    #[test]
+    fn the_last_event_of_an_old_name_waits_for_its_recording() {
+        let mut rig = Rig::new();
+        let tape = rig.capture(1, "moved");
+        rig.end(tape);
+        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap());
+        let (departure, _arrival) = crate::passage::passage(LegId(1), LegId(7), wake);
+        assert!(rig.disposals.push(Disposal::Departure(departure)).is_ok());
+        rig.close(7);
+
+        assert_eq!(rig.told(), Some((7, None)));
+        assert_eq!(rig.events.next(), None);
+        rig.saved.send(rig.saves.try_recv().unwrap().run()).unwrap();
+        assert!(matches!(rig.told(), Some((1, Some(_)))));
+        assert_eq!(rig.events.next(), Some(MediaEvent::Moved { leg: LegId(1), to: LegId(7) }));
+    }
+
+    #[test]
+    fn where_nobody_comes_the_new_name_is_closed() {
+        let mut rig = Rig::new();
+        let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK).unwrap());
+        let (mut departure, mut arrival) = crate::passage::passage(LegId(1), LegId(7), wake);
+        departure.send(Passenger::Nobody);
+        assert!(arrival.take().is_some());
+        for disposal in [Disposal::Departure(departure), Disposal::Arrival(arrival)] {
+            assert!(rig.disposals.push(disposal).is_ok());
+        }
+
+        assert_eq!(rig.told(), Some((7, None)));
+        assert_eq!(rig.events.next(), None);
     }
 
     #[test]

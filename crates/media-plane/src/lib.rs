@@ -8,7 +8,8 @@
 //! A leg whose packets travel through another task ([`MediaPlane::open_piped_leg`]) has rings where others have sockets,
 //! and one of a bot ([`MediaPlane::open_virtual_leg`]) has no packets at all.
 //!
-//! A mixer ([`MediaPlane::open_mixer`]) lets legs of one thread hear each other: every member hears all others.
+//! A mixer ([`MediaPlane::open_mixer`]) lets legs of one thread hear each other: every member hears all others. A leg of
+//! another thread is brought there first ([`MediaPlane::bring`]).
 //!
 //! An application that hosts its own media says and hears 20 ms after 20 ms through a stream
 //! ([`MediaPlane::open_stream`]): all others together, or each of them by itself.
@@ -28,6 +29,7 @@ mod files;
 mod leg;
 mod load;
 mod mixer;
+mod passage;
 mod pipe;
 mod plane;
 mod ports;

@@ -25,6 +25,7 @@ use crate::command::{Command, Disposer, ToneJob};
 use crate::event::{EventSender, MediaEvents};
 use crate::files::{FileCommand, FileThread, NewTape};
 use crate::leg::{Leg, MAX_KEYS, Media, PlayJob, Sockets, Transport, Workbench};
+use crate::passage::Queue;
 use crate::ports::{PortPool, RtpPort};
 use crate::registry::Registry;
 use crate::saves::{Order, SAVES, SaveThread};
@@ -111,7 +112,7 @@ struct Inner {
 }
 
 struct Thread {
-    commands: Mutex<Producer<Command>>,
+    commands: Mutex<Queue>,
     wake: Arc<EventFd>,
     stats: Arc<ThreadStats>,
     join: Option<JoinHandle<()>>,
@@ -395,13 +396,15 @@ impl MediaPlane {
     pub(crate) fn push(&self, thread: usize, command: Command) -> Result<(), PlaneError> {
         let thread = self.inner.threads.get(thread).ok_or(PlaneError::NoLeg)?;
         let mut commands = thread.commands.lock().unwrap_or_else(PoisonError::into_inner);
-        if !command.is_close() && commands.slots() <= closes(&self.inner.config) {
-            return Err(PlaneError::Busy);
-        }
-        commands.push(command).map_err(|_| PlaneError::Busy)?;
+        commands.push(command)?;
         drop(commands);
         thread.wake.write(1)?;
         Ok(())
+    }
+
+    /// What wakes a thread.
+    pub(crate) fn wake_of(&self, thread: usize) -> Result<Arc<EventFd>, PlaneError> {
+        self.inner.threads.get(thread).map(|thread| Arc::clone(&thread.wake)).ok_or(PlaneError::NoLeg)
     }
 }
 
@@ -422,7 +425,7 @@ impl Drop for Inner {
     }
 }
 
-/// Closes that may come at once: of every leg and every mixer.
+/// Closes that may come at once: of every leg, which may depart instead, and every mixer.
 fn closes(config: &Config) -> usize {
     config.max_legs_per_thread * 2
 }
@@ -462,6 +465,7 @@ fn start_thread(
     let config = &inner.config;
     let wake = Arc::new(EventFd::from_flags(EfdFlags::EFD_NONBLOCK | EfdFlags::EFD_CLOEXEC)?);
     let (commands, out) = RingBuffer::new(COMMANDS + closes(config));
+    let commands = Queue::new(commands, closes(config));
     let stats = Arc::new(ThreadStats::default());
     let bench = Workbench {
         heard: Frame::silence(SampleRate::Hz8000),

@@ -107,6 +107,13 @@ pub(crate) struct Joined {
     pub(crate) before: Option<MixerId>,
 }
 
+/// What a leg is called on the thread that it is brought to, and the mixer that it was in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Brought {
+    pub(crate) to: LegId,
+    before: Option<MixerId>,
+}
+
 impl Registry {
     pub(crate) fn new(threads: usize, legs_per_thread: usize, ports: PortPool, quarantine: Duration) -> Self {
         let book =
@@ -148,6 +155,48 @@ impl Registry {
         }
         if let Some(port) = port {
             self.ports.give_back(port, now + self.quarantine);
+        }
+    }
+
+    /// Gives a leg a place on the thread of a mixer, and its name there; `None` where it is there already.
+    ///
+    /// The old name means nothing from here on; its place is free only once the leg has left it ([`Self::vacate`]).
+    pub(crate) fn bring(&mut self, leg: LegId, near: MixerId) -> Result<Option<Brought>, PlaneError> {
+        let before = self.open_leg(leg)?.mixer;
+        if !self.mixers.contains_key(&near) {
+            return Err(PlaneError::NoMixer);
+        }
+        if leg.can_join(near) {
+            return Ok(None);
+        }
+        let to = self.reserve_on(near.thread())?;
+        self.change(leg, |entry| entry.mixer = None);
+        self.rename(leg, to);
+        Ok(Some(Brought { to, before }))
+    }
+
+    /// Undoes what the media threads were not told of.
+    pub(crate) fn unbring(&mut self, leg: LegId, brought: Brought) {
+        self.rename(brought.to, leg);
+        self.vacate(brought.to);
+        self.unjoin(leg, brought.before);
+    }
+
+    /// Gives the place of an old name back.
+    pub(crate) fn vacate(&mut self, leg: LegId) {
+        if let Some(book) = self.threads.get_mut(leg.thread()) {
+            book.legs.free.push(leg.index() as u32);
+        }
+    }
+
+    fn rename(&mut self, leg: LegId, to: LegId) {
+        let Some(entry) = self.legs.remove(&leg) else { return };
+        if let Some(book) = self.threads.get_mut(leg.thread()) {
+            book.load = book.load.saturating_sub(entry.cost());
+        }
+        let reserved = self.legs.insert(to, entry).map_or(0, |reserved| reserved.cost());
+        if let Some(book) = self.threads.get_mut(to.thread()) {
+            book.load = book.load.saturating_sub(reserved) + entry.cost();
         }
     }
 
@@ -349,6 +398,52 @@ mod tests {
         assert_eq!(registry.reserve_at(mixer).unwrap().thread(), near.thread());
         assert_ne!(other.thread(), mixer.thread());
         assert!(matches!(registry.join(near, other), Err(PlaneError::OtherThread)));
+    }
+
+    /// Legs, members and loads of two threads.
+    fn counts(registry: &Registry, mixer: MixerId) -> (usize, usize, [u32; 2], [usize; 2]) {
+        let books = [&registry.threads[0], &registry.threads[1]];
+        let free = books.map(|book| book.legs.free.len());
+        (registry.legs(), registry.mixers[&mixer].count, books.map(|book| book.load), free)
+    }
+
+    #[test]
+    fn a_leg_that_is_brought_is_counted_where_it_is_and_its_old_place_rests_until_it_has_left() {
+        let mut registry = registry(2, 2);
+        let leg = registry.reserve().unwrap();
+        registry.configured(leg, Codec::Opus).unwrap();
+        let (near, far) = (registry.open_mixer(9, Some(leg)).unwrap(), registry.open_mixer(9, None).unwrap());
+        registry.join(leg, near).unwrap();
+        let before = counts(&registry, near);
+
+        let brought = registry.bring(leg, far).unwrap().unwrap();
+        assert!(matches!(registry.close(leg), Err(PlaneError::NoLeg)));
+        assert_eq!(registry.rate(brought.to).unwrap(), SampleRate::Hz48000);
+        assert_eq!(counts(&registry, near), (1, 0, [0, cost(Codec::Opus)], [1, 1]));
+        assert!(matches!(registry.bring(brought.to, far), Ok(None)));
+
+        registry.unbring(leg, brought);
+        assert_eq!(counts(&registry, near), before);
+        assert!(matches!(registry.close(brought.to), Err(PlaneError::NoLeg)));
+
+        let brought = registry.bring(leg, far).unwrap().unwrap();
+        registry.join(brought.to, far).unwrap();
+        registry.vacate(leg);
+        registry.close(brought.to).unwrap();
+        registry.release(brought.to, None, Duration::ZERO);
+        assert_eq!(counts(&registry, far), (0, 0, [0, 0], [2, 2]));
+    }
+
+    #[test]
+    fn a_leg_is_not_brought_to_where_there_is_no_place_for_it() {
+        let mut registry = registry(2, 1);
+        let legs = [registry.reserve().unwrap(), registry.reserve().unwrap()];
+        let mixer = registry.open_mixer(9, Some(legs[1])).unwrap();
+        assert!(matches!(registry.bring(legs[0], mixer), Err(PlaneError::TooManyLegs)));
+        registry.close_mixer(mixer).unwrap();
+        assert!(matches!(registry.bring(legs[0], mixer), Err(PlaneError::NoMixer)));
+        registry.close(legs[0]).unwrap();
+        assert!(matches!(registry.bring(legs[0], mixer), Err(PlaneError::NoLeg)));
     }
 
     #[test]

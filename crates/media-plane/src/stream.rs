@@ -324,7 +324,8 @@ impl MediaPlane {
     /// While the leg is in a mixer, whether or not anybody else is, it hears in every round what the config asks for. What
     /// it hears of single members has nothing to do with who is among the few that are mixed: it is everybody from whom
     /// sound comes, phones, prompts and other streams, except who is muted or whose route does not lead here. They all
-    /// have to be decoded then. A stream goes on where its leg moves from one mixer to another.
+    /// have to be decoded then. A stream goes on where its leg moves from one mixer to another, or is brought
+    /// to another thread.
     ///
     /// # Errors
     ///

@@ -1,6 +1,7 @@
 //! A media thread: wait, receive, tick, flush, in a circle.
 
 mod mixers;
+mod passages;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::clock::{self, SLOTS, Slots};
 use crate::command::{Command, Disposal};
 use crate::leg::{Leg, Media, Workbench};
 use crate::mixer::Mixer;
+use crate::passage::Arrival;
 use crate::registry::cost;
 use crate::rota::Rota;
 use crate::socket::Receiver;
@@ -45,6 +47,11 @@ pub(crate) struct MediaThread {
     rota: Rota,
     clock: Slots,
     closing: Vec<LegId>,
+    /// Legs that come from other threads, at the places that they will have, and which places these are.
+    awaited: Vec<Option<Box<Arrival>>>,
+    expected: Vec<u32>,
+    /// Legs that have gone, until all events of theirs are on their way.
+    departed: Vec<Disposal>,
     bench: Workbench,
 }
 
@@ -76,6 +83,9 @@ impl MediaThread {
             rota: Rota::new(parts.max_legs),
             clock: Slots::new(clock::monotonic()),
             closing: Vec::with_capacity(parts.max_legs),
+            awaited: std::iter::repeat_with(|| None).take(parts.max_legs).collect(),
+            expected: Vec::with_capacity(parts.max_legs),
+            departed: Vec::with_capacity(parts.max_legs),
             bench: parts.bench,
         })
     }
@@ -99,6 +109,7 @@ impl MediaThread {
             self.bench.events.flush();
             self.bench.disposer.flush();
         }
+        self.take_in(&mut receiver);
         for leg in self.legs.iter_mut().filter_map(Option::take) {
             self.bench.disposer.dispose(Disposal::Leg(leg));
         }
@@ -199,13 +210,22 @@ impl MediaThread {
 
     fn take_commands(&mut self, receiver: &mut Receiver) {
         let _ = self.wake.read();
+        self.take_in(receiver);
         while let Ok(command) = self.commands.pop() {
+            self.take_command(command, receiver);
+        }
+    }
+
+    fn take_command(&mut self, command: Command, receiver: &mut Receiver) {
+        if let Some(command) = self.hold(command) {
             match command {
                 Command::Open(leg) => {
                     if let Some(place) = self.legs.get_mut(leg.id.index()) {
                         *place = Some(leg);
                     }
                 }
+                Command::Depart(departure) => self.depart(departure),
+                Command::Expect(arrival) => self.expect(arrival, receiver),
                 Command::Configure(leg, media) => self.configure(leg, media, receiver),
                 Command::Play(leg, play) => {
                     match self.leg(leg) {
@@ -311,7 +331,7 @@ impl MediaThread {
         }
     }
 
-    /// Closes what was asked to be closed, once everything said about it is on its way.
+    /// Closes what was asked to be closed, and lets go of what has departed, once everything said about it is on its way.
     fn finish_closing(&mut self) {
         if self.bench.events.has_waiting() {
             return;
@@ -320,16 +340,24 @@ impl MediaThread {
             let place =
                 self.legs.get_mut(id.index()).filter(|leg| leg.as_ref().is_some_and(|leg| leg.id == id));
             let Some(mut leg) = place.and_then(Option::take) else { continue };
-            self.forget_member(&mut leg);
-            if let Some(slot) = leg.slot {
-                self.rota.leave_leg(id.index() as u32, slot);
-            }
-            if let Some(sockets) = leg.sockets().filter(|_| leg.slot.is_some()) {
-                let _ = self.epoll.delete(&sockets.rtp);
-                let _ = self.epoll.delete(&sockets.rtcp);
-            }
+            self.take_out(&mut leg);
             contained(id, || leg.close(clock::monotonic(), &mut self.bench));
             self.bench.disposer.dispose(Disposal::Leg(leg));
+        }
+        for departure in self.departed.drain(..) {
+            self.bench.disposer.dispose(departure);
+        }
+    }
+
+    /// Takes a leg that goes out of its mixer and of the round, and listens for it no longer.
+    fn take_out(&mut self, leg: &mut Leg) {
+        self.forget_member(leg);
+        if let Some(slot) = leg.slot {
+            self.rota.leave_leg(leg.id.index() as u32, slot);
+        }
+        if let Some(sockets) = leg.sockets().filter(|_| leg.slot.is_some()) {
+            let _ = self.epoll.delete(&sockets.rtp);
+            let _ = self.epoll.delete(&sockets.rtcp);
         }
     }
 }

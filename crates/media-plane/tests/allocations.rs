@@ -14,6 +14,7 @@ use media_plane::{
 };
 use rtc_proto::Codec;
 use rtc_proto::srtp::Suite;
+use support::two::Two;
 use support::{Rig, speech};
 
 struct Counting;
@@ -113,6 +114,12 @@ fn nothing_is_allocated_while_legs_talk() {
     rig.plane.play(far, JobId(1), std::slice::from_ref(&prompt), true).unwrap();
     let (first, _) = pairs[0];
     let mut meeting = meeting(&rig);
+    let mut two = Two::new();
+    let mut movers = [Codec::Pcmu, Codec::Opus].map(|codec| {
+        let (phone, leg) = two.rig.pair(codec, Some(Suite::AeadAes128Gcm));
+        two.rig.plane.play(phone.leg, JobId(1), std::slice::from_ref(&prompt), true).unwrap();
+        leg.leg
+    });
     let lap =
         |length| ToneSound { frequency_hz: 1.0, amplitude: 1, duration: Some(Duration::from_millis(length)) };
     rig.plane.play_tone(first.leg, JobId(2), lap(200)).unwrap();
@@ -129,6 +136,15 @@ fn nothing_is_allocated_while_legs_talk() {
         rig.plane.set_muted(member, number == 0).unwrap();
         let audience = (number == 1).then(|| vec![meeting.bot, meeting.members[2]]);
         rig.plane.set_route(member, Route { is_in_default_group: true, audience }).unwrap();
+    }
+    for _ in 0..10 {
+        for leg in &mut movers {
+            let moved = two.across(*leg);
+            two.join(moved);
+            two.speak(moved, 400.0);
+            *leg = moved;
+        }
+        two.pass(Duration::from_millis(60));
     }
     rig.plane.play_tone(first.leg, JobId(5), lap(300)).unwrap();
     assert_eq!(rig.job_done(first.leg, JobId(5)), JobOutcome::Completed);

@@ -119,6 +119,13 @@ impl Jobs {
         }
     }
 
+    /// Ends all recordings.
+    pub(crate) fn cancel_tapes(&mut self) {
+        for tape in self.tapes.iter_mut().flatten() {
+            tape.stop(RecordingEnd::Recorder(RecordOutcome::Cancelled));
+        }
+    }
+
     pub(crate) fn has_tapes(&self) -> bool {
         self.tapes.iter().any(Option::is_some)
     }

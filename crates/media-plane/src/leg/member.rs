@@ -2,11 +2,10 @@
 
 use media_engine::{AudioSender, Codec};
 
-use super::jobs::Jobs;
 use super::{Leg, Workbench, job_done};
 use crate::command::Disposal;
 use crate::conference::HOSTED_RATE;
-use crate::event::{JobOutcome, RecordingEnd};
+use crate::event::JobOutcome;
 use crate::stream::{Spoken, Stream};
 
 impl Leg {
@@ -86,14 +85,11 @@ impl Leg {
         if !self.is_hosted() {
             return;
         }
-        let Jobs { play, tapes, .. } = &mut self.jobs;
-        if let Some(play) = play.take() {
+        if let Some(play) = self.jobs.play.take() {
             job_done(self.id, play.job, JobOutcome::Cancelled, bench);
             bench.disposer.dispose(Disposal::Play(play));
         }
-        for tape in tapes.iter_mut().flatten() {
-            tape.stop(RecordingEnd::Recorder(media_engine::RecordOutcome::Cancelled));
-        }
+        self.jobs.cancel_tapes();
         self.jobs.dispose_ended(&mut bench.disposer);
     }
 }

@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use media_engine::{Frame, FrameKind, MAX_PAYLOAD_BYTES, RtpPacketRef, Tone};
+use media_engine::{Codec, Frame, FrameKind, MAX_PAYLOAD_BYTES, RtpPacketRef, Tone};
 use rtc_proto::rtcp;
 use rtc_proto::rtp::{self, FIXED_HEADER_LEN, Header, Packet};
 use rtc_proto::sdp::Direction;
@@ -427,6 +427,30 @@ impl Leg {
             self.jobs.tones = None;
             job_done(self.id, job, JobOutcome::Cancelled, bench);
         }
+    }
+
+    /// Ends all that it does, for it goes to another thread under another name; an application's stream goes with it.
+    pub(crate) fn depart(&mut self, bench: &mut Workbench) {
+        if let Some(play) = self.jobs.play.take() {
+            job_done(self.id, play.job, JobOutcome::Cancelled, bench);
+            bench.disposer.dispose(Disposal::Play(play));
+        }
+        if let Some(job) = self.jobs.tones {
+            self.stop(job, bench);
+        }
+        self.jobs.cancel_tapes();
+        self.jobs.dispose_ended(&mut bench.disposer);
+        self.jobs.is_echo = false;
+    }
+
+    /// Goes on under its name on another thread.
+    pub(crate) fn arrive(&mut self, id: LegId) {
+        (self.id, self.slot, self.is_paused, self.budget) = (id, None, false, BUDGET);
+    }
+
+    /// Its codec, once configured.
+    pub(crate) fn codec(&self) -> Option<Codec> {
+        self.link.as_ref().map(|link| link.media.codec)
     }
 
     /// Says goodbye; the leg then goes to the file thread, which finishes its jobs and closes its sockets.

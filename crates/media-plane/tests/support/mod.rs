@@ -3,6 +3,7 @@
 #![expect(dead_code, reason = "each test file uses its own part")]
 
 pub(crate) mod meeting;
+pub(crate) mod two;
 
 use std::net::SocketAddr;
 #[expect(clippy::disallowed_types, reason = "the far end of a test is a bare socket")]

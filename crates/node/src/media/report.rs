@@ -54,6 +54,12 @@ fn pass_on(event: MediaEvent, legs: &Legs) {
             (leg, PortEvent::JobDone { job: Job(job.0), outcome: job_outcome(outcome) })
         }
         MediaEvent::Lost { leg } => (leg, PortEvent::Lost),
+        MediaEvent::Moved { leg, to } => {
+            legs.lock().remove(&leg);
+            legs.closed.notify_waiters();
+            tracing::debug!(leg.id = leg.as_u64(), leg.to = to.as_u64(), "a media leg has moved");
+            return;
+        }
         MediaEvent::Tone { leg, tone } => (leg, PortEvent::Tone(model_tone(tone))),
     };
     let unheard = match legs.listener(leg) {
