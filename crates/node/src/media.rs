@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use media_engine::{PromptAudio, SampleRate, ToneSet};
@@ -213,7 +213,8 @@ impl Media {
 
     fn open(&self, port: media_plane::LegPort, listener: Listener) -> Result<MediaPort, PlaneError> {
         self.legs.lock().insert(port.leg, listener);
-        Ok(MediaPort { media: self.clone(), port, rate: Mutex::new(SampleRate::Hz8000) })
+        let (leg, rate) = (RwLock::new(port.leg), Mutex::new(SampleRate::Hz8000));
+        Ok(MediaPort { media: self.clone(), port, leg, rate })
     }
 }
 
@@ -234,14 +235,45 @@ impl Legs {
 /// One end of the media: a pair of ports and what is done with what passes. Dropping it closes them.
 pub(crate) struct MediaPort {
     media: Media,
+    /// As it was opened.
     port: media_plane::LegPort,
+    /// Its name now. Locked while something is asked of the leg, so that nothing is asked under a name that it has just
+    /// lost.
+    leg: RwLock<LegId>,
     rate: Mutex<SampleRate>,
 }
 
 impl MediaPort {
-    /// The leg's name among the media threads.
-    pub(crate) const fn leg(&self) -> LegId {
-        self.port.leg
+    /// The leg's name among the media threads, until it is brought to another of them.
+    pub(crate) fn leg(&self) -> LegId {
+        *self.name()
+    }
+
+    fn name(&self) -> RwLockReadGuard<'_, LegId> {
+        self.leg.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings the leg to the media thread of a mixer, so that it can be a member; nothing happens where it is there.
+    ///
+    /// It has another name then. What it was doing ends cancelled but for an application's stream, it is in no mixer, and
+    /// the far end hears a frame or two of silence. Whoever is told of its events is told of those under both names, ends of its former jobs among them.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PlaneError::NoMixer`], [`PlaneError::TooManyLegs`] or [`PlaneError::Busy`]; the leg stays what and where it
+    /// was then.
+    pub(crate) fn bring_to(&self, mixer: MixerId) -> Result<(), PlaneError> {
+        let mut leg = self.leg.write().unwrap_or_else(PoisonError::into_inner);
+        // Locked before the leg has its new name: no event of it may come before somebody listens.
+        let mut listeners = self.media.legs.lock();
+        let to = self.media.plane.bring(*leg, mixer)?;
+        if to != *leg {
+            // The old name is listened to until it is heard of for the last time.
+            let listener = listeners.get(&leg).cloned().unwrap_or(Listener::Nobody);
+            listeners.insert(to, listener);
+            *leg = to;
+        }
+        Ok(())
     }
 
     /// Reports to a call from here on.
@@ -257,12 +289,8 @@ impl MediaPort {
         jobs: Option<Inputs<CallInput>>,
     ) {
         let listener = Listener::Conference { conference, participant, jobs };
-        self.media.legs.lock().insert(self.port.leg, listener);
-    }
-
-    /// Brings the leg to the media thread of a mixer, so that it can be a member.
-    pub(crate) fn bring_to(&self, mixer: MixerId) -> Result<(), PlaneError> {
-        if self.leg().can_join(mixer) { Ok(()) } else { Err(PlaneError::OtherThread) }
+        let leg = self.name();
+        self.media.legs.lock().insert(*leg, listener);
     }
 
     /// Where the far end sends RTP.
@@ -275,7 +303,7 @@ impl MediaPort {
         self.port.rtcp
     }
 
-    /// A number for the session description, unique among the legs of this node.
+    /// A number for the session description, unique among the legs of this node and the same wherever the leg is.
     pub(crate) const fn session_id(&self) -> u64 {
         self.port.leg.as_u64()
     }
@@ -287,7 +315,7 @@ impl MediaPort {
 
     /// Puts what was negotiated into force.
     pub(crate) fn configure(&self, negotiated: &Negotiated) -> Result<(), PlaneError> {
-        self.media.plane.configure(self.port.leg, negotiated)?;
+        self.media.plane.configure(*self.name(), negotiated)?;
         let rate = match negotiated.codec {
             rtc_proto::Codec::G722 => SampleRate::Hz16000,
             rtc_proto::Codec::Opus => SampleRate::Hz48000,
@@ -299,19 +327,19 @@ impl MediaPort {
 
     /// Plays prompts one after the other.
     pub(crate) fn play(&self, job: Job, prompts: &[Arc<PromptAudio>]) -> Result<(), PlaneError> {
-        self.media.plane.play(self.port.leg, job.into(), prompts, false)
+        self.media.plane.play(*self.name(), job.into(), prompts, false)
     }
 
     /// Plays a prompt again and again.
     pub(crate) fn play_looped(&self, job: Job, prompt: Arc<PromptAudio>) -> Result<(), PlaneError> {
-        self.media.plane.play(self.port.leg, job.into(), &[prompt], true)
+        self.media.plane.play(*self.name(), job.into(), &[prompt], true)
     }
 
     /// Plays a tone without end.
     pub(crate) fn play_tone(&self, job: Job, frequency_hz: u32) -> Result<(), PlaneError> {
         let frequency_hz = frequency_hz as f32;
         let sound = media_plane::ToneSound { frequency_hz, amplitude: TONE_AMPLITUDE, duration: None };
-        self.media.plane.play_tone(self.port.leg, job.into(), sound)
+        self.media.plane.play_tone(*self.name(), job.into(), sound)
     }
 
     /// Records as `recordResponse` asks, without its prompt and beep.
@@ -325,34 +353,34 @@ impl MediaPort {
             max_duration: params.max_record_duration,
             stop_tones,
         };
-        self.media.plane.record(self.port.leg, job.into(), params)
+        self.media.plane.record(*self.name(), job.into(), params)
     }
 
     /// Lets an application say and hear through this leg, which has no connection of its own.
     pub(crate) fn open_stream(&self, config: StreamConfig) -> Result<StreamPort, PlaneError> {
-        self.media.plane.open_stream(self.port.leg, config)
+        self.media.plane.open_stream(*self.name(), config)
     }
 
     /// Keeps everything that is heard.
     pub(crate) fn capture(&self, job: Job, path: &Path) -> Result<(), PlaneError> {
         let params = media_plane::TapeParams { path: path.to_path_buf(), max_duration: LONGEST_CAPTURE };
-        self.media.plane.capture(self.port.leg, job.into(), params)
+        self.media.plane.capture(*self.name(), job.into(), params)
     }
 
     /// Sends keys.
     pub(crate) fn send_tones(&self, job: Job, tones: &[Tone], gap_ms: u32) -> Result<(), PlaneError> {
         let tones: Vec<_> = tones.iter().copied().map(engine_tone).collect();
-        self.media.plane.send_tones(self.port.leg, job.into(), &tones, gap_ms)
+        self.media.plane.send_tones(*self.name(), job.into(), &tones, gap_ms)
     }
 
     /// Sends back what is heard.
     pub(crate) fn echo(&self, is_echo: bool) -> Result<(), PlaneError> {
-        self.media.plane.echo(self.port.leg, is_echo)
+        self.media.plane.echo(*self.name(), is_echo)
     }
 
     /// Ends a job.
     pub(crate) fn stop(&self, job: Job) {
-        if let Err(error) = self.media.plane.stop(self.port.leg, job.into()) {
+        if let Err(error) = self.media.plane.stop(*self.name(), job.into()) {
             tracing::warn!(%error, "failed to stop a media job");
         }
     }
@@ -360,8 +388,9 @@ impl MediaPort {
 
 impl Drop for MediaPort {
     fn drop(&mut self) {
-        self.media.legs.lock().insert(self.port.leg, Listener::Nobody);
-        if let Err(error) = self.media.plane.close(self.port.leg) {
+        let leg = *self.name();
+        self.media.legs.lock().insert(leg, Listener::Nobody);
+        if let Err(error) = self.media.plane.close(leg) {
             tracing::error!(%error, "failed to close a media leg");
         }
     }
@@ -452,4 +481,103 @@ pub(crate) fn watch<T: AsFd>(end: T) -> io::Result<AsyncFd<Watched<T>>> {
 /// The two words for a key differ in how they are made, not in what they mean.
 fn engine_tone(tone: Tone) -> media_engine::Tone {
     media_engine::Tone::from_char(tone.key()).unwrap_or(media_engine::Tone::Flash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rtc_proto::sdp::{Direction, OpusFormat};
+
+    const DEADLINE: Duration = Duration::from_secs(20);
+
+    fn terms(remote: &MediaPort) -> Negotiated {
+        Negotiated {
+            remote_rtp: remote.rtp(),
+            remote_rtcp: remote.rtcp(),
+            has_rtcp_mux: false,
+            codec: rtc_proto::Codec::Pcmu,
+            payload_type: 0,
+            receive_payload_type: 0,
+            telephone_event: None,
+            direction: Direction::SendRecv,
+            srtp: None,
+            ptime_ms: 20,
+            opus: OpusFormat::default(),
+            audio_level: None,
+        }
+    }
+
+    async fn done(events: &mut mpsc::Receiver<PortEvent>) -> (Job, JobOutcome) {
+        loop {
+            let event = tokio::time::timeout(DEADLINE, events.recv()).await.unwrap().unwrap();
+            if let PortEvent::JobDone { job, outcome } = event {
+                return (job, outcome);
+            }
+        }
+    }
+
+    /// Two media threads, and a mixer on each.
+    fn two() -> (Media, [MixerPort; 2]) {
+        let first_port = 36_000 + (std::process::id() % 200) as u16 * 40;
+        let config = media_plane::Config {
+            threads: 2,
+            first_port,
+            last_port: first_port + 39,
+            ..media_plane::Config::default()
+        };
+        let media = Media::start(config).unwrap();
+        let legs = [(); 2].map(|()| media.open_for_script().unwrap().0);
+        let mixers = legs.map(|near| {
+            let id = media.plane.open_mixer(MixerConfig::default(), Some(near.leg())).unwrap();
+            MixerPort { media: media.clone(), id }
+        });
+        (media, mixers)
+    }
+
+    #[tokio::test]
+    async fn whoever_listens_to_a_leg_hears_of_it_under_both_names() {
+        let (media, mixers) = two();
+        let [(port, mut events), (far, _unheard)] = [(); 2].map(|()| media.open_for_script().unwrap());
+        port.configure(&terms(&far)).unwrap();
+        let (first, session) = (port.leg(), port.session_id());
+
+        for number in 0..10 {
+            let mixer = mixers.iter().find(|mixer| !port.leg().can_join(mixer.id())).unwrap();
+            let before = port.leg();
+            port.play_tone(Job(number), 400).unwrap();
+            port.bring_to(mixer.id()).unwrap();
+            assert!(port.leg() != before && port.leg().can_join(mixer.id()));
+            let now = port.leg();
+            port.bring_to(mixer.id()).unwrap();
+            assert_eq!(port.leg(), now);
+            mixer.join(port.leg());
+            assert!(matches!(done(&mut events).await, (Job(job), JobOutcome::Cancelled) if job == number));
+        }
+
+        assert_eq!((port.session_id(), port.leg() != first), (session, true));
+        port.play_tone(Job(99), 400).unwrap();
+        port.stop(Job(99));
+        assert!(matches!(done(&mut events).await, (Job(99), JobOutcome::Cancelled)));
+        drop((port, far));
+        tokio::time::timeout(DEADLINE, media.idle()).await.unwrap();
+        assert_eq!(media.stats().legs, 0);
+    }
+
+    #[tokio::test]
+    async fn a_leg_that_cannot_be_brought_is_what_it_was() {
+        let (media, [mixer, closed]) = two();
+        let (port, mut events) = media.open_for_script().unwrap();
+        let (far, _unheard) = media.open_for_script().unwrap();
+        port.configure(&terms(&far)).unwrap();
+        port.bring_to(mixer.id()).unwrap();
+        let (before, gone) = (port.leg(), closed.id());
+        drop(closed);
+
+        assert!(matches!(port.bring_to(gone), Err(PlaneError::NoMixer)));
+
+        assert_eq!(port.leg(), before);
+        port.play_tone(Job(1), 400).unwrap();
+        port.stop(Job(1));
+        assert!(matches!(done(&mut events).await, (Job(1), JobOutcome::Cancelled)));
+    }
 }
