@@ -29,6 +29,10 @@ pub struct IndexedDirectory {
     sip_names: BTreeMap<String, Option<UserId>>,
     /// Ids of users in lower case; `None` where several have the same.
     user_ids: BTreeMap<String, Option<UserId>>,
+    /// Ids of applications in lower case; `None` where several have the same.
+    app_ids: BTreeMap<String, Option<AppId>>,
+    /// Aliases of applications in lower case; `None` where several have the same.
+    aliases: BTreeMap<String, Option<AppId>>,
 }
 
 impl IndexedDirectory {
@@ -44,6 +48,13 @@ impl IndexedDirectory {
         let id = self.sip_names.get(&name.to_ascii_lowercase())?.as_ref()?;
         self.directory.users.get(id)
     }
+
+    /// The application that a phone reaches by its id or alias, in any case, where that is no other one's, too.
+    pub fn application_by_sip_name(&self, name: &str) -> Option<&Application> {
+        let name = name.to_ascii_lowercase();
+        let id = self.app_ids.get(&name).or_else(|| self.aliases.get(&name))?.as_ref()?;
+        self.directory.applications.get(id)
+    }
 }
 
 impl From<Directory> for IndexedDirectory {
@@ -57,11 +68,18 @@ impl From<Directory> for IndexedDirectory {
             }
             put_name(&mut sip_names, address, id);
         }
-        Self { directory, sip_names, user_ids }
+        let (mut app_ids, mut aliases) = (BTreeMap::new(), BTreeMap::new());
+        for (id, application) in &directory.applications {
+            put_name(&mut app_ids, id.as_str().to_ascii_lowercase(), id);
+            if let Some(alias) = &application.alias {
+                put_name(&mut aliases, alias.to_ascii_lowercase(), id);
+            }
+        }
+        Self { directory, sip_names, user_ids, app_ids, aliases }
     }
 }
 
-fn put_name(names: &mut BTreeMap<String, Option<UserId>>, name: String, id: &UserId) {
+fn put_name<T: Clone>(names: &mut BTreeMap<String, Option<T>>, name: String, id: &T) {
     names.entry(name).and_modify(|known| *known = None).or_insert_with(|| Some(id.clone()));
 }
 
@@ -115,6 +133,9 @@ pub struct Application {
     pub id: AppId,
     /// The name to show.
     pub name: String,
+    /// A name that people dial in place of the id, as [`Application::is_alias`] wants it.
+    #[serde(default)]
+    pub alias: Option<String>,
     /// Secrets as PHC strings (argon2id); any of them signs in.
     pub secret_hashes: Vec<String>,
     /// Public keys (PEM) that client assertions may be signed with.
@@ -123,6 +144,20 @@ pub struct Application {
     pub webhook: Option<String>,
     /// Whether calling is enabled (7503 where not).
     pub is_calling_enabled: bool,
+}
+
+impl Application {
+    /// The longest alias in characters: as long as the part of an address before its `@` may be (RFC 5321, 4.5.3.1.1).
+    pub const MAX_ALIAS: usize = 64;
+
+    /// Whether this can be an alias: lower-case letters, digits, `.`, `-`, `_` and `+`, which nobody has to escape in a
+    /// SIP URI (RFC 3261, 25.1). One letter at least, or it would read as a phone number.
+    pub fn is_alias(text: &str) -> bool {
+        let is_fit = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || ".-_+".contains(c);
+        text.len() <= Self::MAX_ALIAS
+            && text.chars().all(is_fit)
+            && text.contains(|c: char| c.is_ascii_lowercase())
+    }
 }
 
 /// A person.
@@ -202,8 +237,8 @@ pub enum ScriptAnswer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Directory, IndexedDirectory, User};
-    use crate::{TenantId, UserId};
+    use super::{Application, Directory, IndexedDirectory, User};
+    use crate::{AppId, TenantId, UserId};
 
     fn directory(addresses: &[&str]) -> IndexedDirectory {
         let user = |address: &&str| User {
@@ -249,5 +284,43 @@ mod tests {
         assert_eq!(found("ID of Ann"), Some("ann"));
         assert_eq!((found("id of bob"), found("id of BOB")), (Some("bob"), Some("BOB")));
         assert_eq!((found("id of Bob"), found("id of")), (None, None));
+    }
+
+    fn applications(all: &[(&str, Option<&str>)]) -> IndexedDirectory {
+        let application = |(id, alias): &(&str, Option<&str>)| Application {
+            id: AppId::from(*id),
+            name: "Bot".to_owned(),
+            alias: alias.map(str::to_owned),
+            secret_hashes: Vec::new(),
+            assertion_keys: Vec::new(),
+            webhook: None,
+            is_calling_enabled: true,
+        };
+        let applications =
+            all.iter().map(application).map(|application| (application.id.clone(), application)).collect();
+        Directory { applications, ..Directory::default() }.into()
+    }
+
+    #[test]
+    fn an_application_is_found_by_its_id_and_by_an_alias_that_is_no_other_ones() {
+        let known =
+            applications(&[("A1", Some("sales")), ("b2", None), ("c3", Some("b2")), ("d4", Some("b2"))]);
+        let found = |name| known.application_by_sip_name(name).map(|app| app.id.as_str());
+        assert_eq!((found("a1"), found("A1"), found("Sales")), (Some("A1"), Some("A1"), Some("A1")));
+        assert_eq!(found("b2"), Some("b2"), "an id goes first");
+        let known = applications(&[("a", Some("sales")), ("b", Some("SALES"))]);
+        assert_eq!(known.application_by_sip_name("sales"), None);
+    }
+
+    #[test]
+    fn an_alias_is_what_one_can_dial_and_is_no_number() {
+        let longest = "a".repeat(Application::MAX_ALIAS);
+        for alias in ["calling-bot", "a", "+a1", "x_y.z", &longest] {
+            assert!(Application::is_alias(alias), "{alias}");
+        }
+        let too_long = format!("{longest}a");
+        for alias in ["", "Bot", "+12345678900", "12", "a b", "a@b", "a%41", "b\u{f6}t", "a;b", &too_long] {
+            assert!(!Application::is_alias(alias), "{alias}");
+        }
     }
 }

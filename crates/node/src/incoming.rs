@@ -141,15 +141,17 @@ fn webhook_of(application: &Application) -> Result<String, Refusal> {
     webhook.ok_or(Refusal::Unavailable)
 }
 
-/// The application that is dialled: by its id, or by the id of an account that it has in the caller's tenant.
+/// The application that is dialled: by its id or alias, or by the id of an account that it has in the caller's tenant.
 fn called<'a>(directory: &'a IndexedDirectory, dialled: &str, caller: &User) -> Option<&'a Application> {
-    let dialled = dialled.to_lowercase();
     let instance = directory
         .instances
         .values()
-        .find(|instance| instance.tenant == caller.tenant && instance.id.eq_ignore_ascii_case(&dialled));
-    let id = instance.map_or_else(|| dialled.as_str().into(), |instance| instance.app.clone());
-    let_in(directory, &id, &caller.tenant)
+        .find(|instance| instance.tenant == caller.tenant && instance.id.eq_ignore_ascii_case(dialled));
+    let id = match instance {
+        Some(instance) => &instance.app,
+        None => &directory.application_by_sip_name(dialled)?.id,
+    };
+    let_in(directory, id, &caller.tenant)
 }
 
 /// An application that the tenant has not let in does not exist there.

@@ -36,9 +36,9 @@ const WEBHOOK: &str = "http://127.0.0.1:9000/callback";
 /// `secret_hash` is the argon2id hash of [`SECRET`]; one hash serves all three applications, as their secret is public.
 pub(crate) fn directory(realm: &str, secret_hash: &str) -> Directory {
     let applications = [
-        application(CALLING_BOT, "Calling Bot", secret_hash, Some(WEBHOOK)),
-        application(TEST_BOT, "TestBot", secret_hash, Some(WEBHOOK)),
-        application(NO_RIGHTS, "No Rights", secret_hash, None),
+        application(CALLING_BOT, ("Calling Bot", Some("calling-bot")), secret_hash, Some(WEBHOOK)),
+        application(TEST_BOT, ("TestBot", Some("testbot")), secret_hash, Some(WEBHOOK)),
+        application(NO_RIGHTS, ("No Rights", None), secret_hash, None),
     ];
     let users = [
         user(JOHN, "John", realm, keys_after_answer()),
@@ -66,13 +66,15 @@ pub(crate) fn directory(realm: &str, secret_hash: &str) -> Directory {
 }
 
 /// What the directory of a data folder should be that an earlier release made, where that was the dev tenant: then
-/// nobody could act on meetings yet.
+/// applications had no aliases yet, and before that nobody could act on meetings.
 pub(crate) fn of_earlier_release(directory: &Directory, realm: &str) -> Option<Directory> {
     let secret_hash = directory.applications.get(&CALLING_BOT.into())?.secret_hashes.first()?;
     let wanted = self::directory(realm, secret_hash);
-    let mut as_it_was = wanted.clone();
-    as_it_was.tenants.values_mut().for_each(|tenant| tenant.access_policies.clear());
-    (*directory == as_it_was).then_some(wanted)
+    let mut without_aliases = wanted.clone();
+    without_aliases.applications.values_mut().for_each(|application| application.alias = None);
+    let mut without_policies = without_aliases.clone();
+    without_policies.tenants.values_mut().for_each(|tenant| tenant.access_policies.clear());
+    [without_aliases, without_policies].contains(directory).then_some(wanted)
 }
 
 /// The dev tenant's meetings: the same ones in both tenants, as the documented examples join them in either.
@@ -133,10 +135,16 @@ fn tenant(id: &str, name: &str) -> (TenantId, Tenant) {
     (id.into(), Tenant { id: id.into(), name: name.to_owned(), grants: grants.into(), access_policies })
 }
 
-fn application(id: &str, name: &str, secret_hash: &str, webhook: Option<&str>) -> Application {
+fn application(
+    id: &str,
+    (name, alias): (&str, Option<&str>),
+    secret_hash: &str,
+    webhook: Option<&str>,
+) -> Application {
     Application {
         id: id.into(),
         name: name.to_owned(),
+        alias: alias.map(str::to_owned),
         secret_hashes: vec![secret_hash.to_owned()],
         assertion_keys: Vec::new(),
         webhook: webhook.map(str::to_owned),

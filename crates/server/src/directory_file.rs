@@ -78,6 +78,8 @@ impl From<PolicyEntry> for AccessPolicy {
 struct ApplicationEntry {
     id: String,
     name: String,
+    /// What people dial in place of the id.
+    alias: Option<String>,
     #[serde(default)]
     secret_files: Vec<PathBuf>,
     #[serde(default)]
@@ -206,6 +208,13 @@ fn permission(name: String, tenant: &str) -> Result<Permission> {
 }
 
 fn application(entry: ApplicationEntry, folder: &Path, present: &Directory) -> Result<Application> {
+    let alias = entry.alias.map(|alias| alias.to_ascii_lowercase());
+    if let Some(alias) = alias.as_ref().filter(|alias| !Application::is_alias(alias)) {
+        let (id, most) = (&entry.id, Application::MAX_ALIAS);
+        bail!(
+            "the application {id} has the alias '{alias}'; take at most {most} letters, digits and .-_+, a letter among them"
+        );
+    }
     let id = entry.id.as_str().into();
     let known: &[String] = present.applications.get(&id).map_or(&[], |there| &there.secret_hashes);
     let secret_hashes = entry
@@ -231,6 +240,7 @@ fn application(entry: ApplicationEntry, folder: &Path, present: &Directory) -> R
     Ok(Application {
         id,
         name: entry.name,
+        alias,
         secret_hashes,
         assertion_keys,
         webhook: entry.webhook,
@@ -337,6 +347,31 @@ fn check(directory: &Directory) -> Result<()> {
             instance.id
         );
     }
+    check_aliases(directory)
+}
+
+/// Whoever dials an alias must mean this application and nobody else.
+fn check_aliases(directory: &Directory) -> Result<()> {
+    let mut takers: BTreeMap<String, String> = BTreeMap::new();
+    for id in directory.applications.keys() {
+        takers.insert(id.as_str().to_ascii_lowercase(), format!("the id of the application {id}"));
+    }
+    for id in directory.instances.keys() {
+        takers.insert(id.to_ascii_lowercase(), format!("the id of the application instance {id}"));
+    }
+    for user in directory.users.values() {
+        let name = user.address.split_once('@').map_or(user.address.as_str(), |(name, _)| name);
+        takers.insert(user.id.as_str().to_ascii_lowercase(), format!("the id of the user {}", user.id));
+        takers.insert(name.to_owned(), format!("what the user {} registers as", user.id));
+    }
+    for application in directory.applications.values() {
+        let Some(alias) = &application.alias else { continue };
+        let id = &application.id;
+        if let Some(taker) = takers.get(alias) {
+            bail!("the application {id} has the alias '{alias}', which is {taker}; take another");
+        }
+        takers.insert(alias.clone(), format!("the alias of the application {id}"));
+    }
     Ok(())
 }
 
@@ -433,10 +468,44 @@ mod tests {
                 "[[applications]]\nid='b'\nname='B'\n[[tenants]]\nid='t'\nname='T'\naccess-policies={b=['u']}",
                 "policy for the user u, who is not in the file",
             ),
+            ("[[applications]]\nid='b'\nname='B'\nalias='a b'", "letters, digits and .-_+"),
+            ("[[applications]]\nid='b'\nname='B'\nalias='+12345'", "a letter among them"),
         ];
         for (at, (file, message)) in cases.into_iter().enumerate() {
             let error = Folder::with(&format!("mistake{at}"), file).read(&Directory::default()).unwrap_err();
             assert!(format!("{error:#}").contains(message), "{error:#}");
         }
+    }
+
+    #[test]
+    fn an_alias_that_is_somebody_elses_name_is_refused_and_says_whose() {
+        let cases = [
+            ("john", "what the user john registers as"),
+            ("JOHN", "what the user john registers as"),
+            ("other", "the id of the application other"),
+            ("sales", "the alias of the application other"),
+            ("desk", "the id of the application instance Desk"),
+        ];
+        for (at, (alias, whose)) in cases.into_iter().enumerate() {
+            let more = format!(
+                "[[applications]]\nid='other'\nname='Other'\nalias='sales'\n\
+                 [[applications]]\nid='third'\nname='Third'\nalias='{alias}'\n\
+                 [[instances]]\nid='Desk'\napplication='bot'\ntenant='t'\n"
+            );
+            let folder = Folder::with(&format!("alias{at}"), &format!("{FILE}\n{more}"));
+            let error = format!("{:#}", folder.read(&Directory::default()).unwrap_err());
+            assert!(
+                error.contains("the application third has the alias") && error.contains(whose),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_alias_is_kept_in_lower_case() {
+        let more = "[[applications]]\nid='other'\nname='Other'\nalias='Sales-Desk'\n";
+        let directory =
+            Folder::with("alias", &format!("{FILE}\n{more}")).read(&Directory::default()).unwrap();
+        assert_eq!(directory.applications[&"other".into()].alias.as_deref(), Some("sales-desk"));
     }
 }

@@ -287,6 +287,7 @@ fn directory() -> Directory {
         let app = Application {
             id: AppId::from(id),
             name: "Calling Bot".to_owned(),
+            alias: None,
             secret_hashes: vec![HASH.clone()],
             assertion_keys: Vec::new(),
             webhook: None,

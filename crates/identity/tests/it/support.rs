@@ -34,6 +34,7 @@ pub(crate) fn directory() -> Directory {
         let app = Application {
             id: AppId::from(id),
             name: "Calling Bot".to_owned(),
+            alias: None,
             secret_hashes: vec![HASH.clone()],
             assertion_keys: Vec::new(),
             webhook: None,

@@ -164,8 +164,8 @@ impl Base {
     }
 }
 
-/// The directory of the store; in `dev` the dev tenant with its meetings where it is empty, or has the dev tenant of a
-/// release without them.
+/// The directory of the store; in `dev` the dev tenant where it is empty, or has the dev tenant of an earlier release, with
+/// its meetings where that was before there were any.
 async fn load_directory(
     store: &Arc<dyn Store>,
     settings: &Settings,
@@ -182,7 +182,10 @@ async fn load_directory(
         Profile::Dev => dev_tenant::of_earlier_release(&snapshot.directory, realm),
     };
     if let Some(wanted) = wanted {
-        let meetings = dev_tenant::meetings().into_iter().map(Box::new).map(DirectoryChange::PutMeeting);
+        let mut tenants = snapshot.directory.tenants.values();
+        let had_meetings = tenants.any(|tenant| !tenant.access_policies.is_empty());
+        let meetings = if had_meetings { Vec::new() } else { dev_tenant::meetings() };
+        let meetings = meetings.into_iter().map(Box::new).map(DirectoryChange::PutMeeting);
         let changes = directory::difference(&snapshot.directory, &wanted).changes;
         let changes = changes.into_iter().chain(meetings).collect();
         store.apply_directory(snapshot.version, changes).await.context("failed to write the dev tenant")?;
@@ -230,6 +233,7 @@ mod tests {
         let now = dev_tenant::directory("contoso.example", "hash");
         let mut earlier = now.clone();
         earlier.tenants.values_mut().for_each(|tenant| tenant.access_policies.clear());
+        earlier.applications.values_mut().for_each(|application| application.alias = None);
         let changes = directory::difference(&model::Directory::default(), &earlier).changes;
         store.apply_directory(0, changes).await.unwrap();
 
@@ -241,6 +245,21 @@ mod tests {
         store.delete_meeting(gone.tenant, gone.id).await.unwrap();
         assert_eq!(loaded(&store, &settings, Profile::Dev).await, now);
         assert_eq!(store.meetings_from_file().await.unwrap().len(), 5, "what was deleted stays deleted");
+        std::fs::remove_dir_all(&settings.server.data_dir).unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_dev_tenant_of_the_last_release_gets_its_aliases_and_no_meetings_again() {
+        let settings = settings("last");
+        let store = open_store(&settings, false).unwrap();
+        let now = dev_tenant::directory("contoso.example", "hash");
+        let mut earlier = now.clone();
+        earlier.applications.values_mut().for_each(|application| application.alias = None);
+        let changes = directory::difference(&model::Directory::default(), &earlier).changes;
+        store.apply_directory(0, changes).await.unwrap();
+
+        assert_eq!(loaded(&store, &settings, Profile::Dev).await, now);
+        assert!(store.meetings_from_file().await.unwrap().is_empty(), "what was deleted stays deleted");
         std::fs::remove_dir_all(&settings.server.data_dir).unwrap();
     }
 

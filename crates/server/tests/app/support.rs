@@ -82,6 +82,15 @@ impl Stage {
     }
 }
 
+/// Waits for a call that comes in, told of after the first `before`.
+pub(crate) async fn incoming_call(webhook: &Webhook, before: usize) -> Value {
+    let told = webhook.wait_for("a call that comes in", |received| {
+        let is_it = |one: &&Received| one.change() == "created" && one.state() == "incoming";
+        received.iter().skip(before).find(is_it).map(|one| one.data().clone())
+    });
+    told.await
+}
+
 /// A `mediaPrompt` for a URL.
 pub(crate) fn prompt(url: &str) -> Value {
     json!({

@@ -190,6 +190,7 @@ pub(super) fn application() -> Application {
     Application {
         id: AppId::from("app"),
         name: "Bot".to_owned(),
+        alias: Some("sales".to_owned()),
         secret_hashes: vec!["$argon2id$x".to_owned()],
         assertion_keys: Vec::new(),
         webhook: None,
