@@ -145,6 +145,8 @@ impl Effect {
 pub enum Refusal {
     /// Busy.
     Busy,
+    /// The caller has as many calls as they may.
+    CallerAtLimit,
     /// Declined.
     Declined,
     /// The caller may not call here.
@@ -153,6 +155,8 @@ pub enum Refusal {
     NotAnswered,
     /// Whoever was called in the end does not exist.
     NotFound,
+    /// Whoever was called has as many calls as may be, which passes.
+    Occupied,
     /// Whoever was called in the end cannot be reached.
     Unavailable,
 }

@@ -1,10 +1,9 @@
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use call_engine::{Command, Refusal, Rejection, Reply};
 use model::{
     AppId, AudioRoutingGroup, Call, CallId, NewCall, NewIncomingCall, OnlineMeeting, Operation, OperationId,
-    Owner, ParticipantId, RosterParticipant,
+    Owner, ParticipantId, RosterParticipant, UserId,
 };
 use store::StoreError;
 use tokio::sync::oneshot;
@@ -16,6 +15,8 @@ use crate::context::Context;
 use crate::direct::{self, Parties};
 use crate::incoming::{self, Dialled};
 use crate::inputs::{InputQueue, Inputs, Refused};
+use crate::live::{Live, LiveCalls};
+use crate::observer::CallLimit;
 use crate::sip::{CallingPhone, IncomingCall};
 use crate::task::{self, CallInput};
 
@@ -33,48 +34,6 @@ pub(crate) struct Shared {
     live: Mutex<LiveCalls>,
     tasks: TaskTracker,
     draining: CancellationToken,
-}
-
-/// The calls that are alive.
-#[derive(Default)]
-struct LiveCalls {
-    calls: BTreeMap<CallId, Live>,
-    /// How many each application has; every new call asks.
-    by_app: BTreeMap<AppId, usize>,
-    /// Calls of people to people that ring.
-    ringing_people: usize,
-}
-
-impl LiveCalls {
-    fn insert(&mut self, id: CallId, live: Live) {
-        *self.by_app.entry(live.owner.app.clone()).or_default() += 1;
-        self.calls.insert(id, live);
-    }
-
-    fn ensure_room(&self, max_calls: usize) -> Result<(), CallsError> {
-        if self.calls.len() + self.ringing_people < max_calls {
-            Ok(())
-        } else {
-            Err(CallsError::TooManyCalls)
-        }
-    }
-
-    fn remove(&mut self, id: CallId) {
-        let Some(live) = self.calls.remove(&id) else { return };
-        if let Some(count) = self.by_app.get_mut(&live.owner.app) {
-            *count -= 1;
-            if *count == 0 {
-                self.by_app.remove(&live.owner.app);
-            }
-        }
-    }
-}
-
-/// How a live call is reached.
-#[derive(Clone)]
-struct Live {
-    owner: Owner,
-    inputs: Inputs<CallInput>,
 }
 
 /// Why a request about a call was not met.
@@ -144,13 +103,14 @@ impl Calls {
             return Err(CallsError::Draining);
         }
         let (answer, created) = oneshot::channel();
-        self.shared.live().ensure_room(self.shared.context.config.max_calls)?;
+        let is_full = |_limit| CallsError::TooManyCalls;
+        self.shared.live().ensure_room(&self.shared.context.config).map_err(is_full)?;
         // Connecting an application's own media takes milliseconds, for which other calls need not wait.
         let (task, entry) = task::CallTask::create(new, self.shared.context.clone(), answer)?;
         {
             let mut live = self.shared.live();
-            live.ensure_room(self.shared.context.config.max_calls)?;
-            live.insert(entry.id, Live { owner: entry.owner, inputs: entry.inputs });
+            live.ensure_room(&self.shared.context.config).map_err(is_full)?;
+            live.insert(entry.id, Live { owner: entry.owner, caller: None, inputs: entry.inputs });
             let guard = Registered { shared: Arc::clone(&self.shared), id: entry.id };
             self.shared.tasks.spawn(task.run(guard, self.shared.draining.clone()));
         }
@@ -170,7 +130,9 @@ impl Calls {
             return Err(Refusal::Unavailable);
         }
         match incoming::dialled(&self.shared.context.directory.load(), &incoming)? {
-            Dialled::Application(new) => self.shared.begin_incoming(*new, incoming.phone, incoming.inputs),
+            Dialled::Application(new) => {
+                self.shared.begin_incoming(*new, incoming.phone, incoming.inputs, Origin::Dialled)
+            }
             Dialled::Person(parties) => self.connect(parties, incoming),
         }
     }
@@ -178,10 +140,8 @@ impl Calls {
     /// Lets the phone of one person call another one.
     fn connect(&self, parties: Parties, incoming: IncomingCall) -> Result<(), Refusal> {
         let shared = &self.shared;
-        let room = shared.live().ensure_room(shared.context.config.max_calls);
-        room.map_err(|_full| Refusal::Unavailable)?;
+        let place = DirectPlace::take(shared, &parties.caller)?;
         let (context, draining) = (shared.context.clone(), shared.draining.clone());
-        let place = DirectPlace::take(shared);
         shared.tasks.spawn(async move {
             direct::connect(context, parties, incoming, draining).await;
             drop(place);
@@ -288,7 +248,7 @@ impl Calls {
         format: app_media::Format,
         socket: app_media::Socket,
     ) -> Result<(), CallsError> {
-        let inputs = self.shared.live().calls.get(&pass.call).map(|call| call.inputs.clone());
+        let inputs = self.shared.live().get(pass.call).map(|call| call.inputs.clone());
         let socket = Box::new(socket);
         let make = |reply| CallInput::Socket { format, socket, reply };
         ask(&inputs.ok_or(CallsError::NotFound)?, make).await?
@@ -305,7 +265,7 @@ impl Calls {
         if !self.shared.context.applications.knows(call, ticket) {
             return Err(CallsError::NotFound);
         }
-        let inputs = self.shared.live().calls.get(&call).map(|call| call.inputs.clone());
+        let inputs = self.shared.live().get(call).map(|call| call.inputs.clone());
         let ticket = ticket.to_owned();
         let make = |reply| CallInput::Whip { ticket, sdp, reply };
         ask(&inputs.ok_or(CallsError::NotFound)?, make).await?
@@ -317,7 +277,7 @@ impl Calls {
     ///
     /// [`CallsError::NotFound`] where there is no such session.
     pub async fn end_whip(&self, call: CallId, session: &str) -> Result<(), CallsError> {
-        let inputs = self.shared.live().calls.get(&call).map(|call| call.inputs.clone());
+        let inputs = self.shared.live().get(call).map(|call| call.inputs.clone());
         let session = session.to_owned();
         let make = |reply| CallInput::EndWhip { session, reply };
         ask(&inputs.ok_or(CallsError::NotFound)?, make).await?
@@ -349,12 +309,12 @@ impl Calls {
 
     /// How many calls an application has alive.
     pub fn live_of(&self, app: &AppId) -> usize {
-        self.shared.live().by_app.get(app).copied().unwrap_or(0)
+        self.shared.live().of_app(app)
     }
 
     /// How many calls are alive.
     pub fn live(&self) -> usize {
-        self.shared.live().calls.len()
+        self.shared.live().count()
     }
 
     /// Refuses new calls, hangs up the live ones and waits for their ends to be durable.
@@ -393,14 +353,32 @@ impl Shared {
         new: NewIncomingCall,
         phone: CallingPhone,
         inputs: (Inputs<CallInput>, InputQueue<CallInput>),
+        origin: Origin,
     ) -> Result<(), Refusal> {
         let mut live = self.live();
-        live.ensure_room(self.context.config.max_calls).map_err(|_full| Refusal::Unavailable)?;
+        let room = match origin {
+            Origin::Dialled => live.ensure_room_of(&new.caller, &self.context.config),
+            Origin::SentOn => Ok(()),
+        };
+        room.and_then(|()| live.ensure_room_at(&new.app, &self.context.config))
+            .map_err(|limit| self.refusal(&new.caller, limit))?;
+        let caller = Some(new.caller.clone());
         let (task, entry) = task::CallTask::incoming(new, self.context.clone(), phone, inputs);
-        live.insert(entry.id, Live { owner: entry.owner, inputs: entry.inputs });
+        live.insert(entry.id, Live { owner: entry.owner, caller, inputs: entry.inputs });
         let guard = Registered { shared: Arc::clone(self), id: entry.id };
         self.tasks.spawn(task.run(guard, self.draining.clone()));
         Ok(())
+    }
+
+    /// Tells of a phone's call for which there is no room, and what the phone is told.
+    fn refusal(&self, caller: &UserId, limit: CallLimit) -> Refusal {
+        self.context.observer.incoming_refused(limit);
+        let setting = limit.setting();
+        tracing::info!(user.id = %caller, limit = setting, "refused a phone's call: there are as many as may be");
+        match limit {
+            CallLimit::Application | CallLimit::Server => Refusal::Occupied,
+            CallLimit::User => Refusal::CallerAtLimit,
+        }
     }
 
     fn live(&self) -> MutexGuard<'_, LiveCalls> {
@@ -409,7 +387,7 @@ impl Shared {
 
     fn find(&self, owner: &Owner, id: CallId) -> Result<Inputs<CallInput>, CallsError> {
         let live = self.live();
-        let found = live.calls.get(&id).filter(|call| call.owner.app == owner.app);
+        let found = live.get(id).filter(|call| call.owner.app == owner.app);
         let found = found.ok_or(CallsError::NotFound)?;
         if found.owner.tenant == owner.tenant {
             Ok(found.inputs.clone())
@@ -437,7 +415,7 @@ impl Registered {
     /// Another live call of the same owner.
     pub(crate) fn other(&self, call: &str) -> Option<Inputs<CallInput>> {
         let other = CallId::parse(call)?;
-        let owner = self.shared.live().calls.get(&self.id).map(|live| live.owner.clone())?;
+        let owner = self.shared.live().get(self.id).map(|live| live.owner.clone())?;
         self.shared.find(&owner, other).ok()
     }
 
@@ -451,23 +429,38 @@ impl Registered {
         if self.shared.draining.is_cancelled() {
             return Err(Refusal::Unavailable);
         }
-        self.shared.begin_incoming(new, phone, inputs)
+        self.shared.begin_incoming(new, phone, inputs, Origin::SentOn)
     }
 }
 
+/// How a phone's call comes to an application.
+#[derive(Clone, Copy)]
+enum Origin {
+    /// The phone dialled it.
+    Dialled,
+    /// Another application sent it on. The caller has no part in that, and one more call until it is decided.
+    SentOn,
+}
+
 /// A call of one person to another that rings, as it counts among the calls.
-struct DirectPlace(Arc<Shared>);
+struct DirectPlace {
+    shared: Arc<Shared>,
+    caller: UserId,
+}
 
 impl DirectPlace {
-    fn take(shared: &Arc<Shared>) -> Self {
-        shared.live().ringing_people += 1;
-        Self(Arc::clone(shared))
+    fn take(shared: &Arc<Shared>, caller: &UserId) -> Result<Self, Refusal> {
+        let (mut live, config) = (shared.live(), &shared.context.config);
+        let room = live.ensure_room_of(caller, config).and_then(|()| live.ensure_room(config));
+        room.map_err(|limit| shared.refusal(caller, limit))?;
+        live.begin_ringing(caller.clone());
+        Ok(Self { shared: Arc::clone(shared), caller: caller.clone() })
     }
 }
 
 impl Drop for DirectPlace {
     fn drop(&mut self) {
-        self.0.live().ringing_people -= 1;
+        self.shared.live().end_ringing(&self.caller);
     }
 }
 

@@ -33,6 +33,10 @@ pub struct Config {
     pub conference: call_engine::ConferenceConfig,
     /// How many calls may be alive at once.
     pub max_calls: usize,
+    /// How many calls an application may have for a phone to call it.
+    pub max_calls_per_app: usize,
+    /// How many calls that their phones have made a user may have.
+    pub max_calls_per_user: usize,
     /// The address that recordings are fetched under: an absolute URL without a slash at its end.
     pub recordings_url: String,
     /// Where recordings are kept.

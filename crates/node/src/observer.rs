@@ -14,12 +14,36 @@ pub trait Observer: Send + Sync {
     fn call_established(&self);
     /// A call is over.
     fn call_ended(&self, outcome: Outcome);
+    /// A phone's call was not taken, as there are as many calls as may be.
+    fn incoming_refused(&self, limit: CallLimit);
     /// An operation is over.
     fn operation_ended(&self, operation: &Operation);
     /// A transaction became durable after this long.
     fn committed(&self, took: Duration);
     /// A transaction could not be stored.
     fn commit_failed(&self);
+}
+
+/// A limit of calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CallLimit {
+    /// The calls that one application has.
+    Application,
+    /// All calls.
+    Server,
+    /// The calls that the phones of one user have made.
+    User,
+}
+
+impl CallLimit {
+    /// The setting that has it.
+    pub const fn setting(self) -> &'static str {
+        match self {
+            Self::Application => "limits.calls_per_app",
+            Self::Server => "limits.calls",
+            Self::User => "limits.calls_per_user",
+        }
+    }
 }
 
 /// What a node holds at the moment.

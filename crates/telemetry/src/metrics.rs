@@ -28,6 +28,8 @@ areas! {
         established: Counter = "hookswitch_calls_established_total";
         /// Calls that are over, by the code and subcode of their `resultInfo`.
         ended: Counters = "hookswitch_calls_ended_total" by "code", "subcode";
+        /// Calls of phones that were refused, by the setting that limits them.
+        refused: Counters = "hookswitch_calls_refused_total" by "limit";
         /// Calls that are not over.
         live: Gauge = "hookswitch_calls_live";
         /// Group calls and meetings that someone is in.

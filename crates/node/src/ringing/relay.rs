@@ -124,6 +124,6 @@ const fn cause_of(why: Refusal) -> EndCause {
         Refusal::Declined | Refusal::Forbidden => EndCause::Declined,
         Refusal::NotAnswered => EndCause::NoAnswer,
         Refusal::NotFound => EndCause::NotFound,
-        Refusal::Unavailable => EndCause::Unreachable,
+        Refusal::CallerAtLimit | Refusal::Occupied | Refusal::Unavailable => EndCause::Unreachable,
     }
 }

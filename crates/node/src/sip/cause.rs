@@ -30,13 +30,33 @@ pub(super) fn end_cause_of_caller(cause: &sip_proto::EndCause) -> EndCause {
 }
 
 /// What a caller is answered who is refused (RFC 3261, 21.4 and 21.6).
+///
+/// Not 503 where there are too many calls: a phone that gets one may send nothing at all here for a while (21.5.4), and
+/// its registration and its calls to others are not in the way of anything.
 pub(super) const fn status_of(why: Refusal) -> StatusCode {
     match why {
-        Refusal::Busy => StatusCode::BUSY_HERE,
+        Refusal::Busy | Refusal::CallerAtLimit => StatusCode::BUSY_HERE,
         Refusal::Declined => StatusCode::DECLINE,
         Refusal::Forbidden => StatusCode::FORBIDDEN,
-        Refusal::NotAnswered | Refusal::Unavailable => StatusCode::TEMPORARILY_UNAVAILABLE,
+        Refusal::NotAnswered | Refusal::Occupied | Refusal::Unavailable => {
+            StatusCode::TEMPORARILY_UNAVAILABLE
+        }
         Refusal::NotFound => StatusCode::NOT_FOUND,
+    }
+}
+
+/// In how many seconds the caller may try again, where that is worth it (RFC 3261, 20.33). A guess: calls end when people
+/// hang up.
+pub(super) const fn retry_after(why: Refusal) -> Option<u32> {
+    match why {
+        Refusal::Occupied => Some(5),
+        Refusal::Busy
+        | Refusal::CallerAtLimit
+        | Refusal::Declined
+        | Refusal::Forbidden
+        | Refusal::NotAnswered
+        | Refusal::NotFound
+        | Refusal::Unavailable => None,
     }
 }
 
@@ -56,7 +76,15 @@ const fn refusal(status: u16) -> EndCause {
 
 #[cfg(test)]
 mod tests {
-    use super::{EndCause, refusal};
+    use super::{EndCause, Refusal, StatusCode, refusal, retry_after, status_of};
+
+    #[test]
+    fn who_meets_a_limit_hears_whose_and_when_to_try_again() {
+        let told = |why| (status_of(why), retry_after(why));
+        assert_eq!(told(Refusal::CallerAtLimit), (StatusCode::BUSY_HERE, None));
+        assert_eq!(told(Refusal::Occupied), (StatusCode::TEMPORARILY_UNAVAILABLE, Some(5)));
+        assert_eq!(told(Refusal::Unavailable), (StatusCode::TEMPORARILY_UNAVAILABLE, None));
+    }
 
     #[test]
     fn refusals_say_what_a_caller_wants_to_know() {

@@ -9,7 +9,7 @@ use sip_proto::{CallError, CallHandle, Endpoint, Event, NewCall, Refer, Target, 
 use tokio::sync::{mpsc, oneshot};
 use transport::{ConnectionId, Destination, Incoming, Protocol, SendError, Transports};
 
-use super::cause::{end_cause, end_cause_of_caller, status_of};
+use super::cause::{end_cause, end_cause_of_caller, retry_after, status_of};
 use super::streams::{Chunk, Streams};
 use super::users::DirectoryUsers;
 use super::{CallingPhone, IncomingCall, Outgoing, Request, SipConfig, report_end};
@@ -206,7 +206,7 @@ impl Shell {
             }
             FarEndCommand::Answer(sdp) => self.endpoint.answer(call, sdp, now),
             FarEndCommand::HangUp => self.endpoint.hang_up(call, None, now),
-            FarEndCommand::Reject(why) => self.endpoint.reject(call, status_of(why), None, now),
+            FarEndCommand::Reject(why) => self.endpoint.reject(call, status_of(why), retry_after(why), now),
             FarEndCommand::Refer(address) => {
                 let asked = self.refer(call, &address, now);
                 if asked.is_err() {

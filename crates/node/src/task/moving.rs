@@ -107,9 +107,11 @@ impl CallTask {
                 let relay = self.send_on(place, target, registered).map_err(|why| match why {
                     Refusal::NotFound => EndCause::NotFound,
                     Refusal::Busy
+                    | Refusal::CallerAtLimit
                     | Refusal::Declined
                     | Refusal::Forbidden
                     | Refusal::NotAnswered
+                    | Refusal::Occupied
                     | Refusal::Unavailable => EndCause::Unreachable,
                 })?;
                 ringing.add(index, relay);

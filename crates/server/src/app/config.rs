@@ -138,6 +138,8 @@ pub(super) fn node(settings: &Settings, base_url: &str) -> node::Config {
         call,
         conference,
         max_calls: settings.limits.calls as usize,
+        max_calls_per_app: settings.limits.calls_per_app as usize,
+        max_calls_per_user: settings.limits.calls_per_user as usize,
         recordings_url: format!("{base_url}{}", api::RECORDINGS_PATH),
         recordings_dir: data.join("recordings"),
         recording_lifetime: settings.media.recording_lifetime,

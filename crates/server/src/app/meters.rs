@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use api::EndedRequest;
 use model::{Operation, OperationKind, OperationStatus, Outcome};
-use node::{ApplicationStats, Counts};
+use node::{ApplicationStats, CallLimit, Counts};
 use telemetry::{AppMediaMetrics, Metrics};
 
 /// Counts what the API and the node tell of.
@@ -43,6 +43,10 @@ impl node::Observer for Meters {
     fn call_ended(&self, outcome: Outcome) {
         let result = outcome.result_info();
         self.0.calls.ended.increment(&[&result.code.to_string(), &result.subcode.to_string()]);
+    }
+
+    fn incoming_refused(&self, limit: CallLimit) {
+        self.0.calls.refused.increment(&[limit.setting()]);
     }
 
     fn operation_ended(&self, operation: &Operation) {

@@ -1,7 +1,7 @@
 //! What phones meet that dial bots: names, limits, webhooks that send on, others who are faster.
 
 use serde_json::{Value, json};
-use testkit::{App, Baresip, Phone, User};
+use testkit::{App, Baresip, Options, Phone, User};
 
 use crate::support::{Stage, id_of, incoming_call};
 
@@ -14,6 +14,13 @@ async fn dial(stage: &Stage, phone: &mut Baresip, name: &str) -> Value {
     let before = stage.webhook.received().len();
     phone.command("dial", &format!("sip:{name}@{}", stage.server.sip())).await;
     incoming_call(&stage.webhook, before).await
+}
+
+/// Lets the phone call somebody whom it does not reach, and returns what it is told.
+async fn dial_in_vain(stage: &Stage, phone: &mut Baresip, name: &str) -> String {
+    phone.command("dial", &format!("sip:{name}@{}", stage.server.sip())).await;
+    let closed = phone.expect("CALL_CLOSED").await;
+    closed["param"].as_str().unwrap_or_default().to_owned()
 }
 
 fn path(call: &str, action: &str) -> String {
@@ -37,4 +44,49 @@ async fn a_bot_is_dialled_by_its_alias_too() {
     stage.bot.post(&path(&id_of(&call), "answer"), &service_hosted()).await.expect(202);
     phone.expect("CALL_ESTABLISHED").await;
     stage.end(&id_of(&call)).await;
+}
+
+#[tokio::test]
+async fn a_user_has_only_so_many_calls_and_the_phone_is_busy_beyond() {
+    let stage = Stage::with(Options::new().with("limits.calls_per_user", 1)).await;
+    let mut phone = phone(&stage).await;
+    let first = id_of(&dial(&stage, &mut phone, App::CALLING_BOT.id).await);
+    let told = stage.webhook.received().len();
+
+    for name in [App::TEST_BOT.id, User::BOB.sip_name] {
+        let why = dial_in_vain(&stage, &mut phone, name).await;
+        assert!(why.starts_with("486"), "{name}: {why}");
+    }
+    let refused = stage.server.metric(r#"hookswitch_calls_refused_total{limit="limits.calls_per_user"}"#);
+    assert_eq!(refused.await, 2.0);
+    assert!(stage.server.log_lines().iter().any(|line| line.contains("limits.calls_per_user")));
+    assert_eq!(stage.webhook.received().len(), told, "nobody is told");
+
+    stage.bot.post(&path(&first, "reject"), &json!({"reason": "busy"})).await.expect(202);
+    phone.expect("CALL_CLOSED").await;
+    stage.webhook.expect_end(&first).await;
+    phone.command("dial", &format!("sip:{}@{}", User::BOB.sip_name, stage.server.sip())).await;
+    phone.expect("CALL_RINGING").await;
+    let why = dial_in_vain(&stage, &mut phone, App::TEST_BOT.id).await;
+    assert!(why.starts_with("486"), "{why}");
+}
+
+#[tokio::test]
+async fn calls_of_phones_count_as_an_applications_own_and_the_next_caller_is_told_to_try_later() {
+    let stage = Stage::with(Options::new().with("limits.calls_per_app", 2)).await;
+    let mut john = phone(&stage).await;
+    let mut other =
+        Baresip::register(&stage.server, User::USER1, stage.server.peer_address(4), Phone::AUTOMATIC).await;
+    let own = stage.call(User::BOB).await;
+    let first = id_of(&dial(&stage, &mut john, App::CALLING_BOT.id).await);
+
+    let why = dial_in_vain(&stage, &mut other, App::CALLING_BOT.id).await;
+    assert!(why.starts_with("480"), "{why}");
+    let refused = stage.server.metric(r#"hookswitch_calls_refused_total{limit="limits.calls_per_app"}"#);
+    assert_eq!(refused.await, 1.0);
+    stage.bot.create(&stage.request(User::BOB)).await.expect(429);
+
+    stage.bot.hang_up(&own).await.expect(204);
+    stage.webhook.expect_end(&own).await;
+    assert_ne!(id_of(&dial(&stage, &mut other, App::CALLING_BOT.id).await), first);
 }

@@ -1,0 +1,98 @@
+//! The calls that are alive, and how many there may be.
+
+use std::collections::BTreeMap;
+
+use model::{AppId, CallId, Owner, UserId};
+
+use crate::context::Config;
+use crate::inputs::Inputs;
+use crate::observer::CallLimit;
+use crate::task::CallInput;
+
+/// The calls that are alive.
+#[derive(Default)]
+pub(crate) struct LiveCalls {
+    calls: BTreeMap<CallId, Live>,
+    /// How many each application has; every new call asks.
+    by_app: BTreeMap<AppId, usize>,
+    /// How many the phones of each user have made, those that ring at people included.
+    by_user: BTreeMap<UserId, usize>,
+    /// Calls of people to people that ring.
+    ringing_people: usize,
+}
+
+/// How a live call is reached.
+#[derive(Clone)]
+pub(crate) struct Live {
+    pub(crate) owner: Owner,
+    /// The user whose phone made it.
+    pub(crate) caller: Option<UserId>,
+    pub(crate) inputs: Inputs<CallInput>,
+}
+
+impl LiveCalls {
+    pub(crate) fn insert(&mut self, id: CallId, live: Live) {
+        *self.by_app.entry(live.owner.app.clone()).or_default() += 1;
+        if let Some(caller) = &live.caller {
+            *self.by_user.entry(caller.clone()).or_default() += 1;
+        }
+        self.calls.insert(id, live);
+    }
+
+    pub(crate) fn remove(&mut self, id: CallId) {
+        let Some(live) = self.calls.remove(&id) else { return };
+        count_down(&mut self.by_app, &live.owner.app);
+        if let Some(caller) = &live.caller {
+            count_down(&mut self.by_user, caller);
+        }
+    }
+
+    /// Counts a call of one person to another, which rings.
+    pub(crate) fn begin_ringing(&mut self, caller: UserId) {
+        self.ringing_people += 1;
+        *self.by_user.entry(caller).or_default() += 1;
+    }
+
+    pub(crate) fn end_ringing(&mut self, caller: &UserId) {
+        self.ringing_people -= 1;
+        count_down(&mut self.by_user, caller);
+    }
+
+    pub(crate) fn get(&self, id: CallId) -> Option<&Live> {
+        self.calls.get(&id)
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.calls.len()
+    }
+
+    pub(crate) fn of_app(&self, app: &AppId) -> usize {
+        self.by_app.get(app).copied().unwrap_or(0)
+    }
+
+    /// Whether there may be one more.
+    pub(crate) fn ensure_room(&self, config: &Config) -> Result<(), CallLimit> {
+        let is_room = self.calls.len() + self.ringing_people < config.max_calls;
+        if is_room { Ok(()) } else { Err(CallLimit::Server) }
+    }
+
+    /// The same where a phone calls an application.
+    pub(crate) fn ensure_room_at(&self, app: &AppId, config: &Config) -> Result<(), CallLimit> {
+        self.ensure_room(config)?;
+        if self.of_app(app) < config.max_calls_per_app { Ok(()) } else { Err(CallLimit::Application) }
+    }
+
+    /// Whether the phones of a user may make one more.
+    pub(crate) fn ensure_room_of(&self, caller: &UserId, config: &Config) -> Result<(), CallLimit> {
+        let count = self.by_user.get(caller).copied().unwrap_or(0);
+        if count < config.max_calls_per_user { Ok(()) } else { Err(CallLimit::User) }
+    }
+}
+
+fn count_down<K: Ord>(counts: &mut BTreeMap<K, usize>, key: &K) {
+    let Some(count) = counts.get_mut(key) else { return };
+    *count -= 1;
+    if *count == 0 {
+        counts.remove(key);
+    }
+}
