@@ -200,9 +200,9 @@ impl Worker {
                 }
                 self.records.push(record, now);
             }
-            Effect::Redirect { call, uri } => {
+            Effect::Redirect { call, redirect } => {
                 self.spawn(About::Redirect, async move {
-                    Done::Redirected(store.redirect_callback(call, uri).await)
+                    Done::Redirected(store.redirect_callback(call, redirect).await)
                 });
             }
             Effect::Scan { after } => self.spawn(About::Scan, async move {

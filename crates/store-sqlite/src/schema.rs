@@ -13,8 +13,11 @@ use crate::sql;
 ///
 /// A release only adds to the end: it may find a file of any earlier one, and another process of the previous release
 /// may still have the file open. So a migration adds, and a later release removes.
-const MIGRATIONS: [&str; 2] =
-    [include_str!("../migrations/0001_initial.sql"), include_str!("../migrations/0002_meetings.sql")];
+const MIGRATIONS: [&str; 3] = [
+    include_str!("../migrations/0001_initial.sql"),
+    include_str!("../migrations/0002_meetings.sql"),
+    include_str!("../migrations/0003_redirects.sql"),
+];
 
 /// Marks our files ("HkSw"), so that another program's database is never migrated.
 const APPLICATION_ID: i32 = 0x486b_5377;
@@ -113,6 +116,7 @@ mod tests {
     use std::path::Path;
 
     use rusqlite::{Connection, params};
+    use store::CallbackRedirect;
     use store::contract::Samples;
 
     use super::{MIGRATIONS, migrate, refuse_foreign};
@@ -124,7 +128,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap();
         migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap();
-        assert_eq!(sql::schema_version(&connection).unwrap(), 2);
+        assert_eq!(sql::schema_version(&connection).unwrap(), 3);
     }
 
     #[test]
@@ -140,11 +144,11 @@ mod tests {
     #[test]
     fn a_file_of_a_later_release_is_refused_with_both_versions() {
         let mut connection = Connection::open_in_memory().unwrap();
-        let [first, second] = MIGRATIONS;
-        let later = [first, second, "CREATE TABLE later (a INTEGER)"];
+        let [first, second, third] = MIGRATIONS;
+        let later = [first, second, third, "CREATE TABLE later (a INTEGER)"];
         migrate(&mut connection, Path::new("x"), &later).unwrap();
         let error = migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap_err();
-        assert!(matches!(error, OpenError::Newer { found: 3, known: 2, .. }), "{error}");
+        assert!(matches!(error, OpenError::Newer { found: 4, known: 3, .. }), "{error}");
     }
 
     #[test]
@@ -180,6 +184,26 @@ mod tests {
 
         assert_eq!(sql::call(&connection, call.id).unwrap(), Some(call));
         assert_eq!(sql::owed(&connection, 10, None).unwrap(), [notification]);
+    }
+
+    #[test]
+    fn redirects_of_earlier_releases_are_those_of_the_place_that_their_call_has() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection, Path::new("x"), &MIGRATIONS[..2]).unwrap();
+        let call = Samples::new(1).call(10);
+        let to = "https://other.example/".to_owned();
+        connection
+            .execute(
+                "INSERT INTO calls (key, id, is_live, changed_at, callback_redirect, document)
+                 VALUES (1, ?1, 1, 0, ?2, ?3)",
+                params![call.id.guid().as_bytes(), to, serde_json::to_string(&call).unwrap()],
+            )
+            .unwrap();
+
+        migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap();
+
+        let redirect = CallbackRedirect { from: call.callback_uri, to };
+        assert_eq!(sql::callback_redirect(&connection, call.id).unwrap(), Some(redirect));
     }
 
     #[test]

@@ -9,9 +9,10 @@ use model::{
 };
 use rusqlite::Connection;
 use store::{
-    BoxFuture, CallStore, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot, DirectoryStore,
-    KeyPurpose, KeyStore, LiveCall, MAX_DIRECTORY_CHANGES, MAX_TRANSACTION_ROWS, MeetingCreation, MeetingKey,
-    MeetingQuota, MeetingStore, Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
+    BoxFuture, CallStore, CallbackRedirect, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot,
+    DirectoryStore, KeyPurpose, KeyStore, LiveCall, MAX_DIRECTORY_CHANGES, MAX_TRANSACTION_ROWS,
+    MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month, Outbox, Recording, Reply, SigningKey,
+    Store, StoreError, Transaction,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -196,13 +197,13 @@ impl Outbox for SqliteStore {
         self.write(Durability::System, weight, move |connection| sql::record_deliveries(connection, &records))
     }
 
-    fn redirect_callback(&self, call: CallId, uri: String) -> Reply<'_, ()> {
+    fn redirect_callback(&self, call: CallId, redirect: CallbackRedirect) -> Reply<'_, ()> {
         self.write(Durability::System, SMALL, move |connection| {
-            sql::redirect_callback(connection, call, &uri)
+            sql::redirect_callback(connection, call, &redirect)
         })
     }
 
-    fn callback_redirect(&self, call: CallId) -> Reply<'_, Option<String>> {
+    fn callback_redirect(&self, call: CallId) -> Reply<'_, Option<CallbackRedirect>> {
         self.read(move |connection| sql::callback_redirect(connection, call))
     }
 

@@ -41,7 +41,7 @@ pub use limits::{
     MAX_READ_ROWS, MAX_TRANSACTION_ROWS,
 };
 pub use meeting::{MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month};
-pub use outbox::{Delivery, DeliveryRecord, Outbox};
+pub use outbox::{CallbackRedirect, Delivery, DeliveryRecord, Outbox};
 pub use recording::Recording;
 pub use transaction::{LiveCall, Transaction};
 

@@ -20,17 +20,28 @@ pub trait Outbox: Send + Sync {
     /// it was purged.
     fn record_deliveries(&self, records: Vec<DeliveryRecord>) -> Reply<'_, ()>;
 
-    /// Sends the later notifications of a call elsewhere. As durable as [`Outbox::record_deliveries`].
-    fn redirect_callback(&self, call: CallId, uri: String) -> Reply<'_, ()>;
+    /// Sends the later notifications of a call elsewhere, in the place of any earlier redirect. As durable as
+    /// [`Outbox::record_deliveries`].
+    fn redirect_callback(&self, call: CallId, redirect: CallbackRedirect) -> Reply<'_, ()>;
 
     /// Where a redirect sent the notifications of a call; `None` while they go where each says.
-    fn callback_redirect(&self, call: CallId) -> Reply<'_, Option<String>>;
+    fn callback_redirect(&self, call: CallId) -> Reply<'_, Option<CallbackRedirect>>;
 
     /// The notifications of a call, in sequence, behind `after_sequence` (0 for all), with how each went.
     fn notifications_of(&self, call: CallId, after_sequence: u64, limit: usize) -> Reply<'_, Vec<Delivery>>;
 
     /// The latest notifications to an application, newest first, with how each went.
     fn recent_notifications(&self, app: AppId, limit: usize) -> Reply<'_, Vec<Delivery>>;
+}
+
+/// Where notifications of a call go instead, because their receiver said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CallbackRedirect {
+    /// The callback URI of the notifications that it is about. Others, as the call has another one meanwhile, are not
+    /// redirected.
+    pub from: String,
+    /// Where they go.
+    pub to: String,
 }
 
 /// How the delivery of a notification went on.

@@ -27,8 +27,8 @@ pub enum Answer {
     Garbage,
     /// Nothing, ever.
     Hang,
-    /// A redirect (307) to another place.
-    Redirect(String),
+    /// A redirect with this status to another place.
+    Redirect(u16, String),
     /// A status without a body.
     Status(u16),
 }
@@ -122,10 +122,11 @@ struct Inbox {
     changed: watch::Sender<usize>,
 }
 
-/// What is answered: by call, and to all others.
+/// What is answered: by call, then by path, and to all others.
 #[derive(Debug)]
 struct Answers {
     of_calls: BTreeMap<String, Answer>,
+    of_paths: BTreeMap<String, Answer>,
     otherwise: Answer,
 }
 
@@ -138,7 +139,8 @@ impl Webhook {
     pub async fn start() -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("no port for a webhook");
         let address = listener.local_addr().expect("a bound socket has an address");
-        let answers = Answers { of_calls: BTreeMap::new(), otherwise: Answer::Status(202) };
+        let answers =
+            Answers { of_calls: BTreeMap::new(), of_paths: BTreeMap::new(), otherwise: Answer::Status(202) };
         let inbox = Arc::new(Inbox {
             received: Mutex::default(),
             answers: Mutex::new(answers),
@@ -170,6 +172,11 @@ impl Webhook {
     /// Answers notifications of one call like this from here on.
     pub fn answer_for(&self, call: &str, answer: Answer) {
         self.inbox.answers().of_calls.insert(call.to_owned(), answer);
+    }
+
+    /// Answers what is posted to a path like this from here on.
+    pub fn answer_at(&self, path: &str, answer: Answer) {
+        self.inbox.answers().of_paths.insert(path.to_owned(), answer);
     }
 
     /// Everything so far, in the order of arrival.
@@ -309,13 +316,13 @@ async fn receive(State(inbox): State<Arc<Inbox>>, uri: Uri, headers: HeaderMap, 
     let mut received = Received { path: uri.path().to_owned(), headers, body, answered: None };
     let answer = {
         let answers = inbox.answers();
-        answers.of_calls.get(received.call()).unwrap_or(&answers.otherwise).clone()
+        let of_path = || answers.of_paths.get(&received.path);
+        answers.of_calls.get(received.call()).or_else(of_path).unwrap_or(&answers.otherwise).clone()
     };
     received.answered = match &answer {
         Answer::Garbage => Some(200),
         Answer::Hang => None,
-        Answer::Redirect(_) => Some(307),
-        Answer::Status(status) => Some(*status),
+        Answer::Redirect(status, _) | Answer::Status(status) => Some(*status),
     };
     let count = {
         let mut all = inbox.received();
@@ -326,9 +333,13 @@ async fn receive(State(inbox): State<Arc<Inbox>>, uri: Uri, headers: HeaderMap, 
     match answer {
         Answer::Garbage => (StatusCode::OK, vec![0xff_u8; 4096]).into_response(),
         Answer::Hang => pending().await,
-        Answer::Redirect(to) => (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, to)]).into_response(),
-        Answer::Status(status) => StatusCode::from_u16(status).unwrap_or_default().into_response(),
+        Answer::Redirect(status, to) => (code(status), [(LOCATION, to)]).into_response(),
+        Answer::Status(status) => code(status).into_response(),
     }
+}
+
+fn code(status: u16) -> StatusCode {
+    StatusCode::from_u16(status).unwrap_or_default()
 }
 
 fn verify_token(received: &Received, keys: &JwkSet, issuer: &str, (app, tenant): (&str, &str)) {

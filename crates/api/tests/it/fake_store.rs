@@ -6,9 +6,9 @@ use model::{
     TenantId, Timestamp,
 };
 use store::{
-    BoxFuture, CallStore, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot, DirectoryStore,
-    KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month, Outbox,
-    Recording, Reply, SigningKey, Store, StoreError, Transaction,
+    BoxFuture, CallStore, CallbackRedirect, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot,
+    DirectoryStore, KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota, MeetingStore,
+    Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
 };
 
 /// A store that holds what the API reads from one, and refuses the rest.
@@ -73,10 +73,10 @@ impl Outbox for FakeStore {
     fn record_deliveries(&self, _records: Vec<DeliveryRecord>) -> Reply<'_, ()> {
         refuse()
     }
-    fn redirect_callback(&self, _call: CallId, _uri: String) -> Reply<'_, ()> {
+    fn redirect_callback(&self, _call: CallId, _redirect: CallbackRedirect) -> Reply<'_, ()> {
         refuse()
     }
-    fn callback_redirect(&self, _call: CallId) -> Reply<'_, Option<String>> {
+    fn callback_redirect(&self, _call: CallId) -> Reply<'_, Option<CallbackRedirect>> {
         refuse()
     }
     fn notifications_of(&self, call: CallId, after: u64, limit: usize) -> Reply<'_, Vec<Delivery>> {

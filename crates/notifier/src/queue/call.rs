@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use model::{AppId, Notification};
+use store::CallbackRedirect;
 use url::{Position, Url};
 
 use super::lanes::Lane;
@@ -23,8 +24,8 @@ pub(super) struct Call {
     pub(super) is_over: bool,
     /// Whether the receiver wants no more of it.
     pub(super) is_stopped: bool,
-    /// Where a redirect sent it.
-    pub(super) redirect: Option<String>,
+    /// Where a redirect sent it, and of what.
+    pub(super) redirect: Option<CallbackRedirect>,
     /// How the first of what is owed has fared.
     pub(super) first: First,
 }
@@ -80,10 +81,25 @@ impl Call {
         self.items.push_back(notification);
     }
 
-    /// Sends what is owed elsewhere; to be called without a slot, which belongs to the lane.
-    pub(super) fn redirect(&mut self, uri: String) {
-        self.lane.host = host(&uri);
-        self.redirect = Some(uri);
+    /// Where a notification goes. A redirect stands for the place that it came from, so that an application which
+    /// names another one later on is told there.
+    pub(super) fn target<'a>(&'a self, notification: &'a Notification) -> &'a str {
+        match &self.redirect {
+            Some(CallbackRedirect { from, to }) if *from == notification.callback_uri => to,
+            Some(_) | None => &notification.callback_uri,
+        }
+    }
+
+    /// Whether the lane is that of the host to which the first notification goes, as far as that is in memory.
+    pub(super) fn is_in_its_lane(&self) -> bool {
+        self.items.front().is_none_or(|first| host(self.target(first)) == self.lane.host)
+    }
+
+    /// Goes into that lane; to be called without a slot, which belongs to the lane.
+    pub(super) fn change_lane(&mut self) {
+        if let Some(first) = self.items.front() {
+            self.lane.host = host(self.target(first));
+        }
     }
 
     /// Forgets the first notification, which is done with, and how it fared.

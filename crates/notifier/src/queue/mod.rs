@@ -28,7 +28,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use model::{AppId, Attempt, CallId, Notification, NotificationState};
-use store::DeliveryRecord;
+use store::{CallbackRedirect, DeliveryRecord};
 
 use call::{Call, Stage};
 use lanes::Lanes;
@@ -127,7 +127,7 @@ pub struct Loaded {
     /// Whether the call is over.
     pub is_over: bool,
     /// Where a redirect sent it.
-    pub redirect: Option<String>,
+    pub redirect: Option<CallbackRedirect>,
 }
 
 /// How a POST ended.
@@ -164,8 +164,8 @@ pub enum Effect {
     Redirect {
         /// The call.
         call: CallId,
-        /// The address.
-        uri: String,
+        /// From where to where.
+        redirect: CallbackRedirect,
     },
     /// Read a page of what is owed behind a row, answer with [`Input::Scanned`].
     Scan {
@@ -279,7 +279,7 @@ impl Queue {
             };
             call.stage = Stage::Sending;
             call.first.attempts = call.first.attempts.saturating_add(1);
-            let uri = call.redirect.as_ref().unwrap_or(&notification.callback_uri).clone();
+            let uri = call.target(&notification).to_owned();
             let timeout = if call.is_over { self.schedule.over_timeout } else { self.schedule.live_timeout };
             return Some(Transmit { notification, uri, attempt: call.first.attempts, timeout });
         }
@@ -417,16 +417,16 @@ impl Queue {
                 self.held += 1;
             }
         }
-        let goes_on = !call.items.is_empty() && !call.is_stopped && found.redirect.is_none();
+        if found.redirect.is_some() {
+            call.redirect = found.redirect;
+        }
+        let goes_on = !call.items.is_empty() && !call.is_stopped && call.is_in_its_lane();
         if goes_on {
             call.stage = Stage::Ready;
             return self.loaded.push_back(id);
         }
         self.lanes.release(&call.lane);
         call.stage = Stage::Idle;
-        if let Some(uri) = found.redirect {
-            call.redirect(uri);
-        }
         self.advance(id);
     }
 
@@ -440,7 +440,8 @@ impl Queue {
 
     fn sent(&mut self, id: CallId, outcome: Outcome, attempt: Attempt, now: Instant) {
         let Some(call) = self.calls.get_mut(&id) else { return };
-        let Some(sequence) = call.items.front().map(|first| first.sequence) else { return };
+        let Some(first) = call.items.front().map(Arc::clone) else { return };
+        let sequence = first.sequence;
         self.lanes.release(&call.lane);
         call.stage = Stage::Idle;
         let mut wait = None;
@@ -456,8 +457,9 @@ impl Queue {
             }
             Outcome::Redirected(uri) if call.first.redirects < self.schedule.max_redirects => {
                 call.first.redirects += 1;
-                call.redirect(uri.clone());
-                self.effects.push_back(Effect::Redirect { call: id, uri });
+                let redirect = CallbackRedirect { from: first.callback_uri.clone(), to: uri };
+                call.redirect = Some(redirect.clone());
+                self.effects.push_back(Effect::Redirect { call: id, redirect });
                 NotificationState::Pending
             }
             Outcome::Failed | Outcome::Redirected(_) => {
@@ -503,6 +505,7 @@ impl Queue {
         }
         if call.is_owed() {
             call.stage = Stage::Ready;
+            call.change_lane();
             self.lanes.push(&call.lane, id);
         } else if call.is_done() {
             self.remove(id);

@@ -9,8 +9,8 @@ use model::{AppId, Call, ChangeType, Notification, NotificationState, TenantId, 
 use notifier::queue::{Limits, Schedule};
 use notifier::{BearerError, BearerSource, Config, Notifier};
 use outbound::{Lookup, Outbound, Policy, Resolve};
-use store::BoxFuture;
 use store::contract::Samples;
+use store::{BoxFuture, CallbackRedirect};
 
 use crate::memory::Memory;
 use crate::receiver::{Post, Receiver, Reply};
@@ -185,16 +185,20 @@ async fn a_redirect_is_followed_and_remembered_across_a_restart() {
     let location = there.url("/there");
     let mut here = Receiver::start(move |_| Reply::Redirect(307, location.clone())).await;
     let mut bench = Bench::new();
-    let call = bench.call(here.url("/here"));
+    let mut call = bench.call(here.url("/here"));
     let notifier = bench.start();
     notifier.offer(bench.commit(&call, 1, 2));
     notifier.wait_idle().await;
     assert!(notifier.drain(LONG).await);
-    bench.commit(&call, 3, LAST);
+    bench.commit(&call, 3, 4);
+    let mut named = Receiver::start(|_| Reply::Status(200)).await;
+    call.callback_uri = named.url("/named");
+    bench.commit(&call, 5, LAST);
     bench.start().wait_idle().await;
 
     assert_eq!(sequences(&here.come()), [1]);
-    assert_eq!(sequences(&there.come()), (1..=LAST).collect::<Vec<_>>());
+    assert_eq!(sequences(&there.come()), [1, 2, 3, 4]);
+    assert_eq!(sequences(&named.come()), (5..=LAST).collect::<Vec<_>>(), "a place that was named later");
     assert_eq!(bench.store.attempts(call.id, 1), [(1, Some(307)), (2, Some(200))]);
 }
 
@@ -302,7 +306,8 @@ async fn a_restart_delivers_what_was_owed_in_order_and_counts_on() {
     let location = up.url("/callback");
     drop(down);
     for call in &calls {
-        store::Outbox::redirect_callback(&*bench.store, call.id, location.clone()).await.unwrap();
+        let redirect = CallbackRedirect { from: call.callback_uri.clone(), to: location.clone() };
+        store::Outbox::redirect_callback(&*bench.store, call.id, redirect).await.unwrap();
     }
     bench.start().wait_idle().await;
 

@@ -8,9 +8,9 @@ use model::{
     OperationId, RecordingId, TenantId, Timestamp,
 };
 use store::{
-    BoxFuture, CallStore, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot, DirectoryStore,
-    KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month, Outbox,
-    Recording, Reply, SigningKey, Store, StoreError, Transaction,
+    BoxFuture, CallStore, CallbackRedirect, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot,
+    DirectoryStore, KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota, MeetingStore,
+    Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
 };
 
 #[derive(Default)]
@@ -22,7 +22,7 @@ pub(crate) struct Memory {
 struct Inner {
     calls: BTreeMap<CallId, Call>,
     rows: BTreeMap<(CallId, u64), Delivery>,
-    redirects: BTreeMap<CallId, String>,
+    redirects: BTreeMap<CallId, CallbackRedirect>,
     /// Writes that are refused before one is not.
     busy: usize,
 }
@@ -98,12 +98,12 @@ impl Outbox for Memory {
         ready(())
     }
 
-    fn redirect_callback(&self, call: CallId, uri: String) -> Reply<'_, ()> {
-        self.lock().redirects.insert(call, uri);
+    fn redirect_callback(&self, call: CallId, redirect: CallbackRedirect) -> Reply<'_, ()> {
+        self.lock().redirects.insert(call, redirect);
         ready(())
     }
 
-    fn callback_redirect(&self, call: CallId) -> Reply<'_, Option<String>> {
+    fn callback_redirect(&self, call: CallId) -> Reply<'_, Option<CallbackRedirect>> {
         ready(self.lock().redirects.get(&call).cloned())
     }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use model::{AppId, Attempt, Call, CallId, ChangeType, Notification, NotificationState, Timestamp};
 use notifier::queue::{Effect, Input, Limits, Loaded, Outcome, Owed, Queue, Schedule, Transmit};
+use store::CallbackRedirect;
 use store::contract::Samples;
 
 use NotificationState::{Abandoned, Delivered, Pending};
@@ -219,7 +220,8 @@ fn a_redirect_holds_for_the_rest_of_the_call_and_only_for_it() {
     assert_eq!(asked.uri, call.callback_uri);
     let uri = "https://elsewhere.example/callback".to_owned();
     let effects = bench.answer(&asked, Outcome::Redirected(uri.clone()));
-    assert_eq!(effects.first(), Some(&Effect::Redirect { call: call.id, uri: uri.clone() }));
+    let redirect = redirect_of(&call, &uri);
+    assert_eq!(effects.first(), Some(&Effect::Redirect { call: call.id, redirect }));
     assert_eq!(states(&effects), [(1, Some(1), Pending)]);
 
     let sent_there = bench.posted();
@@ -230,6 +232,54 @@ fn a_redirect_holds_for_the_rest_of_the_call_and_only_for_it() {
     assert_eq!(second.uri, uri);
     bench.offer(&other, 1);
     assert_eq!(bench.posted().uri, other.callback_uri);
+}
+
+fn redirect_of(call: &Call, to: &str) -> CallbackRedirect {
+    CallbackRedirect { from: call.callback_uri.clone(), to: to.to_owned() }
+}
+
+#[test]
+fn a_place_that_is_named_after_a_redirect_is_where_the_rest_goes() {
+    let mut bench = Bench::new();
+    let mut call = bench.call();
+    bench.offer(&call, 1);
+    bench.offer(&call, 2);
+    let asked = bench.posted();
+    bench.answer(&asked, Outcome::Redirected("https://elsewhere.example/".to_owned()));
+    let sent_there = bench.posted();
+    call.callback_uri = "https://named.example/".to_owned();
+    bench.offer(&call, 3);
+    bench.answer(&sent_there, Outcome::Delivered);
+
+    let second = bench.posted();
+    assert_eq!(second.uri, "https://elsewhere.example/", "it was told before the place was named");
+    bench.answer(&second, Outcome::Delivered);
+    let third = bench.posted();
+    assert_eq!((third.uri.as_str(), third.attempt), ("https://named.example/", 1));
+    let effects = bench.answer(&third, Outcome::Redirected("https://third.example/".to_owned()));
+    let redirect = redirect_of(&call, "https://third.example/");
+    assert_eq!(effects.first(), Some(&Effect::Redirect { call: call.id, redirect }));
+    let fourth = bench.posted();
+    assert_eq!(fourth.uri, "https://third.example/");
+    bench.answer(&fourth, Outcome::Delivered);
+    assert_eq!(bench.queue.in_flight(), 0, "every lane has its slot back");
+}
+
+#[test]
+fn a_named_place_has_its_own_hosts_slots() {
+    let mut bench = Bench::starting(Limits { max_in_flight_per_host: 1, ..Limits::default() });
+    bench.effects();
+    bench.handle(Input::Scanned { rows: Vec::new(), is_end: true });
+    let (mut moving, staying) = (bench.call(), bench.call());
+    bench.offer(&moving, 1);
+    let first = bench.posted();
+    moving.callback_uri = "https://named.example/".to_owned();
+    bench.offer(&moving, 2);
+    bench.answer(&first, Outcome::Delivered);
+    let second = bench.posted();
+    assert_eq!(second.uri, "https://named.example/");
+    bench.offer(&staying, 1);
+    assert_eq!(bench.posted().uri, staying.callback_uri, "the host that was left has room");
 }
 
 #[test]
@@ -293,7 +343,12 @@ fn attempts_count_on_from_what_the_store_knows() {
     assert_eq!(bench.queue.poll_transmit(), None);
     assert_eq!(bench.effects(), [Effect::Load { call: call.id, after: 0, limit: 32 }]);
     let uri = "https://elsewhere.example/".to_owned();
-    let found = Loaded { owed: vec![first], attempts: 3, redirect: Some(uri.clone()), ..Loaded::default() };
+    let found = Loaded {
+        owed: vec![first],
+        attempts: 3,
+        redirect: Some(redirect_of(&call, &uri)),
+        ..Loaded::default()
+    };
     bench.handle(Input::Loaded { call: call.id, found });
     let transmit = bench.posted();
     assert_eq!((transmit.attempt, transmit.uri), (4, uri));

@@ -1,7 +1,7 @@
 //! What phones meet that dial bots: names, limits, webhooks that send on, others who are faster.
 
 use serde_json::{Value, json};
-use testkit::{App, Baresip, Options, Phone, User};
+use testkit::{Answer, App, Baresip, Options, Phone, User};
 
 use crate::support::{Stage, id_of, incoming_call};
 
@@ -21,6 +21,13 @@ async fn dial_in_vain(stage: &Stage, phone: &mut Baresip, name: &str) -> String 
     phone.command("dial", &format!("sip:{name}@{}", stage.server.sip())).await;
     let closed = phone.expect("CALL_CLOSED").await;
     closed["param"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Where everything of a call was received, each place once, in order.
+fn places(stage: &Stage, call: &str) -> Vec<String> {
+    let mut places: Vec<_> = stage.webhook.of_call(call).into_iter().map(|received| received.path).collect();
+    places.dedup();
+    places
 }
 
 fn path(call: &str, action: &str) -> String {
@@ -89,4 +96,25 @@ async fn calls_of_phones_count_as_an_applications_own_and_the_next_caller_is_tol
     stage.bot.hang_up(&own).await.expect(204);
     stage.webhook.expect_end(&own).await;
     assert_ne!(id_of(&dial(&stage, &mut other, App::CALLING_BOT.id).await), first);
+}
+
+#[tokio::test]
+async fn a_webhook_that_redirects_moves_the_rest_of_the_call_unless_the_answer_names_a_place() {
+    let stage = Stage::new().await;
+    let elsewhere = format!("http://{}/moved", stage.webhook.address());
+    stage.webhook.answer_at("/callback", Answer::Redirect(302, elsewhere));
+    let mut phone = phone(&stage).await;
+    let named = format!("http://{}/named", stage.webhook.address());
+    for (callback_uri, rest) in [(None, vec![]), (Some(named), vec!["/named"])] {
+        let id = id_of(&dial(&stage, &mut phone, App::CALLING_BOT.id).await);
+        let told = stage.webhook.expect(&id, "the call", |one| one.path == "/moved").await;
+        assert_eq!((told.state(), told.answered), ("incoming", Some(202)));
+        let mut body = service_hosted();
+        body["callbackUri"] = callback_uri.into();
+        stage.bot.post(&path(&id, "answer"), &body).await.expect(202);
+        phone.expect("CALL_ESTABLISHED").await;
+        stage.end(&id).await;
+        phone.expect("CALL_CLOSED").await;
+        assert_eq!(places(&stage, &id), [&["/callback", "/moved"], &*rest].concat());
+    }
 }

@@ -47,7 +47,7 @@ async fn a_receiver_that_hangs_or_answers_garbage_costs_only_its_own_call() {
 async fn a_redirect_is_followed_for_the_rest_of_the_call() {
     let stage = Stage::new().await;
     let other = Webhook::start().await;
-    stage.webhook.answer(Answer::Redirect(format!("http://{}/elsewhere", other.address())));
+    stage.webhook.answer(Answer::Redirect(307, format!("http://{}/elsewhere", other.address())));
 
     let call = stage.call(User::USER2).await;
     other.expect_end(&call).await;
@@ -60,7 +60,7 @@ async fn a_redirect_is_followed_for_the_rest_of_the_call() {
 #[tokio::test]
 async fn a_redirect_to_a_private_place_is_not_followed() {
     let stage = Stage::new().await;
-    stage.webhook.answer(Answer::Redirect("http://10.1.2.3/metadata".to_owned()));
+    stage.webhook.answer(Answer::Redirect(307, "http://10.1.2.3/metadata".to_owned()));
     let call = stage.call(User::BOB).await;
     stage.webhook.wait_for("a second attempt", |all| (all.len() >= 2).then_some(())).await;
     stage.webhook.answer(Answer::Status(202));

@@ -1,6 +1,6 @@
 use model::{AppId, Attempt, CallId, Notification, NotificationState, Timestamp};
 use rusqlite::{Connection, Row, params};
-use store::{Delivery, DeliveryRecord, MAX_ATTEMPTS_KEPT};
+use store::{CallbackRedirect, Delivery, DeliveryRecord, MAX_ATTEMPTS_KEPT};
 
 use super::{call_key, first, limit, rows, signed, unsigned};
 use crate::document;
@@ -104,22 +104,31 @@ fn put_attempt(connection: &Connection, notification: i64, attempt: &Attempt) ->
     Ok(())
 }
 
-pub(crate) fn redirect_callback(connection: &Connection, call: CallId, uri: &str) -> Result<(), Failure> {
-    let mut statement = connection.prepare_cached("UPDATE calls SET callback_redirect = ?2 WHERE id = ?1")?;
-    match statement.execute(params![call.guid().as_bytes(), uri])? {
+pub(crate) fn redirect_callback(
+    connection: &Connection,
+    call: CallId,
+    CallbackRedirect { from, to }: &CallbackRedirect,
+) -> Result<(), Failure> {
+    let mut statement = connection
+        .prepare_cached("UPDATE calls SET callback_redirected = ?2, callback_redirect = ?3 WHERE id = ?1")?;
+    match statement.execute(params![call.guid().as_bytes(), from, to])? {
         0 => Err(Failure::invalid("a redirect of a call that is not kept")),
         _ => Ok(()),
     }
 }
 
-pub(crate) fn callback_redirect(connection: &Connection, call: CallId) -> Result<Option<String>, Failure> {
-    let found = first(
+pub(crate) fn callback_redirect(
+    connection: &Connection,
+    call: CallId,
+) -> Result<Option<CallbackRedirect>, Failure> {
+    // The previous release, which may still run, does not say where from.
+    first(
         connection,
-        "SELECT callback_redirect FROM calls WHERE id = ?1",
+        "SELECT callback_redirected, callback_redirect FROM calls
+         WHERE id = ?1 AND callback_redirected IS NOT NULL AND callback_redirect IS NOT NULL",
         [call.guid().as_bytes()],
-        |row| Ok(row.get::<_, Option<String>>(0)?),
-    )?;
-    Ok(found.flatten())
+        |row| Ok(CallbackRedirect { from: row.get(0)?, to: row.get(1)? }),
+    )
 }
 
 pub(crate) fn notifications_of(

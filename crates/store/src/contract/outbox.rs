@@ -1,7 +1,7 @@
 use model::{AppId, NotificationState, Timestamp};
 
 use super::samples::{Samples, attempt, only_call};
-use crate::{Delivery, DeliveryRecord, MAX_ATTEMPTS_KEPT, Store, StoreError, Transaction};
+use crate::{CallbackRedirect, Delivery, DeliveryRecord, MAX_ATTEMPTS_KEPT, Store, StoreError, Transaction};
 
 /// Start-up reads all that is owed in pages, each call's in order.
 pub async fn owed_notifications_come_in_order_of_call_and_sequence(store: &dyn Store) {
@@ -105,11 +105,14 @@ pub async fn a_redirect_outlives_a_change_of_the_call(store: &dyn Store) {
     let (call, transaction) = samples.new_call(1);
     store.commit(transaction).await.unwrap();
     assert_eq!(store.callback_redirect(call.id).await.unwrap(), None);
-    store.redirect_callback(call.id, "https://other.example/".to_owned()).await.unwrap();
-    store.commit(only_call(&call, 2)).await.unwrap();
-    assert_eq!(store.callback_redirect(call.id).await.unwrap().as_deref(), Some("https://other.example/"));
+    let to = |to: &str| CallbackRedirect { from: call.callback_uri.clone(), to: to.to_owned() };
+    for there in ["https://other.example/", "https://third.example/"] {
+        store.redirect_callback(call.id, to(there)).await.unwrap();
+        store.commit(only_call(&call, 2)).await.unwrap();
+        assert_eq!(store.callback_redirect(call.id).await.unwrap(), Some(to(there)));
+    }
     let unknown = samples.call(0).id;
-    assert!(matches!(store.redirect_callback(unknown, String::new()).await, Err(StoreError::Invalid(_))));
+    assert!(matches!(store.redirect_callback(unknown, to("")).await, Err(StoreError::Invalid(_))));
 }
 
 /// Each application sees its own, the latest first.
