@@ -154,6 +154,9 @@ impl Rejection {
 /// Why a call ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum EndCause {
+    /// Somebody else took the call, as the CANCEL of an incoming call or the 487 of the last target says by its Reason
+    /// header (RFC 3326, 3.1).
+    AnsweredElsewhere,
     /// The caller of an incoming call gave up before the answer.
     Cancelled,
     /// This side hung up, or rejected an incoming call.

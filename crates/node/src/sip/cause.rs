@@ -4,6 +4,7 @@ use sip_message::StatusCode;
 /// The words of call control for the end of a SIP call.
 pub(super) fn end_cause(cause: &sip_proto::EndCause) -> EndCause {
     match cause {
+        sip_proto::EndCause::AnsweredElsewhere => EndCause::AnsweredElsewhere,
         sip_proto::EndCause::Cancelled | sip_proto::EndCause::LocalHangUp => EndCause::LocalHangUp,
         sip_proto::EndCause::MissingAnswer => EndCause::MediaFailed,
         sip_proto::EndCause::NoAck | sip_proto::EndCause::SessionExpired => EndCause::Vanished,
@@ -19,7 +20,8 @@ pub(super) fn end_cause_of_caller(cause: &sip_proto::EndCause) -> EndCause {
     match cause {
         sip_proto::EndCause::Cancelled => EndCause::HungUp,
         sip_proto::EndCause::NoAck => EndCause::NotAcknowledged,
-        sip_proto::EndCause::LocalHangUp
+        sip_proto::EndCause::AnsweredElsewhere
+        | sip_proto::EndCause::LocalHangUp
         | sip_proto::EndCause::MissingAnswer
         | sip_proto::EndCause::Rejected { .. }
         | sip_proto::EndCause::RemoteBye { .. }
@@ -76,7 +78,7 @@ const fn refusal(status: u16) -> EndCause {
 
 #[cfg(test)]
 mod tests {
-    use super::{EndCause, Refusal, StatusCode, refusal, retry_after, status_of};
+    use super::*;
 
     #[test]
     fn who_meets_a_limit_hears_whose_and_when_to_try_again() {
@@ -84,6 +86,14 @@ mod tests {
         assert_eq!(told(Refusal::CallerAtLimit), (StatusCode::BUSY_HERE, None));
         assert_eq!(told(Refusal::Occupied), (StatusCode::TEMPORARILY_UNAVAILABLE, Some(5)));
         assert_eq!(told(Refusal::Unavailable), (StatusCode::TEMPORARILY_UNAVAILABLE, None));
+    }
+
+    #[test]
+    fn a_call_that_was_answered_elsewhere_ends_as_that_for_either_side() {
+        let elsewhere = sip_proto::EndCause::AnsweredElsewhere;
+        assert_eq!(end_cause(&elsewhere), EndCause::AnsweredElsewhere);
+        assert_eq!(end_cause_of_caller(&elsewhere), EndCause::AnsweredElsewhere);
+        assert_eq!(end_cause_of_caller(&sip_proto::EndCause::Cancelled), EndCause::HungUp);
     }
 
     #[test]

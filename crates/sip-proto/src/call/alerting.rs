@@ -3,11 +3,11 @@
 use core::time::Duration;
 
 use bytes::Bytes;
-use sip_message::{Method, Response, StatusCode};
+use sip_message::{Method, Request, Response, StatusCode};
 
-use super::message;
 use super::session::{Session, Start, Timing};
 use super::session_timer::{Agreed, takes_update};
+use super::{message, reason};
 use crate::core::Core;
 use crate::dialog::Dialog;
 use crate::event::{CallHandle, EndCause, Event, Incoming, Rejection};
@@ -158,11 +158,17 @@ impl Alerting {
     }
 
     /// Takes the CANCEL of the INVITE.
-    pub(super) fn handle_cancel(&self, server: ServerId, core: &mut Core) -> Option<EndCause> {
+    pub(super) fn handle_cancel(
+        &self,
+        server: ServerId,
+        cancel: &Request,
+        core: &mut Core,
+    ) -> Option<EndCause> {
         if server != self.server {
             return None;
         }
         self.refuse(StatusCode::REQUEST_TERMINATED, core);
-        Some(EndCause::Cancelled)
+        let is_elsewhere = reason::says_elsewhere(&cancel.headers);
+        Some(if is_elsewhere { EndCause::AnsweredElsewhere } else { EndCause::Cancelled })
     }
 }

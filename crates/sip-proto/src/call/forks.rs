@@ -5,7 +5,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use sip_message::{CSeq, Contacts, Method, NameAddr, Request, Response, StatusCode};
 
-use super::{message, session_timer};
+use super::{message, reason, session_timer};
 use crate::auth;
 use crate::config::SessionTimer as Wanted;
 use crate::core::Core;
@@ -19,9 +19,6 @@ const MAX_ATTEMPTS: u8 = 4;
 
 /// How many far ends behind one target may accept before the others are left to time out.
 const MAX_ACCEPTED: usize = 8;
-
-/// Tells the losing phones that this is no missed call (RFC 3326).
-const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
 
 /// What every INVITE of the call says.
 #[derive(Debug)]
@@ -165,7 +162,13 @@ impl Forks {
         }
         if let Some(fork) = self.list.get_mut(index) {
             let contacts = contacts(&response, core.config.limits.contacts);
-            fork.fail(EndCause::Rejected { status: response.status, reason: response.reason, contacts });
+            let is_elsewhere = response.status == StatusCode::REQUEST_TERMINATED
+                && reason::says_elsewhere(&response.headers);
+            fork.fail(if is_elsewhere {
+                EndCause::AnsweredElsewhere
+            } else {
+                EndCause::Rejected { status: response.status, reason: response.reason, contacts }
+            });
         }
         News::Failed
     }
@@ -224,7 +227,7 @@ impl Forks {
 
     /// Gives up every target that has not answered, because another one did.
     pub(super) fn cancel_losers(&mut self, core: &mut Core) {
-        self.cancel(Some(ELSEWHERE), core);
+        self.cancel(Some(reason::ELSEWHERE), core);
     }
 
     /// Gives up every target that has not answered.
@@ -363,6 +366,7 @@ fn rank(cause: &EndCause) -> u16 {
             StatusCode::SERVICE_UNAVAILABLE => 699,
             status => status.as_u16(),
         },
+        EndCause::AnsweredElsewhere => 2,
         EndCause::Timeout => 800,
         EndCause::Cancelled
         | EndCause::LocalHangUp

@@ -18,6 +18,7 @@ mod dial;
 mod forks;
 pub(crate) mod message;
 mod offer;
+mod reason;
 mod refresh;
 mod session;
 mod session_timer;
@@ -27,7 +28,7 @@ mod transferor;
 use core::time::Duration;
 
 use bytes::Bytes;
-use sip_message::{Replaces, StatusCode, Uri};
+use sip_message::{Replaces, Request, StatusCode, Uri};
 
 pub(crate) use self::alerting::Admitted;
 pub(crate) use self::session::agree;
@@ -222,9 +223,9 @@ impl Call {
     }
 
     /// Takes the CANCEL of one of the call's server transactions.
-    pub(crate) fn handle_cancel(&mut self, server: ServerId, core: &mut Core) {
+    pub(crate) fn handle_cancel(&mut self, server: ServerId, cancel: &Request, core: &mut Core) {
         let ended = match &mut self.phase {
-            Phase::Alerting(alerting) => alerting.handle_cancel(server, core),
+            Phase::Alerting(alerting) => alerting.handle_cancel(server, cancel, core),
             Phase::Established(session) => {
                 session.handle_cancel(server, core);
                 None
@@ -248,7 +249,7 @@ impl Call {
         if self.is_over() {
             return Err(CallError::Unknown);
         }
-        let reason = reason.map(write_reason);
+        let reason = reason.map(reason::write);
         match &mut self.phase {
             Phase::Alerting(alerting) => alerting.refuse(StatusCode::TEMPORARILY_UNAVAILABLE, core),
             Phase::Dialling(_) => self.give_up_forks(reason.as_deref(), core),
@@ -335,14 +336,4 @@ impl Call {
             core.emit(Event::Ended { handle: self.handle, cause });
         }
     }
-}
-
-fn write_reason(reason: &Reason) -> String {
-    let text: String = reason.text.chars().filter(|char| !matches!(char, '"' | '\\')).collect();
-    let protocol: String = reason
-        .protocol
-        .chars()
-        .filter(|char| char.is_ascii_alphanumeric() || matches!(char, '.' | '-'))
-        .collect();
-    format!("{protocol};cause={};text=\"{text}\"", reason.cause)
 }

@@ -136,7 +136,7 @@ impl Endpoint {
         let response = message::response(&inbound.request, StatusCode::OK, tag);
         self.core.reply(inbound, response);
         if let Some(handle) = handle {
-            self.with_call(handle, |call, core| call.handle_cancel(server, core));
+            self.with_call(handle, |call, core| call.handle_cancel(server, &inbound.request, core));
         }
     }
 }

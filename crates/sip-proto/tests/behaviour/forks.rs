@@ -39,7 +39,8 @@ fn the_first_answer_wins_and_the_others_are_cancelled() {
     net.exchange();
     for (port, invite) in [(PEER, &invites[0]), (PEER_3, &invites[2])] {
         let cancel = net.request(port, Method::Cancel);
-        assert!(cancel.headers.get("Reason").unwrap().contains("cause=200"));
+        let reason = cancel.headers.get("Reason").unwrap();
+        assert_eq!(reason, "SIP;cause=200;text=\"Call completed elsewhere\"", "no phone shows a missed call");
         net.reply(port, invite, 487, &[], "");
     }
     net.exchange();
@@ -93,6 +94,24 @@ fn a_stream_of_forked_answers_is_bounded() {
     }
     net.exchange();
     assert_eq!(net.requests(PEER, &Method::Bye).len(), 7);
+}
+
+#[test]
+fn a_target_that_was_answered_elsewhere_says_less_than_a_busy_one_and_more_than_silence() {
+    let reason = [("Reason", "SIP;cause=200;text=\"Call completed elsewhere\"")];
+    for (other, best) in [(480, None), (486, Some(486)), (503, None)] {
+        let mut net = Net::new();
+        let invites = fork(&mut net);
+        net.reply(PEER, &invites[0], 487, &reason, "");
+        net.reply(PEER_2, &invites[1], other, &[], "");
+        net.reply(PEER_3, &invites[2], 503, &reason, "");
+        net.exchange();
+        match (net.ended(HOME), best) {
+            (EndCause::AnsweredElsewhere, None) => {}
+            (EndCause::Rejected { status: code, .. }, Some(best)) => assert_eq!(code, status(best)),
+            (cause, _) => panic!("{cause:?} beside {other}"),
+        }
+    }
 }
 
 #[test]

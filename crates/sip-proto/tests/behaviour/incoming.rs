@@ -216,6 +216,19 @@ fn a_caller_that_gives_up_gets_487_with_the_tag_of_its_ringing() {
 }
 
 #[test]
+fn a_caller_whose_call_was_answered_elsewhere_says_so_in_the_cancel() {
+    let mut net = Net::new();
+    let (invite, _) = incoming(&mut net, &[], OFFER);
+    let reason = ("Reason", "SIP ;cause=200 ;text=\"Call completed elsewhere\"");
+    let mut cancel = request(PEER, "CANCEL", BOT, &[reason], "");
+    cancel.headers.set("Via", invite.headers.get("Via").unwrap());
+    net.send(PEER, HOME, cancel);
+    net.exchange();
+    assert_eq!(net.responses(PEER).last().unwrap().status, status(487));
+    assert_eq!(net.ended(HOME), EndCause::AnsweredElsewhere);
+}
+
+#[test]
 fn a_bye_before_the_answer_ends_the_call_with_487() {
     let mut net = Net::new();
     let (invite, handle) = incoming(&mut net, &[], OFFER);
