@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
+use crate::dev::{App, User};
 use crate::dir::TempDir;
 use crate::http_client::{Reply, bare, request, try_request};
 use crate::log::Log;
@@ -21,6 +22,7 @@ use crate::webhook::Webhook;
 pub struct Options {
     settings: Vec<(String, String)>,
     excused: Vec<String>,
+    directory: Option<String>,
 }
 
 impl Options {
@@ -33,6 +35,14 @@ impl Options {
     #[must_use]
     pub fn with(mut self, key: &str, value: impl ToString) -> Self {
         self.settings.push((key.to_owned(), value.to_string()));
+        self
+    }
+
+    /// Has this directory file in place of the dev tenant. It may name the secret file `app-secret`, with
+    /// [`App::SECRET`], and `user-password`, with [`User::PASSWORD`].
+    #[must_use]
+    pub fn directory(mut self, file: &str) -> Self {
+        self.directory = Some(file.to_owned());
         self
     }
 
@@ -70,6 +80,9 @@ impl Server {
         let (ports, dir, log) = (PortBlock::take(), TempDir::new("server"), Log::new());
         let program = PathBuf::from(program.as_ref());
         let webhook = webhook.address();
+        if let Some(file) = &options.directory {
+            apply_directory(&program, file, &dir);
+        }
         let command = command(&program, &options, &ports, &dir, webhook);
         let process = launch(command, &log);
         let mut server = Self { program, options, ports, dir, log, webhook, process };
@@ -228,6 +241,29 @@ fn launch(mut command: Command, log: &Log) -> Process {
     Process::start("hookswitch dev", &mut command, log.clone())
 }
 
+/// Puts a directory into the data folder of a server that has not begun.
+fn apply_directory(program: &Path, file: &str, dir: &TempDir) {
+    dir.write("directory.toml", file);
+    dir.write("app-secret", App::SECRET);
+    dir.write("user-password", User::PASSWORD);
+    let mut command = bare_command(program);
+    command.args(["directory", "apply"]).arg(dir.path().join("directory.toml"));
+    command.arg("--data").arg(dir.path().join("data"));
+    let output = command.output().expect("failed to start the program");
+    let why = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "the directory cannot be applied: {why}");
+}
+
+/// The program without what the person who runs the tests has set for their own server.
+fn bare_command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    let inherited = std::env::vars_os().map(|(name, _)| name);
+    for name in inherited.filter(|name| name.to_string_lossy().starts_with("HOOKSWITCH_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
 fn command(
     program: &Path,
     options: &Options,
@@ -235,12 +271,7 @@ fn command(
     dir: &TempDir,
     webhook: SocketAddr,
 ) -> Command {
-    let mut command = Command::new(program);
-    // What the person who runs the tests has set for their own server is not for this one.
-    let inherited = std::env::vars_os().map(|(name, _)| name);
-    for name in inherited.filter(|name| name.to_string_lossy().starts_with("HOOKSWITCH_")) {
-        command.env_remove(name);
-    }
+    let mut command = bare_command(program);
     let sip = ports.address(3);
     let hosts = format!(
         "https://bot.contoso.com=http://{webhook},http://127.0.0.1:9000=http://{webhook},https://cdn.contoso.com=bundled:sounds"

@@ -21,5 +21,6 @@ mod restart;
 mod samples;
 mod scripted_users;
 mod sdk;
+mod several_bots;
 mod softphone;
 mod support;
