@@ -60,6 +60,8 @@ pub(crate) enum FarEndCommand {
     Answer(Bytes),
     /// Cancel or hang up, as fits.
     HangUp,
+    /// The same, as somebody else has answered.
+    Lose,
     /// Call this one by itself, in our place: an address of record.
     Refer(String),
     /// How it goes that it hands over.
@@ -102,6 +104,10 @@ impl FarEnd {
 
     pub(crate) fn hang_up(&self) {
         let _ = self.commands.send(FarEndCommand::HangUp);
+    }
+
+    pub(crate) fn lose(&self) {
+        let _ = self.commands.send(FarEndCommand::Lose);
     }
 
     /// Passes on what somebody else tells it.

@@ -257,6 +257,11 @@ impl Leg {
     pub(crate) fn hang_up(&self) {
         self.far_end.hang_up();
     }
+
+    /// The same, as somebody else has answered: it is no missed call.
+    pub(crate) fn lose(&self) {
+        self.far_end.lose();
+    }
 }
 
 /// A negotiator for a media leg with this node's codecs and policy.

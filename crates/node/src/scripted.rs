@@ -159,7 +159,7 @@ impl Performance {
     async fn hung_up(&mut self) {
         while let Some(command) = self.commands.recv().await {
             match command {
-                FarEndCommand::HangUp => return,
+                FarEndCommand::HangUp | FarEndCommand::Lose => return,
                 FarEndCommand::Refer(_) => {
                     self.part.events.report(FarEndEvent::ReferProgress(ReferProgress::Refused));
                 }

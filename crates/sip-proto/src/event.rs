@@ -124,6 +124,14 @@ pub struct Reason {
     pub text: String,
 }
 
+impl Reason {
+    /// Somebody else took the call, so that this is no missed one (RFC 3326, 3.1).
+    #[must_use]
+    pub fn answered_elsewhere() -> Self {
+        Self { protocol: "SIP".to_owned(), cause: 200, text: "Call completed elsewhere".to_owned() }
+    }
+}
+
 /// How an incoming call is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {

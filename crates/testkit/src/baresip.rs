@@ -36,6 +36,8 @@ pub struct Phone {
     pub codec: PhoneCodec,
     /// Whether it encrypts where the other side can: SRTP, keyed by SDES.
     pub is_encrypted: bool,
+    /// Whether it writes every SIP message that it sends and gets to its log.
+    pub is_traced: bool,
     /// The pitch of the tone that it says instead of its melody, in hertz.
     pub tone_hz: Option<u32>,
     /// How its signalling travels.
@@ -48,6 +50,7 @@ impl Phone {
         answering: Answering::Automatic,
         codec: PhoneCodec::Pcmu,
         is_encrypted: false,
+        is_traced: false,
         tone_hz: None,
         transport: PhoneTransport::Udp,
     };
@@ -135,6 +138,9 @@ impl Baresip {
         write_settings(&dir, server, user, (address, control), phone);
         let mut command = Command::new("baresip");
         command.arg("-f").arg(dir.path()).arg("-4");
+        if phone.is_traced {
+            command.arg("-s");
+        }
         let mut process = Process::start("baresip", &mut command, Log::new());
         let stream = eventually("baresip takes commands", async || {
             assert!(process.is_running(), "baresip ended at once:\n{}", process.log.tail());

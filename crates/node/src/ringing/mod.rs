@@ -136,13 +136,7 @@ impl Ringing {
         person: Person,
     ) -> Option<FarEndEvents> {
         let far_end = phone.far_end.clone();
-        let answering = self.called.remove(&index);
-        for called in self.called.values_mut() {
-            if let Called::Application(relay) = called {
-                relay.lose();
-            }
-        }
-        match answering {
+        match self.winner(index) {
             Some(Called::Application(relay)) => {
                 relay.connect(phone);
                 return None;
@@ -162,7 +156,7 @@ impl Ringing {
 
     /// Connects a leg that is up with the one who answered. Gives back where the reports of the latter go from here on.
     pub(crate) fn connect_leg(mut self, index: usize, party: Party) -> Option<FarEndEvents> {
-        let Some(Called::Person(other)) = self.called.remove(&index) else { return None };
+        let Some(Called::Person(other)) = self.winner(index) else { return None };
         let events = other.leg.events.clone();
         self.meet(*other, party);
         Some(events)
@@ -170,11 +164,23 @@ impl Ringing {
 
     /// Brings the one who answered to where it meets somebody who is still on the way there.
     pub(crate) fn await_at(mut self, index: usize) -> Option<(Meeting, FarEndEvents)> {
-        let Some(Called::Person(party)) = self.called.remove(&index) else { return None };
+        let Some(Called::Person(party)) = self.winner(index) else { return None };
         let events = party.leg.events.clone();
         let door = self.place.0.clone()?;
         door.adopt(*party);
         Some((Meeting(std::mem::replace(&mut self.place, Place(None))), events))
+    }
+
+    /// The one who answered; the others hear that somebody did.
+    fn winner(&mut self, index: usize) -> Option<Called> {
+        let winner = self.called.remove(&index);
+        for called in self.called.values_mut() {
+            match called {
+                Called::Application(relay) => relay.lose(),
+                Called::Person(party) => party.leg.lose(),
+            }
+        }
+        winner
     }
 
     fn answer(&self, phone: CallingPhone, person: &Person) -> Result<Leg, EndCause> {

@@ -108,7 +108,9 @@ async fn pass_on(
                 break;
             }
             Some(FarEndCommand::Reject(why)) => return report(RelayEvent::Refused(why)),
-            Some(FarEndCommand::HangUp) | None => return report(RelayEvent::Refused(Refusal::Unavailable)),
+            Some(FarEndCommand::HangUp | FarEndCommand::Lose) | None => {
+                return report(RelayEvent::Refused(Refusal::Unavailable));
+            }
         }
     }
     if let Ok(phone) = turned.await {

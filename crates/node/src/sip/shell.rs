@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use call_engine::{EndCause, Refusal};
 use sip_message::{Host, StatusCode, Uri};
-use sip_proto::{CallError, CallHandle, Endpoint, Event, NewCall, Refer, Target, Transmit};
+use sip_proto::{CallError, CallHandle, Endpoint, Event, NewCall, Reason, Refer, Target, Transmit};
 use tokio::sync::{mpsc, oneshot};
 use transport::{ConnectionId, Destination, Incoming, Protocol, SendError, Transports};
 
@@ -206,6 +206,7 @@ impl Shell {
             }
             FarEndCommand::Answer(sdp) => self.endpoint.answer(call, sdp, now),
             FarEndCommand::HangUp => self.endpoint.hang_up(call, None, now),
+            FarEndCommand::Lose => self.endpoint.hang_up(call, Some(&Reason::answered_elsewhere()), now),
             FarEndCommand::Reject(why) => self.endpoint.reject(call, status_of(why), retry_after(why), now),
             FarEndCommand::Refer(address) => {
                 let asked = self.refer(call, &address, now);

@@ -118,3 +118,26 @@ async fn a_webhook_that_redirects_moves_the_rest_of_the_call_unless_the_answer_n
         assert_eq!(places(&stage, &id), [&["/callback", "/moved"], &*rest].concat());
     }
 }
+
+#[tokio::test]
+async fn a_phone_that_rang_for_a_call_that_somebody_else_took_is_told_so() {
+    let stage = Stage::new().await;
+    let mut john = phone(&stage).await;
+    let taking = Baresip::register(&stage.server, User::USER1, stage.server.peer_address(4), Phone::MANUAL);
+    let setup = Phone { is_traced: true, ..Phone::MANUAL };
+    let losing = Baresip::register(&stage.server, User::BOB, stage.server.peer_address(8), setup);
+    let (mut taking, mut losing) = tokio::join!(taking, losing);
+    let id = id_of(&dial(&stage, &mut john, App::CALLING_BOT.id).await);
+    let target = |user: User| json!({"identity": {"user": {"id": user.id}}});
+    let body = json!({"targets": [target(User::USER1), target(User::BOB)]});
+    stage.bot.post(&path(&id, "redirect"), &body).await.expect(202);
+    taking.expect("CALL_INCOMING").await;
+    losing.expect("CALL_INCOMING").await;
+
+    taking.command("accept", "").await;
+
+    john.expect("CALL_ESTABLISHED").await;
+    losing.expect("CALL_CLOSED").await;
+    losing.expect_log(r#"Reason: SIP;cause=200;text="Call completed elsewhere""#).await;
+    assert_eq!(stage.result_of(&id).await, (200, 0));
+}

@@ -10,7 +10,7 @@ use crate::auth;
 use crate::config::SessionTimer as Wanted;
 use crate::core::Core;
 use crate::dialog::{Dialog, Identity, contact, request_uri};
-use crate::event::{Credentials, EndCause, Target};
+use crate::event::{Credentials, EndCause, Reason, Target};
 use crate::transaction::{ClientId, Failure, Outcome, Owner};
 
 /// How often one target may make us send the INVITE again with more in it: a challenge, a stale
@@ -227,7 +227,7 @@ impl Forks {
 
     /// Gives up every target that has not answered, because another one did.
     pub(super) fn cancel_losers(&mut self, core: &mut Core) {
-        self.cancel(Some(reason::ELSEWHERE), core);
+        self.cancel(Some(&reason::write(&Reason::answered_elsewhere())), core);
     }
 
     /// Gives up every target that has not answered.

@@ -4,9 +4,6 @@ use sip_message::Headers;
 
 use crate::event::Reason;
 
-/// Tells a phone that lost that this is no missed call (RFC 3326, 3.1).
-pub(super) const ELSEWHERE: &str = "SIP;cause=200;text=\"Call completed elsewhere\"";
-
 /// The value for a reason; what has no place in it is left out.
 pub(super) fn write(reason: &Reason) -> String {
     let text: String = reason.text.chars().filter(|char| !matches!(char, '"' | '\\')).collect();
@@ -65,7 +62,7 @@ mod tests {
 
     #[test]
     fn a_call_that_was_answered_elsewhere_is_known_in_every_spelling() {
-        assert!(says(&[ELSEWHERE]));
+        assert!(says(&[&write(&Reason::answered_elsewhere())]));
         assert!(says(&["sip ; Cause = 200 ; text=\"Call completed elsewhere\""]));
         assert!(says(&["Q.850;cause=26;text=\"LOSE_RACE\""]));
         assert!(says(&["Q.850;cause=16, SIP;cause=200"]));
