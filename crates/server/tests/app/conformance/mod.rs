@@ -8,7 +8,9 @@ mod list;
 mod media;
 mod mute;
 mod read_and_end;
+mod redirect;
 mod reject;
+mod transfer;
 
 use serde_json::{Value, json};
 use testkit::{App, Baresip, Phone, Received, Reply, User};
