@@ -143,8 +143,7 @@ impl Calls {
         let place = DirectPlace::take(shared, &parties.caller)?;
         let (context, draining) = (shared.context.clone(), shared.draining.clone());
         shared.tasks.spawn(async move {
-            direct::connect(context, parties, incoming, draining).await;
-            drop(place);
+            direct::connect(context, parties, incoming, (place, draining)).await;
         });
         Ok(())
     }
@@ -442,7 +441,7 @@ enum Origin {
     SentOn,
 }
 
-/// A call of one person to another that rings, as it counts among the calls.
+/// A call of one person to another, as it counts among the calls.
 struct DirectPlace {
     shared: Arc<Shared>,
     caller: UserId,
@@ -453,14 +452,14 @@ impl DirectPlace {
         let (mut live, config) = (shared.live(), &shared.context.config);
         let room = live.ensure_room_of(caller, config).and_then(|()| live.ensure_room(config));
         room.map_err(|limit| shared.refusal(caller, limit))?;
-        live.begin_ringing(caller.clone());
+        live.begin_direct(caller.clone());
         Ok(Self { shared: Arc::clone(shared), caller: caller.clone() })
     }
 }
 
 impl Drop for DirectPlace {
     fn drop(&mut self) {
-        self.shared.live().end_ringing(&self.caller);
+        self.shared.live().end_direct(&self.caller);
     }
 }
 

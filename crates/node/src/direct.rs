@@ -29,12 +29,12 @@ enum Input {
     Callee(FarEndEvent),
 }
 
-/// Calls the person, and connects the phone that calls once somebody answers.
+/// Calls the person, and connects the phone that calls once somebody answers. `place` is dropped when the two have done.
 pub(crate) async fn connect(
     context: Context,
     parties: Parties,
     incoming: IncomingCall,
-    draining: CancellationToken,
+    (place, draining): (impl Send + 'static, CancellationToken),
 ) {
     let (own, mut queue) = inputs();
     let (caller_events, far_end) = (incoming.phone.events.clone(), incoming.phone.far_end.clone());
@@ -57,6 +57,7 @@ pub(crate) async fn connect(
     };
     match answered {
         Ok(ringing) => {
+            ringing.keep(Box::new(place));
             let info = info_of(&context.directory.load(), &parties.caller);
             let participant = ParticipantId::next(&mut RandomIds);
             ringing.connect_phone(0, incoming.phone, Person { participant, info, is_held: false });

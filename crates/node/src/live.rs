@@ -15,10 +15,10 @@ pub(crate) struct LiveCalls {
     calls: BTreeMap<CallId, Live>,
     /// How many each application has; every new call asks.
     by_app: BTreeMap<AppId, usize>,
-    /// How many the phones of each user have made, those that ring at people included.
+    /// How many the phones of each user have made, those to people included.
     by_user: BTreeMap<UserId, usize>,
-    /// Calls of people to people that ring.
-    ringing_people: usize,
+    /// Calls of people to people.
+    direct: usize,
 }
 
 /// How a live call is reached.
@@ -47,14 +47,14 @@ impl LiveCalls {
         }
     }
 
-    /// Counts a call of one person to another, which rings.
-    pub(crate) fn begin_ringing(&mut self, caller: UserId) {
-        self.ringing_people += 1;
+    /// Counts a call of one person to another.
+    pub(crate) fn begin_direct(&mut self, caller: UserId) {
+        self.direct += 1;
         *self.by_user.entry(caller).or_default() += 1;
     }
 
-    pub(crate) fn end_ringing(&mut self, caller: &UserId) {
-        self.ringing_people -= 1;
+    pub(crate) fn end_direct(&mut self, caller: &UserId) {
+        self.direct -= 1;
         count_down(&mut self.by_user, caller);
     }
 
@@ -72,7 +72,7 @@ impl LiveCalls {
 
     /// Whether there may be one more.
     pub(crate) fn ensure_room(&self, config: &Config) -> Result<(), CallLimit> {
-        let is_room = self.calls.len() + self.ringing_people < config.max_calls;
+        let is_room = self.calls.len() + self.direct < config.max_calls;
         if is_room { Ok(()) } else { Err(CallLimit::Server) }
     }
 

@@ -231,7 +231,7 @@ sections! {
         requests_per_second: u32 = "2000";
         /// Calls that one application may have at once, those included that phones make to it.
         calls_per_app: u32 = "100";
-        /// Calls that the phones of one user may have made at once: to applications, and to people as long as they ring.
+        /// Calls that the phones of one user may have made at once: to applications and to people.
         calls_per_user: u32 = "10";
         /// Calls that this server carries at once.
         calls: u32 = "20000";

@@ -8,6 +8,7 @@ mod referral;
 mod registry;
 mod sounds;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -56,6 +57,8 @@ pub(crate) enum ConferenceTaskInput {
     Groups { call: CallId, reply: oneshot::Sender<Vec<AudioRoutingGroup>> },
     /// A call joins.
     Join { joining: Box<Joining>, side: Box<CallSide> },
+    /// Something is to be kept until the conference is over.
+    Keep(Box<dyn Any + Send>),
     /// A call leaves.
     Leave { call: CallId },
     /// A person's media leg reports.
@@ -120,6 +123,8 @@ pub(crate) struct ConferenceTask {
     releasing: Option<(Person, Way)>,
     /// Who is called in the place of members whose phones hand over, or asked for.
     referring: BTreeMap<ParticipantId, Referring>,
+    /// Nothing that it needs: what goes when it does.
+    kept: Vec<Box<dyn Any + Send>>,
     /// Whether legs have come since applications were told whose sound is whose.
     has_moved: bool,
 }
@@ -181,6 +186,7 @@ impl ConferenceTask {
                 self.calls.insert(joining.call, *side);
                 self.feed(ConferenceInput::Join(joining));
             }
+            ConferenceTaskInput::Keep(what) => self.kept.push(what),
             ConferenceTaskInput::Leave { call } => self.feed(ConferenceInput::Leave { call }),
             ConferenceTaskInput::Media { participant, event } => self.media(participant, event),
             ConferenceTaskInput::MeetingChanged(meeting) => {

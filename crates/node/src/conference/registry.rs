@@ -147,6 +147,7 @@ fn prepare(
         ids: RandomIds,
         releasing: None,
         referring: BTreeMap::new(),
+        kept: Vec::new(),
         has_moved: false,
     };
     Ok((task, door))

@@ -2,6 +2,7 @@
 
 mod relay;
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -125,6 +126,14 @@ impl Ringing {
             self.called.remove(&index);
         }
         Some(event)
+    }
+
+    /// Keeps something for as long as those talk who meet.
+    pub(crate) fn keep(&self, what: Box<dyn Any + Send>) {
+        if let Some(door) = &self.place.0 {
+            // A conversation that is over has nothing to keep.
+            let _ = door.inputs.end(ConferenceTaskInput::Keep(what));
+        }
     }
 
     /// Connects a phone that waits with the one who answered; the others are called no longer. Gives back where the reports

@@ -274,6 +274,22 @@ async fn a_phone_calls_a_person_whose_phone_answers() {
     assert!(stage.webhook.received().is_empty());
 }
 
+#[tokio::test]
+async fn people_who_talk_count_as_a_call_of_the_one_who_called() {
+    let stage = Stage::with(Options::new().with("limits.calls_per_user", 1)).await;
+    let mut phones = phones(&stage, [0, 1]).await;
+    phones[0].command("dial", &format!("sip:user1@{}", stage.server.sip())).await;
+    phones[0].expect("CALL_ESTABLISHED").await;
+    phones[1].hears(PITCHES[0]).await;
+    phones[0].command("dial", &format!("sip:{}@{}", App::CALLING_BOT.id, stage.server.sip())).await;
+    let closed = phones[0].expect("CALL_CLOSED").await;
+    assert!(closed["param"].as_str().is_some_and(|why| why.starts_with("486")), "{closed}");
+
+    phones[1].command("hangup", "").await;
+    phones[0].expect("CALL_CLOSED").await;
+    dial(&stage, &mut phones[0], App::CALLING_BOT).await;
+}
+
 /// What the bot hears of a call in a second.
 async fn heard(stage: &Stage, call: &str, place: usize) -> f64 {
     let body = json!({"maxRecordDurationInSeconds": 1, "playBeep": false});
