@@ -183,9 +183,12 @@ impl CallTask {
         door: &ConferenceDoor,
     ) -> Result<(media_plane::LegId, Option<Arc<MediaPort>>), PlaneError> {
         let media = &self.context.media;
-        let opened = match self.application.as_ref().map(HostedMedia::leg) {
-            Some(leg) if leg.can_join(door.mixer) => Ok((leg, None)),
-            Some(_) => Err(PlaneError::OtherThread),
+        let opened = match &self.application {
+            // The meeting may have begun on another media thread meanwhile.
+            Some(hosted) => {
+                let own = &hosted.application.media;
+                own.bring_to(door.mixer).map(|()| (own.leg(), None))
+            }
             None => {
                 let opened = media.open_for_member(door.mixer, self.own.clone());
                 opened.map(|media| (media.leg(), Some(Arc::new(media))))
