@@ -34,6 +34,7 @@ mod inbound;
 mod registering;
 mod registrar;
 mod screen;
+mod streams;
 mod timers;
 mod transaction;
 
@@ -45,3 +46,4 @@ pub use event::{
 };
 pub use flow::{Flow, Transport};
 pub use registering::{NewRegistration, RegistrationError, RegistrationFailure, RegistrationHandle};
+pub use streams::{Chunk, Streams};

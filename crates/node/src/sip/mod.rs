@@ -3,7 +3,6 @@
 mod cause;
 mod incoming;
 mod shell;
-mod streams;
 mod users;
 
 use std::net::{IpAddr, SocketAddr};

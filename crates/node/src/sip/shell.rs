@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use call_engine::{EndCause, Refusal};
 use sip_message::{Host, StatusCode, Uri};
-use sip_proto::{CallError, CallHandle, Endpoint, Event, NewCall, Reason, Refer, Target, Transmit};
+use sip_proto::{
+    CallError, CallHandle, Chunk, Endpoint, Event, NewCall, Reason, Refer, Streams, Target, Transmit,
+};
 use tokio::sync::{mpsc, oneshot};
 use transport::{ConnectionId, Destination, Incoming, Protocol, SendError, Transports};
 
 use super::cause::{end_cause, end_cause_of_caller, retry_after, status_of};
-use super::streams::{Chunk, Streams};
 use super::users::DirectoryUsers;
 use super::{CallingPhone, IncomingCall, Outgoing, Request, SipConfig, report_end};
 use crate::clock::Clock;
@@ -25,7 +26,7 @@ pub(super) struct Shell {
     endpoint: Endpoint,
     transports: Transports,
     sender: transport::Sender,
-    streams: Streams,
+    streams: Streams<ConnectionId>,
     legs: BTreeMap<CallHandle, PhoneLeg>,
     links: Links,
     draining: Option<Draining>,
