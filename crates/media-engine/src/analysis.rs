@@ -55,12 +55,21 @@ pub fn find(needle: &[i16], haystack: &[i16]) -> Option<Match> {
 /// begins, and compares it only as a whole.
 #[must_use]
 pub fn share_heard(needle: &[i16], haystack: &[i16], rate_hz: u32) -> f64 {
-    let piece = (rate_hz / PIECES_PER_SECOND).max(1) as usize;
-    let slack = (rate_hz as usize * 60 / 1000).max(1);
+    let piece = piece(rate_hz);
     let loudest = loudest_start(needle, piece * 4);
     let probe = needle.get(loudest..(loudest + piece * 4).min(needle.len())).unwrap_or_default();
     let Some(anchor) = find(probe, haystack) else { return 0.0 };
-    let shift = anchor.offset as i64 - loudest as i64;
+    share_heard_around(needle, haystack, rate_hz, (loudest, anchor.offset))
+}
+
+/// The same where it is known where sample `anchor.0` of the needle is in the haystack: at about `anchor.1`. The cost grows
+/// with the length of the needle alone.
+#[must_use]
+pub fn share_heard_around(needle: &[i16], haystack: &[i16], rate_hz: u32, anchor: (usize, usize)) -> f64 {
+    let piece = piece(rate_hz);
+    let slack = (rate_hz as usize * 60 / 1000).max(1);
+    let (known, offset) = anchor;
+    let shift = offset as i64 - known as i64;
     let (mut sum, mut weights) = (0.0, 0.0);
     let mut follow = |from: usize, shift: &mut i64| {
         let Some(part) = needle.get(from..from + piece) else { return };
@@ -76,10 +85,15 @@ pub fn share_heard(needle: &[i16], haystack: &[i16], rate_hz: u32) -> f64 {
         }
     };
     let mut forward = shift;
-    (loudest..needle.len()).step_by(piece).for_each(|from| follow(from, &mut forward));
+    (known..needle.len()).step_by(piece).for_each(|from| follow(from, &mut forward));
     let mut backward = shift;
-    (0..loudest / piece).for_each(|n| follow(loudest - (n + 1) * piece, &mut backward));
+    (0..known / piece).for_each(|n| follow(known - (n + 1) * piece, &mut backward));
     if weights > 0.0 { sum / weights } else { 0.0 }
+}
+
+/// Samples of a piece that is looked for by itself.
+fn piece(rate_hz: u32) -> usize {
+    (rate_hz / PIECES_PER_SECOND).max(1) as usize
 }
 
 /// Where the loudest `length` samples begin, in steps of a quarter of that length.
@@ -206,6 +220,9 @@ mod tests {
         recording[20_000..36_000].fill(0);
         let heard = share_heard(&speech, &recording, 16_000);
         assert!((0.6..0.9).contains(&heard), "{heard}");
+        let around = share_heard_around(&speech, &recording, 16_000, (40_000, 48_850));
+        assert!((0.6..0.9).contains(&around), "{around}");
+        assert!(share_heard_around(&speech, &recording, 16_000, (40_000, 20_000)) < 0.5);
         assert!(share_heard(&speech, &sine(440.0, 16_000, 9000.0, 64_000), 16_000) < 0.5);
         assert!(share_heard(&speech, &[], 16_000).abs() < 1e-9);
     }
