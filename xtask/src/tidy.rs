@@ -40,6 +40,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "webrtc",
         ],
     ),
+    ("softphone", &["media-engine", "media-plane", "rtc-proto", "sip-message", "sip-proto", "transport"]),
     ("api", &["app-media", "call-engine", "graph-wire", "identity", "model", "node", "store"]),
     ("settings", &[]),
     ("telemetry", &[]),
