@@ -15,6 +15,18 @@ const OTHER_VARIABLES: &[&str] = &[
     "HOOKSWITCH_LISTEN_PORT",
     "HOOKSWITCH_OPENID_CONFIGURATION",
     "HOOKSWITCH_OUT",
+    "HOOKSWITCH_PHONE_AS",
+    "HOOKSWITCH_PHONE_DIAL",
+    "HOOKSWITCH_PHONE_EXPECT_REFUSED",
+    "HOOKSWITCH_PHONE_EXPECT_TIMEOUT",
+    "HOOKSWITCH_PHONE_HANG_UP_AFTER",
+    "HOOKSWITCH_PHONE_JUNIT",
+    "HOOKSWITCH_PHONE_PASSWORD",
+    "HOOKSWITCH_PHONE_RECORD",
+    "HOOKSWITCH_PHONE_SERVER",
+    "HOOKSWITCH_PHONE_TRANSPORT",
+    "HOOKSWITCH_PHONE_WAIT",
+    "HOOKSWITCH_PHONE_WAIT_TIMEOUT",
 ];
 
 /// The whole command line.
@@ -34,6 +46,7 @@ pub(crate) fn command() -> Command {
         ))
         .subcommand(listen())
         .subcommand(directory())
+        .subcommand(crate::commands::phone::command())
         .subcommand(with_settings(
             Command::new("openapi").about("Prints the description of the served API (OpenAPI 3, JSON)"),
         ))

@@ -27,6 +27,8 @@ pub struct Plan {
     pub hang_up_after: Option<Duration>,
     /// How long each expectation waits.
     pub expect_timeout: Duration,
+    /// The SIP status that the call is to be refused with, instead of being answered.
+    pub expected_refusal: Option<u16>,
 }
 
 impl Plan {
@@ -36,6 +38,12 @@ impl Plan {
     ///
     /// Says which step does not.
     pub fn check(&self) -> Result<(), PlanError> {
+        if let (Some(status), Some(first)) = (self.expected_refusal, self.steps.first()) {
+            return Err(PlanError(format!(
+                "{} cannot be done in a call that is expected to be refused ({status})",
+                first.label
+            )));
+        }
         let transfer = self.steps.iter().position(|step| matches!(step.action, Action::Transfer(_)));
         match transfer.and_then(|at| self.steps.get(at + 1)) {
             Some(after) => Err(PlanError(format!(
@@ -186,6 +194,17 @@ pub fn pitch(text: &str) -> Result<u32, PlanError> {
     hz.ok_or_else(|| PlanError(format!("'{text}' is no pitch that telephones carry: 50 to 3400 Hz")))
 }
 
+/// Reads the status of a refusal.
+///
+/// # Errors
+///
+/// Says what is right.
+pub fn refusal(text: &str) -> Result<u16, PlanError> {
+    let status = text.parse().ok().filter(|status| (300..=699).contains(status));
+    status
+        .ok_or_else(|| PlanError(format!("'{text}' is no SIP status of a refusal: 300 to 699, such as 486")))
+}
+
 /// The longest time that a plan may name.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -233,7 +252,8 @@ mod tests {
         let pressed = |text: &str| keys(text).map(|keys| keys.into_iter().map(Tone::key).collect::<String>());
         assert_eq!(pressed("12#*a"), Ok("12#*A".to_owned()));
         assert!(["", "1 2", "x", &"1".repeat(65)].iter().all(|wrong| keys(wrong).is_err()));
-        assert_eq!(pitch("440"), Ok(440));
+        assert_eq!((pitch("440"), refusal("486")), (Ok(440), Ok(486)));
+        assert!(["", "200", "700", "busy"].iter().all(|wrong| refusal(wrong).is_err()));
         assert!(["", "49", "3401", "4e2", "-440"].iter().all(|wrong| pitch(wrong).is_err()));
     }
 
@@ -241,9 +261,17 @@ mod tests {
     fn nothing_follows_a_transfer() {
         let step = |action| Step { label: "a step".to_owned(), action };
         let transfer = || step(Action::Transfer("sip:mary@b.example".parse().unwrap()));
-        let plan = |steps| Plan { steps, hang_up_after: None, expect_timeout: Duration::from_secs(1) };
+        let plan = |steps| Plan {
+            steps,
+            hang_up_after: None,
+            expect_timeout: Duration::from_secs(1),
+            expected_refusal: None,
+        };
         assert_eq!(plan(vec![step(Action::Pause(Duration::ZERO)), transfer()]).check(), Ok(()));
         assert!(plan(vec![transfer(), step(Action::Pause(Duration::ZERO))]).check().is_err());
+        let refused = |steps| Plan { expected_refusal: Some(486), ..plan(steps) };
+        assert_eq!(refused(vec![]).check(), Ok(()));
+        assert!(refused(vec![transfer()]).check().is_err(), "nor is anything done in a call that is refused");
     }
 
     #[test]

@@ -184,12 +184,19 @@ impl Script {
         }
         self.answered = Some(now);
         self.tell("answered", now);
-        self.begin_step(now);
+        if let Some(status) = self.plan.expected_refusal {
+            self.fail_step(format!("answered, where a refusal was expected: {}", refusal(status, "")), now);
+        } else {
+            self.begin_step(now);
+        }
     }
 
     fn over(&mut self, end: &End, now: Duration) {
         match (&self.phase, end) {
             (Phase::Over, _) => return,
+            (Phase::Waiting, End::Refused { status, .. }) if self.plan.expected_refusal == Some(*status) => {
+                self.tell(format!("refused, as expected: {end}"), now);
+            }
             (Phase::Waiting, End::FarEnd) => {
                 self.note_failure(
                     FailureKind::Unreachable,

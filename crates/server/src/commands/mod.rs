@@ -5,6 +5,7 @@ mod demo;
 mod directory;
 mod listen;
 mod openapi;
+pub(crate) mod phone;
 mod serve;
 mod settings;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(matches: &ArgMatches) -> Result<()> {
         Some(("directory", matches)) => directory::run(matches),
         Some(("listen", matches)) => listen::run(matches),
         Some(("openapi", matches)) => openapi::run(matches),
+        Some(("phone", matches)) => phone::run(matches),
         Some(("serve", matches)) => serve::run(matches, Profile::Serve),
         Some(("settings", matches)) => settings::run(matches),
         // clap has refused everything else.

@@ -32,7 +32,7 @@ impl Stage {
         let label = |at: usize| format!("step {}", at + 1);
         let steps = actions.into_iter().enumerate();
         let steps = steps.map(|(at, action)| Step { label: label(at), action }).collect();
-        let plan = Plan { steps, hang_up_after, expect_timeout: ms(10_000) };
+        let plan = Plan { steps, hang_up_after, expect_timeout: ms(10_000), expected_refusal: None };
         let now = ms(500_000);
         Self { script: Script::new(plan, now), now, shown: Vec::new() }
     }
@@ -399,6 +399,27 @@ fn a_call_that_is_refused_is_named() {
         assert_eq!((failure.kind, failure.at), (FailureKind::Refused, ms(250)));
         assert_eq!(failure.text, words);
         assert_eq!(stage.script.report().steps[0].outcome, Outcome::NotReached);
+    }
+}
+
+#[test]
+fn an_expected_refusal_passes_and_another_one_or_an_answer_does_not() {
+    let refused = |status| Input::Ended(End::Refused { status, reason: String::new() });
+    for (input, failure) in [
+        (refused(486), None),
+        (refused(603), Some("declined (603)")),
+        (Input::Answered, Some("answered, where a refusal was expected: busy (486)")),
+    ] {
+        let plan = Plan {
+            steps: vec![],
+            hang_up_after: None,
+            expect_timeout: ms(10_000),
+            expected_refusal: Some(486),
+        };
+        let mut script = Script::new(plan, ms(0));
+        script.handle(input, ms(500));
+        let found = script.report().failure.map(|failure| failure.text);
+        assert_eq!(found.as_deref(), failure);
     }
 }
 

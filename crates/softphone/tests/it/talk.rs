@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 fn plan(actions: Vec<Action>) -> Plan {
     let steps = actions.into_iter().map(|action| Step { label: format!("{action:.8?}"), action }).collect();
-    Plan { steps, hang_up_after: None, expect_timeout: Duration::from_secs(20) }
+    Plan { steps, hang_up_after: None, expect_timeout: Duration::from_secs(20), expected_refusal: None }
 }
 
 fn setup(server: SocketAddr, place: Place, actions: Vec<Action>) -> Setup {
