@@ -30,6 +30,9 @@ use crate::report::{Failure, FailureKind, Moment, Outcome, Report, StepReport};
 /// How long what this side plays may take beyond its length before its media is taken for broken. Arbitrary.
 const PLAY_SLACK: Duration = Duration::from_secs(10);
 
+/// A key of 160 ms, and the pause after it.
+const KEY_STEP: Duration = Duration::from_millis(260);
+
 /// How long the far end may take to do what a transfer asks for: what a callee takes to answer.
 const TRANSFER_LIMIT: Duration = Duration::from_secs(60);
 
@@ -71,11 +74,27 @@ enum Phase {
 enum Doing {
     Holding(Hold),
     KeysOfFarEnd,
-    KnownSound { ear: Box<SoundEar>, within: Duration, loudest: Loudest },
+    KnownSound {
+        ear: Box<SoundEar>,
+        within: Duration,
+        loudest: Loudest,
+    },
     Pausing,
-    Playing { job: u64 },
-    Tone { ear: ToneEar, loudest: Loudest },
-    Transferring { is_accepted: bool },
+    /// The last one is on its way from then on.
+    Pressing {
+        job: u64,
+        last_at: Duration,
+    },
+    Playing {
+        job: u64,
+    },
+    Tone {
+        ear: ToneEar,
+        loudest: Loudest,
+    },
+    Transferring {
+        is_accepted: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -215,6 +234,17 @@ impl Script {
                 self.tell("the far end has moved on and hung up", now);
                 self.met(now);
             }
+            // A bot may act on a key before its end.
+            (Phase::Stepping { doing: Doing::Pressing { last_at, .. }, .. }, End::FarEnd)
+                if *last_at < now =>
+            {
+                self.tell("the far end took the keys and hung up", now);
+                self.met(now);
+                if let Phase::Stepping { .. } = self.phase {
+                    let label = self.label();
+                    self.note_failure(FailureKind::Step, format!("{end} before {label} was done"), now);
+                }
+            }
             (Phase::Stepping { .. }, _) => {
                 let label = self.label();
                 self.note_failure(FailureKind::Step, format!("{end} before {label} was done"), now);
@@ -283,12 +313,19 @@ impl Script {
             | Doing::KeysOfFarEnd
             | Doing::Pausing
             | Doing::Playing { .. }
+            | Doing::Pressing { .. }
             | Doing::Transferring { .. } => {}
         }
     }
 
     fn played(&mut self, job: u64, is_done: bool, now: Duration) {
-        let Phase::Stepping { doing: Doing::Playing { job: awaited }, .. } = &self.phase else { return };
+        let Phase::Stepping {
+            doing: Doing::Playing { job: awaited } | Doing::Pressing { job: awaited, .. },
+            ..
+        } = &self.phase
+        else {
+            return;
+        };
         if *awaited != job {
             return;
         }
@@ -358,8 +395,10 @@ impl Script {
             Action::Dtmf(keys) => {
                 // Each takes a fifth of a second and more.
                 let limit = Duration::from_secs(keys.len() as u64) + PLAY_SLACK;
+                let earlier = u32::try_from(keys.len().saturating_sub(1)).unwrap_or(u32::MAX);
+                let last_at = now.saturating_add(KEY_STEP.saturating_mul(earlier));
                 self.effects.push_back(Effect::Press { job, keys });
-                (Doing::Playing { job }, limit)
+                (Doing::Pressing { job, last_at }, limit)
             }
             Action::ExpectDtmf(_) => (Doing::KeysOfFarEnd, timeout),
             Action::ExpectSound { sound, within } => {
@@ -444,7 +483,7 @@ impl Script {
                 self.met(now);
                 return;
             }
-            Doing::Playing { .. } => "it was not sent in time".to_owned(),
+            Doing::Playing { .. } | Doing::Pressing { .. } => "it was not sent in time".to_owned(),
             Doing::Tone { loudest, .. } => {
                 let hz = match action {
                     Some(Action::ExpectTone { hz }) => *hz,

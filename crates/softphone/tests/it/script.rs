@@ -461,3 +461,22 @@ fn whoever_interrupts_a_plan_fails_it() {
         assert_eq!(failure.kind, FailureKind::Interrupted);
     }
 }
+
+#[test]
+fn a_far_end_may_hang_up_at_the_last_key_before_that_is_over() {
+    let mut early = Stage::answered(vec![press("1#")]);
+    early.wait(ms(260));
+    early.input(Input::Ended(End::FarEnd));
+    assert!(early.failure().contains("hung up before step 1 was done"), "{}", early.failure());
+
+    let mut heard = Stage::answered(vec![press("1#")]);
+    heard.wait(ms(261));
+    heard.input(Input::Ended(End::FarEnd));
+    assert_eq!(heard.failure(), "");
+    assert!(heard.script.is_over());
+
+    let mut more = Stage::answered(vec![press("1#"), expect_keys("2")]);
+    more.wait(ms(261));
+    more.input(Input::Ended(End::FarEnd));
+    assert!(more.failure().contains("hung up before step 2 was done"), "{}", more.failure());
+}
