@@ -6,11 +6,11 @@ use std::process::Stdio;
 use media_engine::WavAudio;
 use media_engine::analysis::{amplitude_at, rms, share_heard};
 use serde_json::json;
-use testkit::{Baresip, Phone, PhoneCodec, User, sound_of};
+use testkit::{Answer, Baresip, Phone, PhoneCodec, User, sound_of};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 
-use crate::support::Stage;
+use crate::support::{PROGRAM, Stage};
 
 /// Where the samples are with all that they need.
 const PREPARED: &str = "PREPARED_SAMPLES";
@@ -107,6 +107,30 @@ async fn the_voice_agent_answers_when_somebody_stops_and_stops_when_somebody_spe
     assert_eq!(answer.rate_hz, heard.rate_hz);
     let share = share_heard(&answer.samples, &heard.samples, heard.rate_hz);
     assert!(share > 0.7, "only {share:.2} of the answer was heard");
+}
+
+#[tokio::test]
+async fn the_menu_sample_is_called_says_its_tone_and_hears_keys() {
+    let stage = Stage::new().await;
+    let mut sample = Sample::start("menu-python", &stage);
+    sample.expect("waits for a call").await;
+    // The webhook that the directory has for the bot sends on what it is told.
+    let callback = format!("http://{}/callback", stage.server.peer_address(3));
+    stage.webhook.answer(Answer::Redirect(307, callback));
+    let server = stage.server.sip().to_string();
+    let output = Command::new(PROGRAM)
+        .args(["phone", "--as", "john", "--server", &server, "--dial", "sip:calling-bot"])
+        .args(["--expect-tone", "440", "--dtmf", "1#"])
+        .output()
+        .await
+        .expect("the program runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(sample.expect("called by ").await, User::JOHN.name);
+    assert_eq!(sample.expect("key ").await, "1");
+    assert_eq!(sample.expect("key ").await, "#");
+    sample.expect("call is over").await;
+    let status = testkit::within("the sample ends", sample.child.wait()).await.expect("a status");
+    assert!(status.success(), "{status}");
 }
 
 /// The phone hears the tone that it says.
