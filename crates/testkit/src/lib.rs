@@ -1,8 +1,8 @@
 //! The server as tests start it, a bot that calls its API, and the peers that it talks to.
 //!
 //! [`Server`] is the built program on ports and in a folder of its own. [`Bot`] speaks its API, [`Webhook`] receives
-//! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`SipSocket`] is a phone that does only what
-//! it is told, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
+//! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`SipPhone`] is one of our own that can do more
+//! than those, [`SipSocket`] one that does only what it is told, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
 //! Whatever was started ends when its value is dropped.
 
 mod baresip;
@@ -17,6 +17,7 @@ mod ports;
 mod process;
 mod rtp_bot;
 mod server;
+mod sip_phone;
 mod sip_socket;
 mod sipp;
 mod sound;
@@ -34,6 +35,7 @@ pub use ports::PortBlock;
 pub use process::require_program;
 pub use rtp_bot::RtpBot;
 pub use server::{Options, Server};
+pub use sip_phone::SipPhone;
 pub use sip_socket::{Registration, SipSocket};
 pub use sipp::Sipp;
 pub use sound::{find_stretch, melody, sound_of};

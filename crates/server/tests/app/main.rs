@@ -18,6 +18,7 @@ mod meetings;
 mod moving_calls;
 mod notifications;
 mod online_meetings;
+mod phones_joining;
 mod races;
 mod restart;
 mod samples;
