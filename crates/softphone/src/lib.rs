@@ -19,6 +19,8 @@ mod wire;
 
 pub use media::HeardSound;
 pub use phone::{Place, Setup, SetupError, run};
-pub use plan::{Action, Plan, PlanError, SHORTEST_KNOWN_SOUND, Sound, Step, keys, length, pitch, refusal};
+pub use plan::{
+    Action, Plan, PlanError, SHORTEST_KNOWN_SOUND, Sound, Step, keys, length, pitch, refusal, target,
+};
 pub use report::{Failure, FailureKind, Moment, Outcome, Report, StepReport, clock_text};
 pub use script::{Effect, End, Input, Script, TransferNews};

@@ -347,8 +347,9 @@ impl<F: FnMut(&Moment) + Send> Phone<F> {
             // The call goes on without; whoever calls now does not find this telephone.
             self.tell(why);
         } else {
-            self.hang_up();
             self.fail(kind, &why);
+            // Its call may ring over there.
+            self.hang_up();
         }
     }
 

@@ -1,5 +1,6 @@
 //! What a telephone is to do in its call.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -205,6 +206,23 @@ pub fn refusal(text: &str) -> Result<u16, PlanError> {
         .ok_or_else(|| PlanError(format!("'{text}' is no SIP status of a refusal: 300 to 699, such as 486")))
 }
 
+/// Whom a target names: a whole SIP address, or a name or id at the server.
+///
+/// # Errors
+///
+/// Says what is right.
+pub fn target(text: &str, server: SocketAddr) -> Result<Uri, PlanError> {
+    let whom = text.strip_prefix("sip:").unwrap_or(text);
+    if whom.is_empty() || whom.chars().any(|char| char.is_whitespace() || char.is_control()) {
+        return Err(PlanError(format!("'{text}' names nobody")));
+    }
+    if !whom.contains('@') {
+        return Ok(Uri::sip(whom, server.ip()).with_port(Some(server.port())));
+    }
+    let uri: Option<Uri> = format!("sip:{whom}").parse().ok();
+    uri.ok_or_else(|| PlanError(format!("'{text}' is no SIP address, such as sip:john@contoso.example")))
+}
+
 /// The longest time that a plan may name.
 const LONGEST: Duration = Duration::from_secs(24 * 3600);
 
@@ -255,6 +273,20 @@ mod tests {
         assert_eq!((pitch("440"), refusal("486")), (Ok(440), Ok(486)));
         assert!(["", "200", "700", "busy"].iter().all(|wrong| refusal(wrong).is_err()));
         assert!(["", "49", "3401", "4e2", "-440"].iter().all(|wrong| pitch(wrong).is_err()));
+    }
+
+    #[test]
+    fn targets_are_addresses_or_names_at_the_server() {
+        let server: SocketAddr = "192.0.2.1:5070".parse().unwrap();
+        for (text, uri) in [
+            ("sip:2891555a-92ff", "sip:2891555a-92ff@192.0.2.1:5070"),
+            ("bob", "sip:bob@192.0.2.1:5070"),
+            ("bob@contoso.example", "sip:bob@contoso.example"),
+            ("sip:bot@127.0.0.1:5080;transport=tcp", "sip:bot@127.0.0.1:5080;transport=tcp"),
+        ] {
+            assert_eq!(target(text, server).unwrap().to_string(), uri, "{text}");
+        }
+        assert!(["", "sip:", "a b", "x@", "a\r\nb@c"].iter().all(|wrong| target(wrong, server).is_err()));
     }
 
     #[test]

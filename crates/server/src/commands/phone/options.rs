@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Arg, ArgAction, ArgGroup, ArgMatches, Command, value_parser};
-use sip_message::{NameAddr, Uri};
+use sip_message::NameAddr;
 use sip_proto::{Credentials, Transport};
 use softphone::{Action, HeardSound, Place, Plan, PlanError, Setup, Sound, Step};
 
@@ -95,7 +95,7 @@ pub(crate) fn setup(matches: &ArgMatches, server: SocketAddr) -> Result<Setup> {
     let place = if matches.get_flag("wait") {
         Place::Wait(read(matches, "wait-timeout", softphone::length)?.unwrap_or_default())
     } else {
-        Place::Dial(target(text(matches, "dial"), server).map_err(|why| wrong("dial", &why))?)
+        Place::Dial(softphone::target(text(matches, "dial"), server).map_err(|why| wrong("dial", &why))?)
     };
     let plan = Plan {
         steps: steps(matches, server)?,
@@ -107,7 +107,7 @@ pub(crate) fn setup(matches: &ArgMatches, server: SocketAddr) -> Result<Setup> {
     Ok(Setup {
         server,
         transport: if text(matches, "transport") == "tcp" { Transport::Tcp } else { Transport::Udp },
-        aor: NameAddr::new(target(user, server).map_err(|why| wrong("as", &why))?.with_port(None)),
+        aor: NameAddr::new(softphone::target(user, server).map_err(|why| wrong("as", &why))?.with_port(None)),
         credentials: Some(Credentials::new(user, text(matches, "password"))),
         registers: true,
         place,
@@ -128,19 +128,6 @@ pub(crate) async fn server(matches: &ArgMatches) -> Result<SocketAddr> {
     // A name of this machine often has both; a server that listens on one of them has IPv4.
     found.sort_by_key(SocketAddr::is_ipv6);
     found.first().copied().with_context(|| format!("the server {server} (--server) has no address"))
-}
-
-/// Whom a target names: a whole address, or a name or id at the server.
-fn target(text: &str, server: SocketAddr) -> Result<Uri, PlanError> {
-    let whom = text.strip_prefix("sip:").unwrap_or(text);
-    if whom.is_empty() || whom.chars().any(|char| char.is_whitespace() || char.is_control()) {
-        return Err(PlanError(format!("'{text}' names nobody")));
-    }
-    if !whom.contains('@') {
-        return Ok(Uri::sip(whom, server.ip()).with_port(Some(server.port())));
-    }
-    let uri: Option<Uri> = format!("sip:{whom}").parse().ok();
-    uri.ok_or_else(|| PlanError(format!("'{text}' is no SIP address, such as sip:john@contoso.example")))
 }
 
 /// The steps in the order in which they are written.
@@ -197,7 +184,7 @@ fn action(name: &str, words: &[&str], server: SocketAddr) -> Result<Action, Plan
         "expect-dtmf" => Action::ExpectDtmf(softphone::keys(first)?),
         "hold" => Action::Hold(softphone::length(first)?),
         "pause" => Action::Pause(softphone::length(first)?),
-        _ => Action::Transfer(target(first, server)?),
+        _ => Action::Transfer(softphone::target(first, server)?),
     })
 }
 
@@ -289,19 +276,6 @@ mod tests {
         let length = Duration::from_secs(3);
         assert!(matches!(setup.plan.steps[3].action, Action::Tone { hz: 350, length: l } if l == length));
         assert_eq!(setup.plan.expect_timeout, Duration::from_secs(10));
-    }
-
-    #[test]
-    fn targets_are_addresses_or_names_at_the_server() {
-        for (text, uri) in [
-            ("sip:2891555a-92ff", "sip:2891555a-92ff@192.0.2.1:5070"),
-            ("bob", "sip:bob@192.0.2.1:5070"),
-            ("bob@contoso.example", "sip:bob@contoso.example"),
-            ("sip:bot@127.0.0.1:5080;transport=tcp", "sip:bot@127.0.0.1:5080;transport=tcp"),
-        ] {
-            assert_eq!(target(text, SERVER).unwrap().to_string(), uri, "{text}");
-        }
-        assert!(["", "sip:", "a b", "x@", "a\r\nb@c"].iter().all(|wrong| target(wrong, SERVER).is_err()));
     }
 
     #[test]
