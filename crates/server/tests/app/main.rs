@@ -18,6 +18,7 @@ mod meetings;
 mod moving_calls;
 mod notifications;
 mod online_meetings;
+mod phone_command;
 mod phones_joining;
 mod races;
 mod restart;
