@@ -9,7 +9,7 @@ use identity::{Issuer, NotificationSigner, TokenEndpoint, Verifier};
 use model::{IndexedDirectory, Timestamp};
 use store::Store;
 
-use crate::{CallControl, Proxies};
+use crate::{CallControl, Lab, Proxies};
 
 /// Everything that the endpoints need.
 pub struct Api {
@@ -29,6 +29,8 @@ pub struct Api {
     pub clock: Arc<dyn Clock>,
     /// What operators look at.
     pub operations: Operations,
+    /// Calls of scripted users; `None` where the lab is off, and then nothing is served at its paths.
+    pub lab: Option<Arc<dyn Lab>>,
     /// How it behaves.
     pub settings: Settings,
 }

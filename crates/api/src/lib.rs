@@ -13,6 +13,7 @@
 //! | `/hookswitch/v1/calls/{id}/notifications`: what became of a call's notifications | `notifications` |
 //! | `/hookswitch/v1/calls/{id}/dominantSpeaker`: who speaks | `calls` |
 //! | `/hookswitch/v1/calls/{id}/media…`: media that applications host | `app_media` |
+//! | `/lab/v1/calls…`: calls of scripted users, where the lab is on | `lab` |
 //! | `/hookswitch/v1/openapi.json`, `/healthz`, `/readyz`, `/metrics` | `operators` |
 
 mod api;
@@ -26,6 +27,7 @@ mod error;
 mod extract;
 mod forwarded;
 mod front;
+mod lab;
 mod node_calls;
 mod notifications;
 mod online_meetings;
@@ -47,6 +49,7 @@ pub use api::{
 };
 pub use call_control::{Attach, CallControl, CallFault, CallFuture};
 pub use forwarded::{AddressRange, ForwardedHeader, Proxies};
+pub use lab::{Lab, LabCall, LabFault, LabFuture, LabMoment, LabState, LabStep, LabVerdict};
 pub use online_meetings::{join_meeting_id, meeting_id};
 pub use recordings::RECORDINGS_PATH;
 pub use router::router;

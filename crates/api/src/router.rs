@@ -5,7 +5,7 @@ use axum::{Router, middleware};
 
 use crate::state::{AppState, Shared};
 use crate::{
-    Api, app_media, calls, front, notifications, online_meetings, operations, operators, participants,
+    Api, app_media, calls, front, lab, notifications, online_meetings, operations, operators, participants,
     recordings, routing_groups, tokens,
 };
 
@@ -14,7 +14,7 @@ use crate::{
 /// The server that runs it bounds headers, connections and time, and puts a [`crate::Connection`] into the extensions of
 /// each request.
 pub fn router(api: Api) -> Router {
-    let serves_tokens = api.tokens.is_some();
+    let (serves_tokens, has_lab) = (api.tokens.is_some(), api.lab.is_some());
     let state = Arc::new(Shared::new(api));
     let mut routes = Router::new()
         .route("/v1.0/communications/calls", post(calls::create))
@@ -59,6 +59,12 @@ pub fn router(api: Api) -> Router {
             .route("/{tenant}/.well-known/openid-configuration", get(tokens::configuration))
             .route("/{tenant}/discovery/v2.0/keys", get(tokens::keys))
             .route("/{tenant}/discovery/keys", get(tokens::keys));
+    }
+    if has_lab {
+        routes = routes
+            .route("/lab/v1/calls", post(lab::place))
+            .route("/lab/v1/calls/{call}", get(lab::read).delete(lab::delete))
+            .route("/lab/v1/calls/{call}/heard", get(lab::heard));
     }
     let routes = routes
         .route_layer(middleware::from_fn(front::note_route))

@@ -3,7 +3,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
-use api::{Api, Clock, Connection, EndedRequest, Observer, Operations, Settings, TokenService, router};
+use api::{Api, Clock, Connection, EndedRequest, Lab, Observer, Operations, Settings, TokenService, router};
 use arc_swap::ArcSwap;
 use axum::Router;
 use axum::body::Body;
@@ -112,6 +112,10 @@ impl App {
     }
 
     pub(crate) fn with(settings: Settings) -> Self {
+        Self::with_lab(settings, None)
+    }
+
+    pub(crate) fn with_lab(settings: Settings, lab: Option<Arc<dyn Lab>>) -> Self {
         let calls = Arc::new(FakeCalls::default());
         let store = Arc::new(FakeStore::default());
         let clock = Arc::new(FakeClock::default());
@@ -139,6 +143,7 @@ impl App {
                 metrics: Some(Arc::new(|| "up 1\n".to_owned())),
                 observer: Arc::clone(&observer) as _,
             },
+            lab,
             settings,
         });
         Self { calls, store, clock, observer, issuer, signer, router }

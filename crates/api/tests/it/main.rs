@@ -9,6 +9,7 @@ mod creating;
 mod fake_calls;
 mod fake_store;
 mod joining;
+mod lab;
 mod live_calls;
 mod meeting_access;
 mod meeting_guesses;

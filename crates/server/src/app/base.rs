@@ -133,6 +133,7 @@ impl Base {
             notification_signer: Arc::clone(&self.signer),
             clock: Arc::new(ApiClock(self.clock)),
             operations: self.operations((node, doors), is_ready),
+            lab: None,
             settings: config::api(settings, profile, self.base_url.clone()),
         }
     }
