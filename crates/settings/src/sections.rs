@@ -264,7 +264,8 @@ sections! {
 
     /// Scripted users and test numbers.
     lab: Lab {
-        /// Whether users without a phone are stood in for by their scripts.
+        /// Whether users without a phone are stood in for by their scripts, and applications may let users call
+        /// (`POST /lab/v1/calls`).
         enabled: bool = "true", serve "false";
     }
 

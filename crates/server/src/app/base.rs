@@ -12,9 +12,12 @@ use outbound::Outbound;
 use settings::{Profile, Settings};
 use store::{DirectoryChange, KeyPurpose, Store};
 use telemetry::Metrics;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::adapters::{ApiClock, Bearers, Dialler, Keys, OwedTo, Prompts};
 use super::doors::Doors;
+use super::lab::{self, Lab};
 use super::meters::{self, Meters};
 use super::{config, fold_metrics, follow_directory, open_store, purge, purge_meetings};
 use crate::{dev_tenant, directory, keys};
@@ -136,6 +139,20 @@ impl Base {
             lab: None,
             settings: config::api(settings, profile, self.base_url.clone()),
         }
+    }
+
+    /// The lab's telephones, where it is on and phones can call at all.
+    pub(super) fn lab(&self, settings: &Settings, node: &Node) -> Option<Arc<Lab>> {
+        let server = lab::own_address(node.sip_addresses()).filter(|_| settings.lab.enabled)?;
+        Some(Arc::new(Lab {
+            directory: Arc::clone(&self.directory),
+            prompts: Prompts::new(self.outbound.clone(), settings),
+            clock: self.clock,
+            server,
+            calls: Arc::default(),
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        }))
     }
 
     /// Starts what is done now and then, for as long as the store lives.

@@ -4,6 +4,7 @@ mod adapters;
 mod base;
 mod config;
 mod doors;
+mod lab;
 mod meters;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ use telemetry::Metrics;
 use self::base::Base;
 pub(crate) use self::config::realm;
 use self::doors::Doors;
+use self::lab::Lab;
 use crate::http::Listeners;
 
 /// Where a running server is reached.
@@ -50,6 +52,7 @@ pub struct App {
     listeners: Listeners,
     store: Arc<dyn Store>,
     is_ready: Arc<AtomicBool>,
+    lab: Option<Arc<Lab>>,
     drain_timeout: Duration,
 }
 
@@ -77,7 +80,9 @@ impl App {
 
         let is_ready = Arc::new(AtomicBool::new(true));
         let (http, https) = doors.addresses();
-        let router = api::router(base.api(settings, profile, (&node, &doors), &is_ready));
+        let lab = base.lab(settings, &node);
+        let api = base.api(settings, profile, (&node, &doors), &is_ready);
+        let router = api::router(api::Api { lab: lab.clone().map(|lab| lab as _), ..api });
         let webrtc = doors.webrtc().map(webrtc::Gateway::candidate);
         let listeners = Listeners::new(config::http(settings), config::proxies(settings));
         let listeners = doors.serve(listeners, router);
@@ -86,7 +91,7 @@ impl App {
         let sip = node.sip_addresses();
         let addresses = Addresses { http, https, sip_udp: sip.udp, sip_tcp: sip.tcp, webrtc };
         let (store, drain_timeout) = (base.store, settings.server.drain_timeout);
-        Ok(Self { addresses, node, notifier, listeners, store, is_ready, drain_timeout })
+        Ok(Self { addresses, node, notifier, listeners, store, is_ready, lab, drain_timeout })
     }
 
     /// Where it is reached.
@@ -100,6 +105,9 @@ impl App {
         self.is_ready.store(false, Ordering::Relaxed);
         let limit = self.drain_timeout;
         let ended = tokio::time::timeout(limit, async {
+            if let Some(lab) = &self.lab {
+                lab.drain().await;
+            }
             self.node.drain().await;
             self.listeners.drain(limit).await;
         });

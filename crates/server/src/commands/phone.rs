@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::ArgMatches;
 use serde_json::{Value, json};
-use softphone::{Failure, FailureKind, HeardSound, Moment, Outcome, Place, Report, Setup, junit};
+use softphone::{Failure, FailureKind, HeardSound, Moment, Outcome, Place, Report, Setup, StepReport, junit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -116,19 +116,29 @@ impl Output {
 
 /// The last line of `--json`.
 fn verdict(report: &Report) -> Value {
-    let step = |(label, outcome): (&String, &Outcome)| match outcome {
-        Outcome::Failed { began } => json!({"step": label, "outcome": "failed", "beganMs": millis(*began)}),
-        Outcome::Met { began, ended } => {
-            json!({"step": label, "outcome": "met", "beganMs": millis(*began), "endedMs": millis(*ended)})
-        }
-        Outcome::NotReached => json!({"step": label, "outcome": "notReached"}),
-    };
     let failure = report.failure.as_ref();
     json!({
         "verdict": if report.has_passed() { "passed" } else { "failed" },
-        "steps": report.steps.iter().map(|one| step((&one.label, &one.outcome))).collect::<Vec<_>>(),
+        "steps": steps(report),
         "failure": failure.map(|failure| json!({"atMs": millis(failure.at), "text": failure.text})),
     })
+}
+
+/// What became of each step, for programs.
+pub(crate) fn steps(report: &Report) -> Vec<Value> {
+    let step = |step: &StepReport| {
+        let label = &step.label;
+        match step.outcome {
+            Outcome::Failed { began } => {
+                json!({"step": label, "outcome": "failed", "beganMs": millis(began)})
+            }
+            Outcome::Met { began, ended } => {
+                json!({"step": label, "outcome": "met", "beganMs": millis(began), "endedMs": millis(ended)})
+            }
+            Outcome::NotReached => json!({"step": label, "outcome": "notReached"}),
+        }
+    };
+    report.steps.iter().map(step).collect()
 }
 
 fn millis(at: std::time::Duration) -> u64 {

@@ -12,6 +12,7 @@ mod documented_example;
 mod group_calls;
 mod hostile_sip;
 mod incoming_calls;
+mod lab_calls;
 mod many_calls;
 mod media_operations;
 mod meetings;
