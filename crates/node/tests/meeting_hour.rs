@@ -271,6 +271,7 @@ impl World {
                 ConferenceEffect::Ended
                 | ConferenceEffect::EndReplaced { .. }
                 | ConferenceEffect::Released(_)
+                | ConferenceEffect::SendTone { .. }
                 | ConferenceEffect::StartSound { .. }
                 | ConferenceEffect::StopSound(_)
                 | ConferenceEffect::Tell { .. } => {}

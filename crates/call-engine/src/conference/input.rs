@@ -230,6 +230,13 @@ pub enum ConferenceEffect {
     Ended,
     /// Someone has gone to another conversation: its leg is not the conference's any more, and is not to be ended.
     Released(ParticipantId),
+    /// Press a key for someone, as the one did with whom it is alone.
+    SendTone {
+        /// Who hears it.
+        participant: ParticipantId,
+        /// The key.
+        tone: Tone,
+    },
     /// Drop what someone says, or let it through again.
     SetMuted {
         /// Who.

@@ -444,6 +444,10 @@ impl Conference {
                 for call in apps {
                     self.tell(call, ConferenceEvent::Tone(tone));
                 }
+                // Two who are alone are like two at the ends of a line: a key may be meant for a machine there.
+                if let Some(other) = self.counterpart(participant) {
+                    self.act(ConferenceEffect::SendTone { participant: other, tone });
+                }
             }
             (_, LegEvent::Ended(_)) => self.gone(participant, now),
             (_, LegEvent::Answered | LegEvent::Held(_) | LegEvent::Ringing | LegEvent::Tone(_)) => {}

@@ -4,7 +4,7 @@ use call_engine::{
     ConferenceAnswer, ConferenceEffect, ConferenceEvent, ConferenceInput, ConferenceRequest, EndCause,
     LegEvent, Rejection,
 };
-use model::{LobbyBypassScope, Outcome, ParticipantId, Transferee};
+use model::{LobbyBypassScope, Outcome, ParticipantId, Tone, Transferee};
 
 use crate::harness::{Harness, call, guest, member};
 
@@ -120,6 +120,20 @@ fn whom_a_phone_hands_over_goes_with_its_leg_and_the_phone_is_hung_up() {
     assert!(harness.effects.contains(&ConferenceEffect::Released(ann)));
     assert!(harness.effects.contains(&ConferenceEffect::EndLeg(john)));
     assert_eq!(harness.conference.counterpart(john), None);
+}
+
+#[test]
+fn a_key_is_pressed_for_the_other_one_where_two_people_are_alone() {
+    let mut harness = Harness::group();
+    let (john, ann) = (harness.adopt("john"), harness.adopt("ann"));
+    harness.leg(john, LegEvent::Tone(Tone::Pound));
+    let pressed = ConferenceEffect::SendTone { participant: ann, tone: Tone::Pound };
+    assert_eq!(harness.effects.last(), Some(&pressed));
+
+    harness.adopt("bob");
+    harness.effects.clear();
+    harness.leg(john, LegEvent::Tone(Tone::Pound));
+    assert_eq!(harness.effects, [], "nobody knows for whom of several it is");
 }
 
 #[test]

@@ -9,14 +9,14 @@ mod registry;
 mod sounds;
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use call_engine::{CommandId, Conference, ConferenceInput, ConferenceRequest, Joining, LegEvent};
 use media_engine::PromptAudio;
 use model::{
     AppId, AudioRoutingGroup, CallId, MediaDirection, OnlineMeeting, OperationId, Outcome, Participant,
-    ParticipantId, RosterParticipant, TenantId,
+    ParticipantId, RosterParticipant, TenantId, Tone,
 };
 use tokio::sync::oneshot;
 
@@ -30,6 +30,7 @@ use crate::media::{self, MixerPort, PortEvent};
 use crate::ringing::Party;
 use crate::task::CallInput;
 
+use self::perform::KEY;
 use self::referral::{Referring, Way};
 use self::registry::Place;
 pub(crate) use self::registry::{ConferenceDoor, Conferences};
@@ -123,6 +124,8 @@ pub(crate) struct ConferenceTask {
     releasing: Option<(Person, Way)>,
     /// Who is called in the place of members whose phones hand over, or asked for.
     referring: BTreeMap<ParticipantId, Referring>,
+    /// Keys that are pressed for people.
+    keys: BTreeMap<ParticipantId, VecDeque<Tone>>,
     /// Nothing that it needs: what goes when it does.
     kept: Vec<Box<dyn Any + Send>>,
     /// Whether legs have come since applications were told whose sound is whose.
@@ -258,6 +261,7 @@ impl ConferenceTask {
 
     fn media(&mut self, participant: ParticipantId, event: PortEvent) {
         match event {
+            PortEvent::JobDone { job: KEY, .. } => self.pressed(participant),
             // Music ends when it is told to; what a call had begun on a leg that has left it is of no use to anybody.
             event @ PortEvent::JobDone { .. } => media::discard(event),
             PortEvent::Lost => self.lose_leg(participant, call_engine::EndCause::MediaLost),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use call_engine::{ConferenceEffect, ConferenceEvent, ConferenceInput, EndCause, LegEvent, Sound};
 use media_engine::{PromptAudio, SampleRate};
 use media_plane::Route;
-use model::{AppId, CallId, Invitee, MediaPrompt, OperationId, Outcome, ParticipantId};
+use model::{AppId, CallId, Invitee, MediaPrompt, OperationId, Outcome, ParticipantId, Tone};
 
 use super::{ConferenceTask, ConferenceTaskInput};
 use crate::far_end::FarEndEvents;
@@ -14,6 +14,10 @@ use crate::task::CallInput;
 
 /// The one thing that is played to someone who is not connected.
 const SOUND: Job = Job(u64::MAX);
+/// The one key that is pressed for someone.
+pub(super) const KEY: Job = Job(u64::MAX - 1);
+/// Keys that may wait for one another: more than a number with its prefix has.
+const MAX_KEYS: usize = 32;
 
 impl ConferenceTask {
     /// Performs everything that the last input led to; `false` once the conference is over.
@@ -49,6 +53,7 @@ impl ConferenceTask {
                 }
             }
             ConferenceEffect::Released(participant) => self.released(participant),
+            ConferenceEffect::SendTone { participant, tone } => self.press(participant, tone),
             ConferenceEffect::SetMuted { participant, is_muted } => {
                 self.with_leg(participant, |task, leg| task.mixer.set_muted(leg, is_muted));
             }
@@ -70,6 +75,35 @@ impl ConferenceTask {
             ConferenceEffect::Tell { call, event } => self.tell(call, event),
             // `perform` takes this before it comes here.
             ConferenceEffect::Ended => {}
+        }
+    }
+
+    /// Presses a key for somebody, once those before it have been pressed.
+    fn press(&mut self, participant: ParticipantId, tone: Tone) {
+        let keys = self.keys.entry(participant).or_default();
+        // Faster than anybody hears them nobody means them.
+        if keys.len() < MAX_KEYS {
+            keys.push_back(tone);
+        }
+        if keys.len() == 1 {
+            self.press_next(participant);
+        }
+    }
+
+    fn press_next(&mut self, participant: ParticipantId) {
+        let tone = self.keys.get(&participant).and_then(|keys| keys.front().copied());
+        let pressed =
+            tone.zip(self.legs.get(&participant)).map(|(tone, leg)| leg.media.send_tones(KEY, &[tone], 0));
+        if !matches!(pressed, Some(Ok(()))) {
+            self.keys.remove(&participant);
+        }
+    }
+
+    /// A key has been pressed, or never will be.
+    pub(super) fn pressed(&mut self, participant: ParticipantId) {
+        if let Some(keys) = self.keys.get_mut(&participant) {
+            keys.pop_front();
+            self.press_next(participant);
         }
     }
 

@@ -147,6 +147,7 @@ fn prepare(
         ids: RandomIds,
         releasing: None,
         referring: BTreeMap::new(),
+        keys: BTreeMap::new(),
         kept: Vec::new(),
         has_moved: false,
     };
