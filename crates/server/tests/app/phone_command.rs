@@ -322,6 +322,17 @@ async fn two_phones_call_each_other_and_hear_each_other() {
 }
 
 #[tokio::test]
+async fn keys_of_one_phone_come_to_the_other_in_their_order() {
+    let stage = Stage::new().await;
+    let mut waits = Phone::start(&stage, User::BOB, &["--wait", "--expect-dtmf", "1223#", "--dtmf", "*0"]);
+    waits.expect("waits for a call").await;
+    let calls =
+        Phone::start(&stage, User::JOHN, &["--dial", "bob", "--dtmf", "1223#", "--expect-dtmf", "*0"]);
+    calls.ended().await.assert_code(0);
+    waits.ended().await.assert_code(0);
+}
+
+#[tokio::test]
 async fn a_phone_hands_its_call_over_to_somebody_else_and_a_transfer_to_nobody_fails() {
     let stage = Stage::new().await;
     let target = bot();
