@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use model::{Callee, Destination, IndexedDirectory, Invitee, NewCall, Redirect};
 
 /// Names whom a new call is for as the directory does.
@@ -18,7 +20,7 @@ pub(crate) fn of_invitees(directory: &IndexedDirectory, invitees: &mut [Invitee]
     }
 }
 
-/// The same for those whom a call is sent on to.
+/// The same for those whom a call is sent on to, each of whom is called once.
 pub(crate) fn of_redirect(directory: &IndexedDirectory, redirect: &mut Redirect) {
     for target in &mut redirect.targets {
         if let Callee::User(user) = &mut target.callee
@@ -27,4 +29,6 @@ pub(crate) fn of_redirect(directory: &IndexedDirectory, redirect: &mut Redirect)
             *user = known.id.clone();
         }
     }
+    let mut called = BTreeSet::new();
+    redirect.targets.retain(|target| called.insert(target.callee.clone()));
 }

@@ -131,7 +131,7 @@ impl Calls {
         }
         match incoming::dialled(&self.shared.context.directory.load(), &incoming)? {
             Dialled::Application(new) => {
-                self.shared.begin_incoming(*new, incoming.phone, incoming.inputs, Origin::Dialled)
+                self.shared.begin_incoming(*new, incoming.phone, incoming.inputs, Origin::Dialled).map(drop)
             }
             Dialled::Person(parties) => self.connect(parties, incoming),
         }
@@ -353,20 +353,21 @@ impl Shared {
         phone: CallingPhone,
         inputs: (Inputs<CallInput>, InputQueue<CallInput>),
         origin: Origin,
-    ) -> Result<(), Refusal> {
+    ) -> Result<CallId, Refusal> {
         let mut live = self.live();
-        let room = match origin {
-            Origin::Dialled => live.ensure_room_of(&new.caller, &self.context.config),
-            Origin::SentOn => Ok(()),
+        let (room, caller) = match origin {
+            Origin::Dialled => {
+                (live.ensure_room_of(&new.caller, &self.context.config), Some(new.caller.clone()))
+            }
+            Origin::SentOn => (Ok(()), None),
         };
         room.and_then(|()| live.ensure_room_at(&new.app, &self.context.config))
             .map_err(|limit| self.refusal(&new.caller, limit))?;
-        let caller = Some(new.caller.clone());
         let (task, entry) = task::CallTask::incoming(new, self.context.clone(), phone, inputs);
         live.insert(entry.id, Live { owner: entry.owner, caller, inputs: entry.inputs });
         let guard = Registered { shared: Arc::clone(self), id: entry.id };
         self.tasks.spawn(task.run(guard, self.draining.clone()));
-        Ok(())
+        Ok(entry.id)
     }
 
     /// Tells of a phone's call for which there is no room, and what the phone is told.
@@ -424,11 +425,16 @@ impl Registered {
         new: NewIncomingCall,
         phone: CallingPhone,
         inputs: (Inputs<CallInput>, InputQueue<CallInput>),
-    ) -> Result<(), Refusal> {
+    ) -> Result<CallId, Refusal> {
         if self.shared.draining.is_cancelled() {
             return Err(Refusal::Unavailable);
         }
         self.shared.begin_incoming(new, phone, inputs, Origin::SentOn)
+    }
+
+    /// Another call has this one's phone from here on, and counts for its user.
+    pub(crate) fn give_caller_to(&self, other: CallId) {
+        self.shared.live().move_caller(self.id, other);
     }
 }
 
@@ -437,7 +443,7 @@ impl Registered {
 enum Origin {
     /// The phone dialled it.
     Dialled,
-    /// Another application sent it on. The caller has no part in that, and one more call until it is decided.
+    /// Another application sent it on. The caller has no part in that: it counts for the one who has the phone.
     SentOn,
 }
 

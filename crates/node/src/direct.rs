@@ -7,14 +7,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::conference::Person;
 use crate::context::Context;
-use crate::far_end::{FarEnd, FarEndEvent, FarEndEvents};
+use crate::far_end::{FarEnd, FarEndEvent, FarEndEvents, FarEndReport};
 use crate::ids::RandomIds;
 use crate::incoming::info_of;
 use crate::inputs::{InputQueue, inputs};
 use crate::leg::Caller;
 use crate::ringing::{Ringing, Whom};
 use crate::sip::IncomingCall;
-use crate::task::CallInput;
 
 /// Who calls whom.
 pub(crate) struct Parties {
@@ -25,8 +24,8 @@ pub(crate) struct Parties {
 
 /// What happens until the two talk.
 enum Input {
-    Caller(FarEndEvent),
-    Callee(FarEndEvent),
+    Caller(FarEndReport),
+    Callee(FarEndReport),
 }
 
 /// Calls the person, and connects the phone that calls once somebody answers. `place` is dropped when the two have done.
@@ -37,19 +36,12 @@ pub(crate) async fn connect(
     (place, draining): (impl Send + 'static, CancellationToken),
 ) {
     let (own, mut queue) = inputs();
-    let (caller_events, far_end) = (incoming.phone.events.clone(), incoming.phone.far_end.clone());
-    caller_events.move_to(own.clone(), Input::Caller);
-    let (_, mut earlier) = incoming.inputs;
-    for input in earlier.close() {
-        if let CallInput::FarEnd(event) = input {
-            // This queue lives as long as this call.
-            let _ = own.end(Input::Caller(event));
-        }
-    }
+    let far_end = incoming.phone.far_end.clone();
+    incoming.phone.events.move_to(own.clone(), Input::Caller);
     let callee_events = FarEndEvents::to(own, Input::Callee);
     let subject = incoming.subject.as_deref();
     let answered = tokio::select! {
-        answered = ring(&context, (&parties, subject), &mut queue, &far_end, callee_events.clone()) => answered,
+        answered = ring(&context, (&parties, subject), &mut queue, &far_end, callee_events) => answered,
         () = draining.cancelled() => Err(Some(Refusal::Unavailable)),
         () = sleep_until(Instant::now() + context.config.call.ringing_timeout) => {
             Err(Some(Refusal::NotAnswered))
@@ -65,13 +57,6 @@ pub(crate) async fn connect(
         Err(Some(why)) => far_end.reject(why),
         // The caller has gone.
         Err(None) => {}
-    }
-    for input in queue.close() {
-        // Who has moved on listens to it elsewhere.
-        match input {
-            Input::Caller(event) => caller_events.report(event),
-            Input::Callee(event) => callee_events.report(event),
-        };
     }
 }
 
@@ -99,13 +84,15 @@ async fn ring(
     ringing.call(0, whom).await.map_err(failed)?;
     loop {
         match queue.next().await {
-            Some(Input::Callee(FarEndEvent::Ringing)) => phone.ring(),
-            Some(Input::Callee(event)) => match ringing.far_end(0, event) {
+            Some(Input::Callee(FarEndReport { event: FarEndEvent::Ringing, .. })) => phone.ring(),
+            Some(Input::Callee(FarEndReport { event, .. })) => match ringing.far_end(0, event) {
                 Some(RedirectEvent::Answered) => return Ok(ringing),
                 Some(RedirectEvent::Failed(cause)) => return Err(failed(cause)),
                 None => {}
             },
-            Some(Input::Caller(FarEndEvent::Ended(_))) | None => return Err(None),
+            Some(Input::Caller(FarEndReport { event: FarEndEvent::Ended(_), .. })) | None => {
+                return Err(None);
+            }
             Some(Input::Caller(_)) => {}
         }
     }

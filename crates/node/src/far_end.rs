@@ -1,5 +1,6 @@
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use model::ParticipantId;
 use tokio::sync::mpsc;
 
 use crate::conference::ConferenceTaskInput;
-use crate::inputs::{Inputs, Refused, inputs};
+use crate::inputs::{Inputs, Refused};
 use crate::referral::{Handover, Referral, ReferralStatus};
 use crate::sip::CallingPhone;
 use crate::task::CallInput;
@@ -116,18 +117,35 @@ impl FarEnd {
     }
 }
 
+/// What a far end reports, and which it is: a report may still be on its way when another far end has the leg's place.
+#[derive(Clone, Debug)]
+pub(crate) struct FarEndReport {
+    pub(crate) line: Line,
+    pub(crate) event: FarEndEvent,
+}
+
+/// Names one far end. Never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line(u64);
+
 /// Where a far end reports to: a call, the conference that its leg is in, or whoever calls it for somebody else. A leg can
-/// move from one to the other.
+/// move from one to the other, and its end is told wherever it comes to.
 #[derive(Clone)]
-pub(crate) struct FarEndEvents(Arc<ArcSwap<Listener>>);
+pub(crate) struct FarEndEvents(Arc<Reporting>);
+
+struct Reporting {
+    line: Line,
+    listener: ArcSwap<Listener>,
+    ended: OnceLock<EndCause>,
+}
 
 /// Takes a report. The second argument says whether the far end can report that only once; `false` comes back where nobody
 /// listens any more.
-type Listener = Box<dyn Fn(FarEndEvent, bool) -> bool + Send + Sync>;
+type Listener = Box<dyn Fn(FarEndReport, bool) -> bool + Send + Sync>;
 
 impl std::fmt::Debug for FarEndEvents {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FarEndEvents").finish_non_exhaustive()
+        f.debug_tuple("FarEndEvents").field(&self.0.line).finish()
     }
 }
 
@@ -137,36 +155,40 @@ impl FarEndEvents {
     }
 
     pub(crate) fn to_conference(conference: Inputs<ConferenceTaskInput>, participant: ParticipantId) -> Self {
-        Self::to(conference, move |event| ConferenceTaskInput::FarEnd { participant, event })
+        Self::to(conference, move |report| ConferenceTaskInput::FarEnd { participant, report })
     }
 
     /// Reports go into a queue, as `make` wraps them.
     pub(crate) fn to<T: Send + 'static>(
         inputs: Inputs<T>,
-        make: impl Fn(FarEndEvent) -> T + Send + Sync + 'static,
+        make: impl Fn(FarEndReport) -> T + Send + Sync + 'static,
     ) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(listener(inputs, make))))
+        Self::new(listener(inputs, make))
+    }
+
+    /// Nobody listens yet.
+    pub(crate) fn held() -> Self {
+        Self::new(Box::new(|_, _| true))
+    }
+
+    fn new(listener: Listener) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let line = Line(NEXT.fetch_add(1, Ordering::Relaxed));
+        Self(Arc::new(Reporting { line, listener: ArcSwap::from_pointee(listener), ended: OnceLock::new() }))
     }
 
     /// Sends what comes from here on into another queue.
     pub(crate) fn move_to<T: Send + 'static>(
         &self,
         inputs: Inputs<T>,
-        make: impl Fn(FarEndEvent) -> T + Send + Sync + 'static,
+        make: impl Fn(FarEndReport) -> T + Send + Sync + 'static,
     ) {
-        self.0.store(Arc::new(listener(inputs, make)));
+        self.turn(listener(inputs, make));
     }
 
-    /// Nobody listens yet.
-    pub(crate) fn to_nobody() -> Self {
-        let (nobody, _) = inputs::<FarEndEvent>();
-        Self::to(nobody, |event| event)
-    }
-
-    /// Nobody listens from here on.
-    pub(crate) fn move_to_nobody(&self) {
-        let (nobody, _) = inputs::<FarEndEvent>();
-        self.move_to(nobody, |event| event);
+    /// Has this far end count as another one, which stood in for it, from here on.
+    pub(crate) fn move_to_stand_in(&self, other: Self) {
+        self.turn(Box::new(move |report, _| other.report(report.event)));
     }
 
     pub(crate) fn move_to_call(&self, call: Inputs<CallInput>) {
@@ -178,7 +200,36 @@ impl FarEndEvents {
         conference: Inputs<ConferenceTaskInput>,
         participant: ParticipantId,
     ) {
-        self.move_to(conference, move |event| ConferenceTaskInput::FarEnd { participant, event });
+        self.move_to(conference, move |report| ConferenceTaskInput::FarEnd { participant, report });
+    }
+
+    /// The leg is on its way to somebody else: only its end is of interest, and is told there.
+    pub(crate) fn hold(&self) {
+        self.turn(Box::new(|_, _| true));
+    }
+
+    /// Nobody listens from here on, and the far end hangs up.
+    pub(crate) fn move_to_nobody(&self) {
+        self.turn(Box::new(|_, _| false));
+    }
+
+    fn turn(&self, listener: Listener) {
+        self.0.listener.store(Arc::new(listener));
+        if let Some(cause) = self.0.ended.get() {
+            // Who listened before may not have heard of it, or have left before.
+            let report = FarEndReport { line: self.0.line, event: FarEndEvent::Ended(*cause) };
+            (**self.0.listener.load())(report, true);
+        }
+    }
+
+    /// Which far end it is.
+    pub(crate) fn line(&self) -> Line {
+        self.0.line
+    }
+
+    /// Whether it is over, as it has said.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.ended.get().is_some()
     }
 
     /// Reports; `false` where nobody listens, so that the far end should hang up.
@@ -186,6 +237,19 @@ impl FarEndEvents {
     /// What a far end can repeat at will is dropped where the call is held up; an offer is then refused by its own
     /// time limit.
     pub(crate) fn report(&self, event: FarEndEvent) -> bool {
+        if let FarEndEvent::Ended(cause) = event {
+            // It is the last one, so there is no other.
+            let _ = self.0.ended.set(cause);
+        }
+        self.deliver(event)
+    }
+
+    /// Has it counted as not answering, for whoever calls it.
+    pub(crate) fn give_up(&self) {
+        self.deliver(FarEndEvent::Ended(EndCause::NoAnswer));
+    }
+
+    fn deliver(&self, event: FarEndEvent) -> bool {
         let is_needed = match event {
             FarEndEvent::Completed { .. }
             | FarEndEvent::GiveOther(_)
@@ -198,22 +262,71 @@ impl FarEndEvents {
             | FarEndEvent::Ended(_)
             | FarEndEvent::ReferProgress(_) => true,
         };
-        let listener = self.0.load();
-        if (**listener)(event.clone(), is_needed) {
+        let report = FarEndReport { line: self.0.line, event };
+        let listener = self.0.listener.load();
+        if (**listener)(report.clone(), is_needed) {
             return true;
         }
         // The leg may have moved in that moment, and the one that it has left be over.
-        let now = self.0.load();
-        !Arc::ptr_eq(&listener, &now) && (**now)(event, is_needed)
+        let now = self.0.listener.load();
+        !Arc::ptr_eq(&listener, &now) && (**now)(report, is_needed)
     }
 }
 
 fn listener<T: Send + 'static>(
     inputs: Inputs<T>,
-    make: impl Fn(FarEndEvent) -> T + Send + Sync + 'static,
+    make: impl Fn(FarEndReport) -> T + Send + Sync + 'static,
 ) -> Listener {
-    Box::new(move |event, is_needed| {
-        let input = make(event);
+    Box::new(move |report, is_needed| {
+        let input = make(report);
         if is_needed { inputs.end(input).is_ok() } else { inputs.tell(input) != Err(Refused::Ended) }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use call_engine::EndCause;
+
+    use super::{FarEndEvent, FarEndEvents, FarEndReport};
+    use crate::inputs::{InputQueue, inputs};
+
+    fn taken(queue: &mut InputQueue<FarEndReport>) -> Vec<FarEndEvent> {
+        queue.close().map(|report| report.event).collect()
+    }
+
+    #[test]
+    fn the_end_of_a_far_end_is_told_wherever_its_leg_comes_to() {
+        let ((first, mut of_first), (second, mut of_second)) = (inputs(), inputs());
+        let events = FarEndEvents::to(first, |report| report);
+        events.hold();
+        assert!(events.report(FarEndEvent::Ended(EndCause::HungUp)), "it is not to be hung up on");
+        assert!(events.has_ended());
+        events.move_to(second, |report| report);
+        assert!(taken(&mut of_first).is_empty());
+        assert!(matches!(taken(&mut of_second)[..], [FarEndEvent::Ended(EndCause::HungUp)]));
+    }
+
+    #[test]
+    fn whoever_gives_up_waiting_says_nothing_of_a_far_end_that_goes_on() {
+        let (first, mut of_first) = inputs();
+        let events = FarEndEvents::to(first, |report: FarEndReport| report);
+        events.give_up();
+        assert!(!events.has_ended());
+        assert!(matches!(taken(&mut of_first)[..], [FarEndEvent::Ended(EndCause::NoAnswer)]));
+    }
+
+    #[test]
+    fn a_far_end_that_nobody_listens_to_is_told_to_hang_up() {
+        let (first, of_first) = inputs();
+        let events = FarEndEvents::to(first, |report: FarEndReport| report);
+        drop(of_first);
+        assert!(!events.report(FarEndEvent::Ringing));
+        events.move_to_nobody();
+        assert!(!events.report(FarEndEvent::Ringing));
+    }
+
+    #[test]
+    fn no_two_far_ends_are_the_same() {
+        assert_ne!(FarEndEvents::held().line(), FarEndEvents::held().line());
+    }
 }

@@ -110,32 +110,29 @@ impl<T> InputQueue<T> {
 
 #[cfg(test)]
 mod tests {
-    use call_engine::EndCause;
-
     use super::{MAX_ASKED, MAX_TOLD, Refused, inputs};
-    use crate::far_end::FarEndEvent;
     use crate::task::CallInput;
 
-    fn ringing() -> CallInput {
-        CallInput::FarEnd(FarEndEvent::Ringing)
+    fn news() -> CallInput {
+        CallInput::JoinAgain
     }
 
-    fn ended() -> CallInput {
-        CallInput::FarEnd(FarEndEvent::Ended(EndCause::HungUp))
+    fn end() -> CallInput {
+        CallInput::Replaced
     }
 
     #[tokio::test]
     async fn a_flood_is_refused_and_the_end_still_gets_through() {
         let (inputs, mut queue) = inputs();
-        let taken = (0..1000).filter(|_| inputs.tell(ringing()).is_ok()).count();
+        let taken = (0..1000).filter(|_| inputs.tell(news()).is_ok()).count();
         assert_eq!(taken, MAX_TOLD);
-        assert_eq!(inputs.ask(ringing()), Err(Refused::Full));
-        assert!(inputs.end(ended()).is_ok());
+        assert_eq!(inputs.ask(news()), Err(Refused::Full));
+        assert!(inputs.end(end()).is_ok());
 
         for _ in 0..=MAX_TOLD {
             assert!(queue.next().await.is_some());
         }
-        let asked = (0..1000).filter(|_| inputs.ask(ringing()).is_ok()).count();
+        let asked = (0..1000).filter(|_| inputs.ask(news()).is_ok()).count();
         assert_eq!(asked, MAX_ASKED);
     }
 
@@ -143,7 +140,7 @@ mod tests {
     async fn a_call_that_is_over_takes_nothing() {
         let (inputs, queue) = inputs();
         drop(queue);
-        assert_eq!(inputs.tell(ringing()), Err(Refused::Ended));
-        assert!(inputs.end(ended()).is_err());
+        assert_eq!(inputs.tell(news()), Err(Refused::Ended));
+        assert!(inputs.end(end()).is_err());
     }
 }

@@ -2,7 +2,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use call_engine::{EndCause, Refusal};
+use call_engine::EndCause;
 use media_plane::PlaneError;
 use model::{AppId, Directory, TenantId, User, UserId};
 use rtc_proto::Codec;
@@ -31,7 +31,20 @@ pub(crate) struct Leg {
     /// Whether media may go elsewhere.
     allows_foreign: bool,
     /// Whether a phone that called holds the call from the beginning.
-    is_held: bool,
+    pub(crate) is_held: bool,
+}
+
+/// The answer to a phone's call, before it is sent.
+#[must_use]
+pub(crate) struct Acceptance {
+    far_end: FarEnd,
+    answer: Bytes,
+}
+
+impl Acceptance {
+    pub(crate) fn send(self) {
+        self.far_end.answer(self.answer);
+    }
 }
 
 /// Who is shown as the caller.
@@ -98,7 +111,8 @@ impl Leg {
         Ok(scripted::start(context.clone(), scripted::Part { script, offer, heard, events }))
     }
 
-    /// Answers a phone that calls: its offer, or with one where it asks for that. It is connected once it acknowledges.
+    /// Takes a phone's call: answers its offer, or makes one where it asks for that. It is told once the leg is where its reports
+    /// are heard ([`Acceptance::send`]), and is connected once it acknowledges.
     ///
     /// # Errors
     ///
@@ -107,7 +121,7 @@ impl Leg {
         context: &Context,
         phone: CallingPhone,
         media: Arc<MediaPort>,
-    ) -> Result<Self, EndCause> {
+    ) -> Result<(Self, Acceptance), EndCause> {
         let CallingPhone { far_end, offer, source, events } = phone;
         let mut leg = Self {
             negotiator: negotiator(context, &media)?,
@@ -127,8 +141,8 @@ impl Leg {
                 answer
             }
         };
-        leg.far_end.answer(Bytes::from(answer));
-        Ok(leg)
+        let acceptance = Acceptance { far_end: leg.far_end.clone(), answer: Bytes::from(answer) };
+        Ok((leg, acceptance))
     }
 
     /// The phone that called acknowledged the answer, with its own where it had not offered anything; says whether it holds
@@ -196,20 +210,6 @@ impl Leg {
                 None
             }
         }
-    }
-
-    /// Another phone of the same user takes this one's place, over the same media leg; says whether it holds the call.
-    ///
-    /// # Errors
-    ///
-    /// [`EndCause::MediaFailed`] where it cannot; it is refused, and this one talks on.
-    pub(crate) fn pulled(&mut self, context: &Context, phone: CallingPhone) -> Result<bool, EndCause> {
-        let far_end = phone.far_end.clone();
-        let other = Self::answer(context, phone, Arc::clone(&self.media));
-        let other = other.inspect_err(|_cause| far_end.reject(Refusal::Unavailable))?;
-        let is_held = other.is_held;
-        std::mem::replace(self, other).retire();
-        Ok(is_held)
     }
 
     /// Takes what the far end reports while it is called for somebody who waits: whether it answers, or why not, once that is

@@ -47,6 +47,15 @@ impl LiveCalls {
         }
     }
 
+    /// One call has the phone of another one from here on, and counts for its user in that one's stead.
+    pub(crate) fn move_caller(&mut self, from: CallId, to: CallId) {
+        let Some(caller) = self.calls.get_mut(&from).and_then(|live| live.caller.take()) else { return };
+        match self.calls.get_mut(&to) {
+            Some(live) => live.caller = Some(caller),
+            None => count_down(&mut self.by_user, &caller),
+        }
+    }
+
     /// Counts a call of one person to another.
     pub(crate) fn begin_direct(&mut self, caller: UserId) {
         self.direct += 1;

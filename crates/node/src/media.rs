@@ -53,6 +53,8 @@ enum Listener {
         /// The call that began the leg's jobs, where that was before the leg came to the conference.
         jobs: Option<Inputs<CallInput>>,
     },
+    /// The leg is being closed, and a call waits for the ends of jobs that it had begun there.
+    Closing(Inputs<CallInput>),
     Script(mpsc::Sender<PortEvent>),
     /// Nobody any more; the leg is being closed.
     Nobody,
@@ -278,7 +280,8 @@ impl MediaPort {
 
     /// Reports to a call from here on.
     pub(crate) fn move_to_call(&self, call: Inputs<CallInput>) {
-        self.media.legs.lock().insert(self.leg(), Listener::Call(call));
+        let leg = self.name();
+        self.media.legs.lock().insert(*leg, Listener::Call(call));
     }
 
     /// Reports to a conference from here on; jobs that a call has begun still report to that where it is named.
@@ -389,7 +392,14 @@ impl MediaPort {
 impl Drop for MediaPort {
     fn drop(&mut self) {
         let leg = *self.name();
-        self.media.legs.lock().insert(leg, Listener::Nobody);
+        let mut listeners = self.media.legs.lock();
+        let jobs = match listeners.get(&leg) {
+            Some(Listener::Call(call) | Listener::Closing(call)) => Some(call.clone()),
+            Some(Listener::Conference { jobs, .. }) => jobs.clone(),
+            Some(Listener::Application(_) | Listener::Script(_) | Listener::Nobody) | None => None,
+        };
+        listeners.insert(leg, jobs.map_or(Listener::Nobody, Listener::Closing));
+        drop(listeners);
         if let Err(error) = self.media.plane.close(leg) {
             tracing::error!(%error, "failed to close a media leg");
         }

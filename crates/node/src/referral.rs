@@ -6,6 +6,7 @@ use std::sync::Arc;
 use call_engine::{EndCause, Refusal};
 use model::{Participant, UserId};
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::context::Context;
 use crate::far_end::{FarEndEvent, FarEndEvents};
@@ -54,6 +55,12 @@ pub(crate) fn counterpart(
     true
 }
 
+/// The user behind a person as conversations show it, who may have written the id in another case.
+pub(crate) fn user_of(context: &Context, info: &Participant) -> Option<UserId> {
+    let id = UserId::from(info.identity.user.as_ref()?.id.as_deref()?);
+    context.directory.load().user_by_id(&id).map(|user| user.id.clone())
+}
+
 /// Who is called in a phone's place, over the same media leg: what it plays and records goes on, and whoever hears it.
 pub(crate) struct Successor {
     pub(crate) leg: Leg,
@@ -62,6 +69,8 @@ pub(crate) struct Successor {
     pub(crate) is_held: bool,
     /// Why the phone is gone that hands over, which need not wait for the end of that (RFC 5589, 6.1).
     pub(crate) left_by: Option<EndCause>,
+    /// Ends the ringing.
+    _limit: AbortOnDropHandle<()>,
 }
 
 /// Who hands over to whom.
@@ -89,7 +98,7 @@ impl Successor {
         events: FarEndEvents,
     ) -> Result<Self, EndCause> {
         let directory = context.directory.load_full();
-        let transferor = directory.users.get(succession.transferor).ok_or(EndCause::NotFound)?;
+        let transferor = directory.user_by_id(succession.transferor).ok_or(EndCause::NotFound)?;
         let user = incoming::person(&directory, succession.to, transferor).ok_or(EndCause::NotFound)?;
         let dialling = Dialling {
             caller: succession.caller,
@@ -98,9 +107,14 @@ impl Successor {
             subject: succession.subject,
             label: succession.label,
         };
-        let leg = Leg::start(context, dialling, media, events).await?;
+        let leg = Leg::start(context, dialling, media, events.clone()).await?;
+        let longest = context.config.call.transfer_timeout;
+        let limit = tokio::spawn(async move {
+            tokio::time::sleep(longest).await;
+            events.give_up();
+        });
         let (user, info) = (user.id.clone(), info_of(&directory, &user.id));
-        Ok(Self { leg, user, info, is_held: false, left_by: None })
+        Ok(Self { leg, user, info, is_held: false, left_by: None, _limit: AbortOnDropHandle::new(limit) })
     }
 
     /// Takes what its far end reports: whether it answers, or why not, once that is known.

@@ -55,9 +55,10 @@ impl Conference {
         }
     }
 
-    /// Who someone is, and whether it holds the call; only of people.
+    /// Who someone is, and whether it holds the call; only of people who are there.
     pub fn person(&self, participant: ParticipantId) -> Option<(&Participant, bool)> {
-        let member = self.members.get(&participant).filter(|member| member.is_person())?;
+        let member =
+            self.members.get(&participant).filter(|member| member.is_person() && member.is_present())?;
         Some((&member.info, member.is_held))
     }
 

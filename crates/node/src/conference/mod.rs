@@ -15,14 +15,14 @@ use std::sync::Arc;
 use call_engine::{CommandId, Conference, ConferenceInput, ConferenceRequest, Joining, LegEvent};
 use media_engine::PromptAudio;
 use model::{
-    AppId, AudioRoutingGroup, CallId, MediaDirection, OnlineMeeting, OperationId, Outcome, Participant,
-    ParticipantId, RosterParticipant, TenantId, Tone,
+    AppId, AudioRoutingGroup, CallId, OnlineMeeting, OperationId, Outcome, Participant, ParticipantId,
+    RosterParticipant, TenantId, Tone,
 };
 use tokio::sync::oneshot;
 
 use crate::application::Sources;
 use crate::context::Context;
-use crate::far_end::FarEndEvent;
+use crate::far_end::{FarEndEvent, FarEndReport};
 use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs};
 use crate::leg::Leg;
@@ -44,7 +44,7 @@ pub(crate) enum ConferenceTaskInput {
     AdoptPerson(Box<Party>),
     /// A call asks for something.
     Ask { call: CallId, command: CommandId, operation: OperationId, request: Box<ConferenceRequest> },
-    /// The server shuts down.
+    /// Everybody is sent away: the server shuts down, or nobody comes whom it was opened for.
     Close,
     /// The one whom a member's phone talked to on another leg; or there is none.
     Counterpart { participant: ParticipantId, party: Option<Box<Party>> },
@@ -53,7 +53,7 @@ pub(crate) enum ConferenceTaskInput {
     /// The mixer says who speaks most.
     Dominant(Option<media_plane::LegId>),
     /// A person's far end reports.
-    FarEnd { participant: ParticipantId, event: FarEndEvent },
+    FarEnd { participant: ParticipantId, report: FarEndReport },
     /// Show the private routes.
     Groups { call: CallId, reply: oneshot::Sender<Vec<AudioRoutingGroup>> },
     /// A call joins.
@@ -69,7 +69,7 @@ pub(crate) enum ConferenceTaskInput {
     /// Somebody is handed over to another conversation, and the call that asked for it goes.
     Release { participant: ParticipantId, by: CallId, to: ConferenceDoor },
     /// The far end of the one reports who is called in a member's place.
-    Successor { participant: ParticipantId, event: FarEndEvent },
+    Successor { participant: ParticipantId, report: FarEndReport },
     /// Show who is there.
     Participants { call: CallId, reply: oneshot::Sender<Vec<RosterParticipant>> },
     /// The application of a call is connected by another leg from here on.
@@ -102,7 +102,7 @@ pub(crate) struct CallSide {
     pub(crate) sources: Option<Sources>,
 }
 
-/// A person whose leg is up when the conference begins.
+/// A person whose leg is up when it comes.
 pub(crate) struct Person {
     pub(crate) participant: ParticipantId,
     pub(crate) info: Participant,
@@ -176,15 +176,14 @@ impl ConferenceTask {
             }
             ConferenceTaskInput::Close => self.feed(ConferenceInput::Close),
             ConferenceTaskInput::Counterpart { participant, party } => self.counterpart(participant, party),
-            ConferenceTaskInput::Successor { participant, event } => self.successor(participant, event),
-            ConferenceTaskInput::FarEnd { participant, event: FarEndEvent::Referred(referral) } => {
-                self.referred(participant, referral).await;
+            ConferenceTaskInput::Successor { participant, report } => {
+                self.successor(participant, report.event);
             }
             ConferenceTaskInput::Dominant(leg) => {
                 let participant = leg.and_then(|leg| self.participant_of(leg));
                 self.feed(ConferenceInput::Dominant(participant));
             }
-            ConferenceTaskInput::FarEnd { participant, event } => self.far_end(participant, event),
+            ConferenceTaskInput::FarEnd { participant, report } => self.far_end(participant, report).await,
             ConferenceTaskInput::Join { joining, side } => {
                 self.calls.insert(joining.call, *side);
                 self.feed(ConferenceInput::Join(joining));
@@ -221,8 +220,12 @@ impl ConferenceTask {
         self.feed(ConferenceInput::Leg { participant, event });
     }
 
-    fn far_end(&mut self, participant: ParticipantId, event: FarEndEvent) {
-        let Some(leg) = self.legs.get_mut(&participant) else { return };
+    async fn far_end(&mut self, participant: ParticipantId, report: FarEndReport) {
+        let FarEndReport { line, event } = report;
+        // Of a far end in whose place there is another one, or none.
+        let Some(leg) = self.legs.get_mut(&participant).filter(|leg| leg.events.line() == line) else {
+            return;
+        };
         match event {
             FarEndEvent::Ringing => self.leg_event(participant, LegEvent::Ringing),
             FarEndEvent::Answered { sdp, source } => match leg.answered(&sdp, source) {
@@ -247,8 +250,9 @@ impl ConferenceTask {
             }
             FarEndEvent::GiveOther(handover) => self.give_other(participant, handover),
             FarEndEvent::Pulled(phone) => self.pulled(participant, *phone),
-            // Followed elsewhere; only calls between two ask phones to call others.
-            FarEndEvent::ReferProgress(_) | FarEndEvent::Referred(_) => {}
+            FarEndEvent::Referred(referral) => self.referred(participant, referral).await,
+            // Only calls between two ask phones to call others.
+            FarEndEvent::ReferProgress(_) => {}
             FarEndEvent::Ended(cause) => {
                 if self.is_succeeded(participant, cause) {
                     return;
@@ -264,6 +268,8 @@ impl ConferenceTask {
             PortEvent::JobDone { job: KEY, .. } => self.pressed(participant),
             // Music ends when it is told to; what a call had begun on a leg that has left it is of no use to anybody.
             event @ PortEvent::JobDone { .. } => media::discard(event),
+            // Whoever is called in the place of a phone that has left is not heard yet.
+            PortEvent::Lost if self.has_left(participant) => {}
             PortEvent::Lost => self.lose_leg(participant, call_engine::EndCause::MediaLost),
             PortEvent::Tone(tone) => self.leg_event(participant, LegEvent::Tone(tone)),
         }
@@ -271,18 +277,17 @@ impl ConferenceTask {
 
     /// Ends a leg from this side for a reason of its own.
     fn lose_leg(&mut self, participant: ParticipantId, cause: call_engine::EndCause) {
-        // Dropping it hangs up.
+        // Dropping it hangs up, on whoever is called in its place, too.
+        self.referring.remove(&participant);
         self.legs.remove(&participant);
         self.leg_event(participant, LegEvent::Ended(cause));
     }
 
     /// Lets somebody go who is handed over, unless that one is gone already.
     fn release(&mut self, participant: ParticipantId, by: CallId, to: ConferenceDoor) {
-        let roster = self.engine.roster_for(by).unwrap_or_default();
-        if let Some(shown) = roster.into_iter().find(|shown| shown.id == participant) {
-            let is_held =
-                shown.media_streams.iter().any(|stream| stream.direction == MediaDirection::Inactive);
-            self.releasing = Some((Person { participant, info: shown.info, is_held }, Way::To(to)));
+        if let Some((info, is_held)) = self.engine.person(participant) {
+            let person = Person { participant, info: info.clone(), is_held };
+            self.releasing = Some((person, Way::To(to)));
         }
         self.feed(ConferenceInput::Release { participant, by });
     }

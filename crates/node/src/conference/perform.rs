@@ -9,6 +9,7 @@ use super::{ConferenceTask, ConferenceTaskInput};
 use crate::far_end::FarEndEvents;
 use crate::leg::{Caller, Dialling, Leg};
 use crate::media::Job;
+use crate::referral::ReferralStatus;
 use crate::ringing::Party;
 use crate::task::CallInput;
 
@@ -39,13 +40,7 @@ impl ConferenceTask {
                 self.with_leg(id, |task, leg| task.mixer.join(leg));
             }
             ConferenceEffect::Disconnect(id) => self.with_leg(id, |task, leg| task.mixer.leave(leg)),
-            ConferenceEffect::EndLeg(id) => match self.legs.get(&id) {
-                Some(leg) => leg.hang_up(),
-                None => self.feed(ConferenceInput::Leg {
-                    participant: id,
-                    event: LegEvent::Ended(EndCause::LocalHangUp),
-                }),
-            },
+            ConferenceEffect::EndLeg(id) => self.end_leg(id),
             ConferenceEffect::EndReplaced { call, by } => {
                 if let Some(side) = self.calls.get(&by) {
                     // A call that is over replaces nothing.
@@ -75,6 +70,16 @@ impl ConferenceTask {
             ConferenceEffect::Tell { call, event } => self.tell(call, event),
             // `perform` takes this before it comes here.
             ConferenceEffect::Ended => {}
+        }
+    }
+
+    fn end_leg(&mut self, participant: ParticipantId) {
+        // Nobody comes in the place of somebody who is sent away.
+        self.referring.remove(&participant);
+        match self.legs.get(&participant) {
+            Some(leg) if !leg.events.has_ended() => leg.hang_up(),
+            // A phone that hands over may have left before.
+            Some(_) | None => self.lose_leg(participant, EndCause::LocalHangUp),
         }
     }
 
@@ -110,7 +115,10 @@ impl ConferenceTask {
     /// Hands a leg over to another conversation.
     fn released(&mut self, participant: ParticipantId) {
         let releasing = self.releasing.take().filter(|(person, _)| person.participant == participant);
+        // Whoever is called in its place is called over its media, which goes with it.
+        self.referring.remove(&participant);
         if let (Some((person, way)), Some(leg)) = (releasing, self.legs.remove(&participant)) {
+            leg.tell_of_referral(ReferralStatus::Failed(EndCause::Cancelled));
             way.go(Party { leg, person });
         }
     }

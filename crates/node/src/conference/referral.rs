@@ -8,7 +8,7 @@ use model::{ParticipantId, UserId};
 use super::{ConferenceDoor, ConferenceTask, ConferenceTaskInput, Person};
 use crate::far_end::{FarEndEvent, FarEndEvents};
 use crate::leg::{Caller, Leg};
-use crate::referral::{Handover, Referral, ReferralStatus, Succession, Successor, counterpart};
+use crate::referral::{Handover, Referral, ReferralStatus, Succession, Successor, counterpart, user_of};
 use crate::ringing::Party;
 use crate::sip::CallingPhone;
 
@@ -32,7 +32,10 @@ impl Way {
     pub(super) fn go(self, party: Party) {
         match self {
             // Nobody takes it where the asking call is over; dropping the leg hangs up.
-            Self::HandedOver(handover) => drop(handover.send(Box::new(party))),
+            Self::HandedOver(handover) => {
+                party.leg.events.hold();
+                drop(handover.send(Box::new(party)));
+            }
             Self::To(door) => door.adopt(party),
         }
     }
@@ -42,7 +45,7 @@ impl ConferenceTask {
     /// Follows the wish of a member's phone, or refuses it.
     pub(super) async fn referred(&mut self, participant: ParticipantId, referral: Referral) {
         let begun = match referral {
-            _ if self.referring.contains_key(&participant) => Err(EndCause::Unreachable),
+            _ if self.is_busy(participant) => Err(EndCause::Unreachable),
             Referral::Call { name, domain } => self.call_successor(participant, (&name, &domain)).await,
             Referral::Join(other) => self.ask_for_counterpart(participant, &other),
         };
@@ -56,7 +59,7 @@ impl ConferenceTask {
     async fn call_successor(&mut self, participant: ParticipantId, to: (&str, &str)) -> Result<(), EndCause> {
         let media =
             self.legs.get(&participant).map(|leg| Arc::clone(&leg.media)).ok_or(EndCause::Internal)?;
-        let make = move |event| ConferenceTaskInput::Successor { participant, event };
+        let make = move |report| ConferenceTaskInput::Successor { participant, report };
         let events = FarEndEvents::to(self.own.clone(), make);
         let transferor = self.user(participant).ok_or(EndCause::NotFound)?;
         let succession = Succession {
@@ -104,6 +107,11 @@ impl ConferenceTask {
         if let FarEndEvent::Ringing = event {
             return self.tell_of_referral(participant, ReferralStatus::Ringing);
         }
+        if self.engine.person(participant).is_none() {
+            // Who has left or leaves is followed by nobody, and its media is not to be led astray.
+            self.referring.remove(&participant);
+            return;
+        }
         match successor.far_end(event) {
             None => {}
             Some(Ok(())) => {
@@ -145,6 +153,10 @@ impl ConferenceTask {
         let Some(Party { leg, person }) = party.map(|party| *party) else {
             return self.tell_of_referral(participant, ReferralStatus::Failed(EndCause::Unreachable));
         };
+        if self.engine.person(participant).is_none() {
+            // Dropping the leg hangs up.
+            return;
+        }
         if let Err(error) = leg.media.bring_to(self.mixer.id()) {
             tracing::error!(%error, "failed to take a leg over");
             return self.tell_of_referral(participant, ReferralStatus::Failed(EndCause::Internal));
@@ -179,14 +191,34 @@ impl ConferenceTask {
     /// Gives somebody's place to another phone of the same user.
     pub(super) fn pulled(&mut self, participant: ParticipantId, phone: CallingPhone) {
         let (far_end, events) = (phone.far_end.clone(), phone.events.clone());
-        if self.referring.contains_key(&participant) {
+        if self.is_busy(participant) {
             return far_end.reject(Refusal::Unavailable);
         }
         let Some(leg) = self.legs.get_mut(&participant) else { return far_end.reject(Refusal::Unavailable) };
-        events.move_to_conference(self.own.clone(), participant);
-        if let Ok(is_held) = leg.pulled(&self.context, phone) {
-            self.leg_event(participant, LegEvent::Held(is_held));
+        if events.has_ended() {
+            return;
         }
+        match Leg::answer(&self.context, phone, Arc::clone(&leg.media)) {
+            Ok((other, acceptance)) => {
+                let is_held = other.is_held;
+                std::mem::replace(leg, other).retire();
+                events.move_to_conference(self.own.clone(), participant);
+                acceptance.send();
+                self.leg_event(participant, LegEvent::Held(is_held));
+            }
+            Err(_cause) => far_end.reject(Refusal::Unavailable),
+        }
+    }
+
+    /// Whether a member's place is not to be given to anybody now: it is about to be, or the member leaves.
+    fn is_busy(&self, participant: ParticipantId) -> bool {
+        self.referring.contains_key(&participant) || self.engine.person(participant).is_none()
+    }
+
+    /// Whether a member's phone is gone, and somebody is being called in its place.
+    pub(super) fn has_left(&self, participant: ParticipantId) -> bool {
+        let referring = self.referring.get(&participant);
+        matches!(referring, Some(Referring::Successor(successor)) if successor.left_by.is_some())
     }
 
     fn tell_of_referral(&self, participant: ParticipantId, status: ReferralStatus) {
@@ -198,6 +230,6 @@ impl ConferenceTask {
     /// The user behind a person.
     fn user(&self, participant: ParticipantId) -> Option<UserId> {
         let (info, _) = self.engine.person(participant)?;
-        info.identity.user.as_ref()?.id.as_deref().map(UserId::from)
+        user_of(&self.context, info)
     }
 }

@@ -71,12 +71,12 @@ fn pass_on(event: MediaEvent, legs: &Legs) {
         Listener::Conference { jobs: Some(call), .. } if matches!(event, PortEvent::JobDone { .. }) => {
             tell_call(&call, event)
         }
+        Listener::Closing(call) if matches!(event, PortEvent::JobDone { .. }) => tell_call(&call, event),
         Listener::Conference { conference, participant, .. } => {
-            tell_conference(&conference, participant, event);
-            None
+            tell_conference(&conference, participant, event)
         }
         Listener::Script(script) => script.try_send(event).err().map(TrySendError::into_inner),
-        Listener::Nobody => Some(event),
+        Listener::Closing(_) | Listener::Nobody => Some(event),
     };
     if let Some(event) = unheard {
         discard(event);
@@ -104,15 +104,22 @@ fn tell_application(call: &Inputs<CallInput>, leg: LegId, event: PortEvent) {
     let _ = if is_key { call.tell(input).is_ok() } else { call.end(input).is_ok() };
 }
 
-/// The same for the leg of a person in a conference, which has no recordings.
-fn tell_conference(conference: &Inputs<ConferenceTaskInput>, participant: ParticipantId, event: PortEvent) {
+/// The same for the leg of a person in a conference.
+fn tell_conference(
+    conference: &Inputs<ConferenceTaskInput>,
+    participant: ParticipantId,
+    event: PortEvent,
+) -> Option<PortEvent> {
     let is_key = matches!(event, PortEvent::Tone(_));
     let input = ConferenceTaskInput::Media { participant, event };
-    // A conference that is over has no use for it.
     if is_key {
         let _ = conference.tell(input);
-    } else {
-        let _ = conference.end(input);
+        return None;
+    }
+    match conference.end(input) {
+        Err(ConferenceTaskInput::Media { event, .. }) => Some(event),
+        // Only what went in comes back.
+        Ok(()) | Err(_) => None,
     }
 }
 

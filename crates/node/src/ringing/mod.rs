@@ -8,13 +8,13 @@ use std::sync::Arc;
 
 use call_engine::{EndCause, RedirectEvent, Refusal};
 use media_plane::{LegId, PlaneError};
-use model::{Participant, ParticipantId, UserId};
+use model::{CallId, Participant, ParticipantId, UserId};
 
 use crate::conference::{ConferenceDoor, ConferenceTaskInput, Person};
 use crate::context::Context;
 use crate::far_end::{FarEndEvent, FarEndEvents};
 use crate::ids::RandomIds;
-use crate::leg::{Caller, Dialling, Leg};
+use crate::leg::{Acceptance, Caller, Dialling, Leg};
 use crate::sip::CallingPhone;
 
 pub(crate) use self::relay::{Relay, RelayEvent};
@@ -128,6 +128,14 @@ impl Ringing {
         Some(event)
     }
 
+    /// The call of the application that is called there.
+    pub(crate) fn call_of(&self, index: usize) -> Option<CallId> {
+        match self.called.get(&index)? {
+            Called::Application(relay) => relay.id,
+            Called::Person(_) => None,
+        }
+    }
+
     /// Keeps something for as long as those talk who meet.
     pub(crate) fn keep(&self, what: Box<dyn Any + Send>) {
         if let Some(door) = &self.place.0 {
@@ -136,48 +144,34 @@ impl Ringing {
         }
     }
 
-    /// Connects a phone that waits with the one who answered; the others are called no longer. Gives back where the reports
-    /// of the two go from here on.
-    pub(crate) fn connect_phone(
-        mut self,
-        index: usize,
-        phone: CallingPhone,
-        person: Person,
-    ) -> Option<FarEndEvents> {
+    /// Connects a phone that waits with the one who answered; the others are called no longer.
+    pub(crate) fn connect_phone(mut self, index: usize, phone: CallingPhone, person: Person) {
         let far_end = phone.far_end.clone();
         match self.winner(index) {
-            Some(Called::Application(relay)) => {
-                relay.connect(phone);
-                return None;
-            }
+            Some(Called::Application(relay)) => return relay.connect(phone),
             Some(Called::Person(other)) => {
-                if let Ok(leg) = self.answer(phone, &person) {
-                    let events = other.leg.events.clone();
+                if let Ok((leg, acceptance)) = self.answer(phone, &person) {
                     self.meet(*other, Party { leg, person });
-                    return Some(events);
+                    return acceptance.send();
                 }
             }
             None => {}
         }
         far_end.reject(Refusal::Unavailable);
-        None
     }
 
-    /// Connects a leg that is up with the one who answered. Gives back where the reports of the latter go from here on.
-    pub(crate) fn connect_leg(mut self, index: usize, party: Party) -> Option<FarEndEvents> {
-        let Some(Called::Person(other)) = self.winner(index) else { return None };
-        let events = other.leg.events.clone();
-        self.meet(*other, party);
-        Some(events)
+    /// Connects a leg that is up with the one who answered.
+    pub(crate) fn connect_leg(mut self, index: usize, party: Party) {
+        if let Some(Called::Person(other)) = self.winner(index) {
+            self.meet(*other, party);
+        }
     }
 
     /// Brings the one who answered to where it meets somebody who is still on the way there.
-    pub(crate) fn await_at(mut self, index: usize) -> Option<(Meeting, FarEndEvents)> {
+    pub(crate) fn await_at(mut self, index: usize) -> Option<Meeting> {
         let Some(Called::Person(party)) = self.winner(index) else { return None };
-        let events = party.leg.events.clone();
-        let door = self.place.0.clone()?;
-        door.adopt(*party);
-        Some((Meeting(std::mem::replace(&mut self.place, Place(None))), events))
+        self.place.0.as_ref()?.adopt(*party);
+        Some(Meeting(std::mem::replace(&mut self.place, Place(None))))
     }
 
     /// The one who answered; the others hear that somebody did.
@@ -192,7 +186,7 @@ impl Ringing {
         winner
     }
 
-    fn answer(&self, phone: CallingPhone, person: &Person) -> Result<Leg, EndCause> {
+    fn answer(&self, phone: CallingPhone, person: &Person) -> Result<(Leg, Acceptance), EndCause> {
         let door = self.place.0.as_ref().ok_or(EndCause::Internal)?;
         let media = self.context.media.open_for_person(door.mixer, door.inputs.clone(), person.participant);
         let media = media.map_err(|error| {

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use call_engine::{EndCause, RedirectEvent, Refusal};
+use model::CallId;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents};
@@ -11,8 +12,8 @@ use crate::task::CallInput;
 
 /// The call of another application that rings in place of the one that the phone called.
 pub(crate) struct Relay {
-    /// The other call's queue.
-    call: Inputs<CallInput>,
+    /// Which call that is, once it is there.
+    pub(crate) id: Option<CallId>,
     /// Where the other call believes its phone to report.
     events: FarEndEvents,
     /// Turns to the phone what the other call tells it.
@@ -49,8 +50,7 @@ impl Relay {
             source: phone.source,
             events: events.clone(),
         };
-        let relay =
-            Self { call: queue.0.clone(), events, phone: Some(turn), answer: None, ending: EndCause::HungUp };
+        let relay = Self { id: None, events, phone: Some(turn), answer: None, ending: EndCause::HungUp };
         (relay, stand_in, queue)
     }
 
@@ -74,8 +74,8 @@ impl Relay {
         let (Some(turn), Some(answer)) = (self.phone.take(), self.answer.take()) else {
             return phone.far_end.reject(Refusal::Unavailable);
         };
+        phone.events.move_to_stand_in(self.events.clone());
         phone.far_end.answer(answer);
-        phone.events.move_to_call(self.call.clone());
         // Where nobody takes it the other call is over; dropping the phone hangs up.
         let _ = turn.send(phone.far_end);
     }

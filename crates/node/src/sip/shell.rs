@@ -339,7 +339,7 @@ impl Shell {
         if !leg.user.eq_ignore_ascii_case(caller) {
             return Err(StatusCode::FORBIDDEN);
         }
-        let (phone, commands) = CallingPhone::new(incoming, FarEndEvents::to_nobody());
+        let (phone, commands) = CallingPhone::new(incoming, FarEndEvents::held());
         let events = phone.events.clone();
         let is_heard = leg.events.report(FarEndEvent::Pulled(Box::new(phone)));
         is_heard.then_some((events, commands)).ok_or(StatusCode::CALL_DOES_NOT_EXIST)
@@ -352,10 +352,13 @@ impl Shell {
                 name: referred.refer_to.user().unwrap_or_default(),
                 domain: referred.refer_to.host().map(ToString::to_string).unwrap_or_default(),
             }),
-            // Only the phone itself knows the tags of its other call with this server.
+            // A call of the same user; that somebody knows the tags of a dialog says little of whose it is.
             Some(replaces) => {
-                let other = self.endpoint.replaced_call(replaces).and_then(|other| self.legs.get(&other));
-                other.map(|leg| Referral::Join(leg.events.clone()))
+                let user = self.legs.get(&referred.handle).map(|leg| &leg.user);
+                let other = self.endpoint.replaced_call(replaces).filter(|other| *other != referred.handle);
+                let other = other.and_then(|other| self.legs.get(&other));
+                let own = other.filter(|other| Some(&other.user) == user);
+                own.map(|leg| Referral::Join(leg.events.clone()))
             }
         };
         let handle = referred.handle;

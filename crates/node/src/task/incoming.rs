@@ -97,8 +97,9 @@ impl CallTask {
             EndCause::Internal
         });
         match opened.and_then(|media| Leg::answer(&self.context, *phone, Arc::new(media))) {
-            Ok(leg) => {
+            Ok((leg, acceptance)) => {
                 self.link = Link::Leg(Box::new(leg));
+                acceptance.send();
                 if let Some(hosted) = &mut self.application {
                     hosted.application.begin();
                 }

@@ -249,6 +249,11 @@ impl CallTask {
         request: ConferenceRequest,
     ) {
         if matches!(self.link, Link::Leg(_)) {
+            // Whoever is called in the other party's place would come where that one is not any more.
+            if self.moving.under_way.is_some() {
+                let answer = Err(Rejection::TransferUnderWay);
+                return self.feed(Input::Conference(ConferenceEvent::Answered { command, answer }));
+            }
             self.escalate();
         }
         let call = self.engine.record().id;

@@ -26,7 +26,7 @@ use crate::application::{Absence, Whose};
 use crate::calls::{CallsError, Registered, WhipAnswer};
 use crate::conference::ConferenceTaskInput;
 use crate::context::Context;
-use crate::far_end::{FarEndEvent, FarEndEvents};
+use crate::far_end::{FarEndEvent, FarEndEvents, FarEndReport};
 use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs, inputs};
 use crate::media::PortEvent;
@@ -64,7 +64,7 @@ pub(crate) enum CallInput {
     /// The one whom the other party's phone talked to on another leg; or there is none.
     Counterpart(Option<Box<Party>>),
     /// The far end reports.
-    FarEnd(FarEndEvent),
+    FarEnd(FarEndReport),
     /// Another call gives away its leg, or does not.
     LegHanded { command: CommandId, handed: Option<Box<Party>> },
     /// What another application does that the call was sent on to.
@@ -72,7 +72,7 @@ pub(crate) enum CallInput {
     /// Another call of the application wants the leg, as its own other party takes this call's place.
     TakeLeg { party: UserId, command: CommandId, mixer: MixerId, to: Inputs<CallInput> },
     /// Someone who is called for a redirect or a transfer reports.
-    Target { place: Place, event: FarEndEvent },
+    Target { place: Place, report: FarEndReport },
     /// Show the private routes of sound.
     Groups(oneshot::Sender<Vec<AudioRoutingGroup>>),
     /// The conference that was to be joined was over in that moment.
@@ -193,7 +193,7 @@ impl CallTask {
                 }
             }
         }
-        self.pass_on_left();
+        self.leave();
         drop(registered);
     }
 
@@ -214,11 +214,7 @@ impl CallTask {
             CallInput::EndReplaced(call) => registered.end_replaced(&call),
             CallInput::EndWhip { session, reply } => drop(reply.send(self.end_whip(&session))),
             CallInput::Counterpart(party) => self.counterpart(party),
-            CallInput::FarEnd(FarEndEvent::Referred(referral)) if matches!(self.link, Link::Leg(_)) => {
-                self.referred(referral).await;
-            }
-            CallInput::FarEnd(FarEndEvent::ReferProgress(progress)) => self.refer_progress(progress).await,
-            CallInput::FarEnd(event) => self.far_end(event),
+            CallInput::FarEnd(report) => self.far_end(report).await,
             CallInput::Groups(reply) => self.show_groups(reply),
             CallInput::JoinAgain => self.join_again(),
             CallInput::LegHanded { command, handed } => self.leg_handed(command, handed),
@@ -226,7 +222,7 @@ impl CallTask {
             CallInput::TakeLeg { party, command, mixer, to } => {
                 self.give_leg(&party, mixer, (command, &to));
             }
-            CallInput::Target { place, event } => self.target(place, event),
+            CallInput::Target { place, report } => self.target(place, report.event),
             CallInput::Invitation(reply) => drop(reply.send(self.invitation())),
             CallInput::Offer { sdp, reply } => drop(reply.send(self.offered(&sdp).await)),
             CallInput::Participants(reply) => self.show_participants(reply),
@@ -256,19 +252,24 @@ impl CallTask {
         self.engine.handle(input, self.context.clock.now(), &mut self.ids);
     }
 
-    fn far_end(&mut self, event: FarEndEvent) {
+    async fn far_end(&mut self, report: FarEndReport) {
+        let FarEndReport { line, event } = report;
         let leg = match &mut self.link {
-            Link::Leg(leg) => leg,
+            Link::Leg(leg) if leg.events.line() == line => leg,
             Link::Member(member) => {
-                return member.pass_on(|participant| ConferenceTaskInput::FarEnd { participant, event });
+                return member.pass_on(|participant| {
+                    let report = FarEndReport { line, event };
+                    ConferenceTaskInput::FarEnd { participant, report }
+                });
             }
-            Link::Calling(_) => {
+            Link::Calling(phone) if phone.events.line() == line => {
                 if let FarEndEvent::Ended(cause) = event {
                     self.feed(Input::Leg(LegEvent::Ended(cause)));
                 }
                 return;
             }
-            Link::None => return,
+            // Of a far end in whose place there is another one.
+            Link::Calling(_) | Link::Leg(_) | Link::None => return,
         };
         match event {
             FarEndEvent::Ringing => self.feed(Input::Leg(LegEvent::Ringing)),
@@ -302,8 +303,10 @@ impl CallTask {
                 }
             }
             FarEndEvent::Pulled(phone) => self.pulled(*phone),
-            // The application is nobody's to give away; the others are followed elsewhere.
-            FarEndEvent::GiveOther(_) | FarEndEvent::ReferProgress(_) | FarEndEvent::Referred(_) => {}
+            FarEndEvent::ReferProgress(progress) => self.refer_progress(progress).await,
+            FarEndEvent::Referred(referral) => self.referred(referral).await,
+            // The application is nobody's to give away.
+            FarEndEvent::GiveOther(_) => {}
             FarEndEvent::Ended(cause) => self.party_left(cause),
         }
     }
@@ -322,6 +325,8 @@ impl CallTask {
                     member.pass_on(|participant| ConferenceTaskInput::Media { participant, event });
                 }
                 (_, PortEvent::Tone(tone)) => self.key_of_callee(tone),
+                // Whoever is called in the place of a phone that has left is not heard yet.
+                (_, PortEvent::Lost) if self.has_party_left() => {}
                 (_, PortEvent::Lost | PortEvent::JobDone { .. }) => self.lose_leg(EndCause::MediaLost),
             },
         }

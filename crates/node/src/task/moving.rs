@@ -15,17 +15,16 @@ use crate::far_end::{FarEndEvent, FarEndEvents};
 use crate::incoming;
 use crate::inputs::Inputs;
 use crate::leg::Caller;
+use crate::media;
 use crate::referral::Successor;
 use crate::ringing::{Meeting, Party, Relay, RelayEvent, Ringing, Whom};
 
-/// What a call is doing to move, and the legs that have gone.
+/// What a call is doing to move.
 #[derive(Default)]
 pub(super) struct Moving {
     /// Tells the targets of one move from those of the next.
     pub(super) round: u64,
     pub(super) under_way: Option<UnderWay>,
-    /// Where legs report that were this call's: what they had reported to it is passed on when it is over.
-    pub(super) left: Vec<(Option<Place>, FarEndEvents)>,
 }
 
 /// A move, until it has succeeded or failed. Dropping it calls its targets no longer.
@@ -134,7 +133,7 @@ impl CallTask {
             caller,
             tenant: &record.tenant,
             subject: record.subject.as_deref(),
-            events: FarEndEvents::to(self.own.clone(), move |event| CallInput::Target { place, event }),
+            events: FarEndEvents::to(self.own.clone(), move |report| CallInput::Target { place, report }),
         };
         ringing.call(place.index, whom).await
     }
@@ -153,20 +152,20 @@ impl CallTask {
             // A call that is over connects nobody.
             let _ = own.end(CallInput::Relayed { place, event });
         };
-        let (relay, stand_in, inputs) = Relay::new(phone, report);
-        registered.send_on(new, stand_in, inputs)?;
+        let (mut relay, stand_in, inputs) = Relay::new(phone, report);
+        relay.id = Some(registered.send_on(new, stand_in, inputs)?);
         Ok(relay)
     }
 
     /// Connects the phone with the one who answered.
-    pub(super) fn connect_redirected(&mut self, index: usize) {
+    pub(super) fn connect_redirected(&mut self, index: usize, registered: &Registered) {
         let Some(UnderWay::Redirect(ringing)) = self.moving.under_way.take() else { return };
         let Link::Calling(phone) = std::mem::take(&mut self.link) else { return };
-        let person = self.other_person();
-        self.moving.left.push((None, phone.events.clone()));
-        if let Some(events) = ringing.connect_phone(index, *phone, person) {
-            self.moving.left.push((Some(Place { round: self.moving.round, index }), events));
+        if let Some(call) = ringing.call_of(index) {
+            registered.give_caller_to(call);
         }
+        let person = self.other_person();
+        ringing.connect_phone(index, *phone, person);
     }
 
     /// Stops calling those who are called for a redirect or a transfer.
@@ -258,7 +257,7 @@ impl CallTask {
         };
         let handed = match std::mem::take(&mut self.link) {
             Link::Leg(leg) if is_given => {
-                self.moving.left.push((None, leg.events.clone()));
+                leg.events.hold();
                 Some(Box::new(Party { leg: *leg, person: self.other_person() }))
             }
             link @ (Link::Calling(_) | Link::Leg(_) | Link::Member(_) | Link::None) => {
@@ -287,7 +286,6 @@ impl CallTask {
             (Some(handed), Link::Leg(leg), Some(door)) => {
                 self.feed(Input::Transfer { command, event: TransferEvent::Accepted });
                 let person = self.other_person();
-                self.moving.left.push((None, leg.events.clone()));
                 door.adopt(Party { leg: *leg, person });
                 door.adopt(*handed);
                 meeting.done();
@@ -321,15 +319,14 @@ impl CallTask {
                 }
             }
             Some(UnderWay::Succession(_)) => self.successor(event),
+            // Whoever answered is elsewhere, and tells its end there.
             Some(
                 UnderWay::AwaitingCounterpart
                 | UnderWay::Consulting(..)
                 | UnderWay::Meeting(_)
                 | UnderWay::Referring { .. },
             )
-            | None => {
-                self.report_left(|left| left == Some(place), event);
-            }
+            | None => {}
         }
     }
 
@@ -353,18 +350,14 @@ impl CallTask {
         match (transferee, std::mem::take(&mut self.link)) {
             (None, Link::Leg(leg)) => {
                 let person = self.other_person();
-                self.moving.left.push((None, leg.events.clone()));
-                if let Some(events) = ringing.connect_leg(0, Party { leg: *leg, person }) {
-                    self.moving.left.push((Some(Place { round: self.moving.round, index: 0 }), events));
-                }
+                ringing.connect_leg(0, Party { leg: *leg, person });
                 self.feed(Input::Transfer { command, event: TransferEvent::Done });
             }
             (Some(transferee), Link::Member(member)) => {
-                if let Some((meeting, events)) = ringing.await_at(0) {
+                if let Some(meeting) = ringing.await_at(0) {
                     if let Some(to) = meeting.door() {
                         member.release(transferee, to);
                     }
-                    self.moving.left.push((Some(Place { round: self.moving.round, index: 0 }), events));
                     self.moving.under_way = Some(UnderWay::Meeting(meeting));
                 }
                 self.link = Link::Member(member);
@@ -384,24 +377,15 @@ impl CallTask {
         }
     }
 
-    /// Passes on what legs had reported to this call that have gone elsewhere.
-    pub(super) fn pass_on_left(&mut self) {
+    /// Answers whoever waits for this call, which is over.
+    pub(super) fn leave(&mut self) {
         let waiting: Vec<_> = self.inputs.close().collect();
         for input in waiting {
-            if let CallInput::FarEnd(event) = input {
-                self.report_left(|left| left.is_none(), event);
-            } else if let CallInput::Target { place, event } = input {
-                self.report_left(|left| left == Some(place), event);
-            } else if let CallInput::TakeLeg { command, to, .. } = input {
-                // It waits for an answer.
+            if let CallInput::TakeLeg { command, to, .. } = input {
                 let _ = to.end(CallInput::LegHanded { command, handed: None });
+            } else if let CallInput::Media(event) = input {
+                media::discard(event);
             }
-        }
-    }
-
-    pub(super) fn report_left(&self, is_it: impl Fn(Option<Place>) -> bool, event: FarEndEvent) {
-        if let Some((_, events)) = self.moving.left.iter().find(|(left, _)| is_it(*left)) {
-            events.report(event);
         }
     }
 

@@ -142,7 +142,7 @@ impl CallTask {
             Effect::AnswerLeg { .. } => self.answer_leg(),
             Effect::RejectLeg { why, .. } => self.reject_leg(why),
             Effect::RedirectLeg { targets, .. } => self.redirect_leg(targets, registered).await,
-            Effect::ConnectRedirected { target, .. } => self.connect_redirected(target),
+            Effect::ConnectRedirected { target, .. } => self.connect_redirected(target, registered),
             Effect::CancelRedirect { .. } | Effect::CancelTransfer { .. } => self.stop_move(),
             Effect::Transfer { command, target, transferee, .. } => {
                 self.transfer(command, *target, transferee, registered).await;

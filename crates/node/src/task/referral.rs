@@ -1,5 +1,7 @@
 //! The other party's phone hands the conversation over by itself.
 
+use std::sync::Arc;
+
 use call_engine::{CommandId, EndCause, Input, LegEvent, Refusal, TransferEvent};
 use model::{CallState, Invitee, Participant, UserId};
 
@@ -8,7 +10,7 @@ use super::moving::{Place, UnderWay};
 use super::{CallInput, CallTask};
 use crate::far_end::{FarEndEvent, FarEndEvents, ReferProgress};
 use crate::leg::{Caller, Leg};
-use crate::referral::{Referral, ReferralStatus, Succession, Successor, counterpart};
+use crate::referral::{Referral, ReferralStatus, Succession, Successor, counterpart, user_of};
 use crate::ringing::Party;
 use crate::sip::CallingPhone;
 
@@ -31,10 +33,10 @@ impl CallTask {
 
     async fn call_successor(&mut self, to: (&str, &str)) -> Result<(), EndCause> {
         let Link::Leg(leg) = &self.link else { return Err(EndCause::Internal) };
-        let media = std::sync::Arc::clone(&leg.media);
+        let media = Arc::clone(&leg.media);
         self.moving.round += 1;
         let place = Place { round: self.moving.round, index: 0 };
-        let events = FarEndEvents::to(self.own.clone(), move |event| CallInput::Target { place, event });
+        let events = FarEndEvents::to(self.own.clone(), move |report| CallInput::Target { place, report });
         let record = self.engine.record();
         let succession = Succession {
             transferor: &self.other_party().ok_or(EndCause::Internal)?,
@@ -73,9 +75,6 @@ impl CallTask {
             Some(Ok(())) => {
                 let Some(UnderWay::Succession(successor)) = self.moving.under_way.take() else { return };
                 let Successor { leg, user, info, is_held, .. } = *successor;
-                self.moving
-                    .left
-                    .push((Some(Place { round: self.moving.round, index: 0 }), leg.events.clone()));
                 self.succeed(leg, (user, info, is_held));
             }
             Some(Err(cause)) => {
@@ -126,7 +125,7 @@ impl CallTask {
             None => Ok(()),
             Some(hosted) => hosted.take_callee(&leg.media, self.callee_participant),
         };
-        let user = person.info.identity.user.as_ref().and_then(|user| user.id.as_deref()).map(UserId::from);
+        let user = user_of(&self.context, &person.info);
         match (placed, user) {
             (Ok(()), Some(user)) => {
                 leg.media.move_to_call(self.own.clone());
@@ -141,10 +140,11 @@ impl CallTask {
 
     /// Puts somebody in the place of the other party.
     fn succeed(&mut self, leg: Leg, (user, info, is_held): (UserId, Participant, bool)) {
+        // Dropping the leg hangs up.
+        let Link::Leg(place) = &mut self.link else { return };
         let events = leg.events.clone();
-        let Link::Leg(old) = std::mem::replace(&mut self.link, Link::Leg(Box::new(leg))) else { return };
+        std::mem::replace(&mut **place, leg).retire();
         events.move_to_call(self.own.clone());
-        old.retire();
         self.feed(Input::PartyReplaced { person: user, info: Box::new(info) });
         self.feed(Input::Leg(LegEvent::Held(is_held)));
         self.show_both();
@@ -158,10 +158,24 @@ impl CallTask {
             return far_end.reject(Refusal::Unavailable);
         }
         let Link::Leg(leg) = &mut self.link else { return far_end.reject(Refusal::Unavailable) };
-        events.move_to_call(self.own.clone());
-        if let Ok(is_held) = leg.pulled(&self.context, phone) {
-            self.feed(Input::Leg(LegEvent::Held(is_held)));
+        if events.has_ended() {
+            return;
         }
+        match Leg::answer(&self.context, phone, Arc::clone(&leg.media)) {
+            Ok((other, acceptance)) => {
+                let is_held = other.is_held;
+                std::mem::replace(&mut **leg, other).retire();
+                events.move_to_call(self.own.clone());
+                acceptance.send();
+                self.feed(Input::Leg(LegEvent::Held(is_held)));
+            }
+            Err(_cause) => far_end.reject(Refusal::Unavailable),
+        }
+    }
+
+    /// Whether the other party's phone is gone, and somebody is being called in its place.
+    pub(super) fn has_party_left(&self) -> bool {
+        matches!(&self.moving.under_way, Some(UnderWay::Succession(successor)) if successor.left_by.is_some())
     }
 
     fn tell_of_referral(&self, status: ReferralStatus) {
