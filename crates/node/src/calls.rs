@@ -117,7 +117,7 @@ impl Calls {
         created.await.map_err(|_ended| CallsError::NotFound)?.map_err(CallsError::Unavailable)
     }
 
-    /// Takes a call that a phone makes to an application; one that nobody takes is refused.
+    /// Takes a call that a phone makes, to an application or a person; one that nobody takes is refused.
     pub(crate) fn take(&self, incoming: IncomingCall) {
         let far_end = incoming.phone.far_end.clone();
         if let Err(why) = self.try_take(incoming) {

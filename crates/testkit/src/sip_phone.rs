@@ -65,6 +65,16 @@ impl SipPhone {
     ///
     /// Panics where the endpoint refuses.
     pub fn call(&mut self, name: &str, headers: Vec<(String, String)>) -> CallHandle {
+        let offer = self.description();
+        self.offer(name, headers, offer)
+    }
+
+    /// The same with a description of the test's own.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::call`].
+    pub fn offer(&mut self, name: &str, headers: Vec<(String, String)>, offer: Bytes) -> CallHandle {
         let local = self.socket.local_addr().expect("a bound socket has an address");
         let flow =
             Flow { transport: sip_proto::Transport::Udp, local, remote: self.server, connection: None };
@@ -74,7 +84,7 @@ impl SipPhone {
             targets: vec![Target { uri: to.clone(), flow }],
             from: NameAddr::new(Uri::sip(self.user.sip_name, domain)),
             to: NameAddr::new(to),
-            offer: self.description(),
+            offer,
             session_timer: None,
             credentials: Some(Credentials::new(self.user.sip_name, User::PASSWORD)),
             headers,
@@ -111,6 +121,26 @@ impl SipPhone {
         let (to, replaces) = self.endpoint.replaceable(other).expect("an established call");
         let refer = Refer { to, replaces: Some(replaces), referred_by: None };
         self.endpoint.refer(call, refer, self.began.elapsed()).expect("an established call");
+    }
+
+    /// Hands the far end of a call over to somebody who is called then (RFC 3515).
+    ///
+    /// # Panics
+    ///
+    /// Panics where the call is not established.
+    pub fn hand_over(&mut self, call: CallHandle, name: &str) {
+        let domain: Host = User::DOMAIN.parse().expect("a domain");
+        let refer = Refer { to: Uri::sip(name, domain), replaces: None, referred_by: None };
+        self.endpoint.refer(call, refer, self.began.elapsed()).expect("an established call");
+    }
+
+    /// Hangs up.
+    ///
+    /// # Panics
+    ///
+    /// Panics where the call is over.
+    pub fn hang_up(&mut self, call: CallHandle) {
+        self.endpoint.hang_up(call, None, self.began.elapsed()).expect("a call that is not over");
     }
 
     /// Waits for something to happen, and answers and sends whatever belongs to it.

@@ -157,6 +157,28 @@ async fn a_call_goes_on_to_another_bot_which_answers_it() {
 }
 
 #[tokio::test]
+async fn a_bot_that_a_call_was_sent_on_to_transfers_it_like_any_other() {
+    let stage = Stage::new().await;
+    let mut phones = phones(&stage, [0, 1]).await;
+    let first = dial(&stage, &mut phones[0], App::CALLING_BOT).await;
+    redirect(&stage, &first, &[json!({"identity": {"application": {"id": App::TEST_BOT.id}}})]).await;
+    let second = id_of(stage.incoming(App::TEST_BOT).await.data());
+    let other = Bot::signed_in(&stage.server, App::TEST_BOT, App::CONTOSO).await;
+    let body = json!({
+        "callbackUri": stage.webhook.url(),
+        "acceptedModalities": ["audio"],
+        "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
+    });
+    other.act(&second, "answer", &body).await.expect(202);
+    stage.webhook.expect_state(&second, "established").await;
+    let target = json!({"transferTarget": user(User::USER1)});
+    other.act(&second, "transfer", &target).await.expect(202);
+    assert_eq!(stage.result_of(&second).await, (0, 7015));
+    let [john, called] = <[Baresip; 2]>::try_from(phones).expect("two");
+    talk(john, called, (0, 1)).await;
+}
+
+#[tokio::test]
 async fn a_bot_that_rejects_what_was_sent_on_to_it_rejects_the_caller() {
     let stage = Stage::new().await;
     let mut john = phone(&stage, 0, Phone::AUTOMATIC).await;
@@ -260,6 +282,25 @@ async fn a_member_of_a_group_call_is_transferred_out_of_it() {
     assert_eq!(stage.result_of(&call).await, (0, 7015));
     let [john, _, other] = <[Baresip; 3]>::try_from(phones).expect("three");
     talk(john, other, (0, 2)).await;
+}
+
+#[tokio::test]
+async fn whoever_a_phone_hands_its_place_to_does_not_follow_it_out_of_a_group_call() {
+    let stage = Stage::new().await;
+    let mut phones = phones(&stage, [0, 1]).await;
+    let mut rings = phone(&stage, 2, Phone::MANUAL).await;
+    let targets = json!([user(User::JOHN), user(User::BOB)]);
+    let call = stage.bot.call(&stage.request(User::JOHN).with("targets", targets)).await;
+    stage.webhook.expect_state(&call, "established").await;
+    phones[0].expect("CALL_ESTABLISHED").await;
+    phones[0].command("transfer", &format!("sip:user2@{}", stage.server.sip())).await;
+    rings.expect("CALL_INCOMING").await;
+    let transferee = json!({"identity": {"user": {"id": User::JOHN.id}}});
+    let body = json!({"transferTarget": user(User::USER1), "transferee": transferee});
+    transfer(&stage, &call, &body).await;
+    rings.expect("CALL_CLOSED").await;
+    assert_eq!(stage.result_of(&call).await, (0, 7015));
+    phones[1].expect("CALL_ESTABLISHED").await;
 }
 
 #[tokio::test]

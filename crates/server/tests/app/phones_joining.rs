@@ -31,6 +31,12 @@ async fn call_bot(stage: &Stage, phone: &mut SipPhone) -> (sip_proto::CallHandle
     (call, id)
 }
 
+async fn hand_over(phone: &mut SipPhone, call: sip_proto::CallHandle, name: &str) {
+    phone.hand_over(call, name);
+    let is_accepted = |event: &Event| matches!(event, Event::ReferAccepted { .. }).then_some(());
+    phone.expect("that it is accepted", is_accepted).await;
+}
+
 /// Whether a phone has done what it was asked to, which it says at the end.
 async fn transferred(phone: &mut SipPhone) -> bool {
     phone
@@ -123,4 +129,58 @@ async fn a_call_is_taken_over_by_another_phone_of_the_same_user_and_by_nobody_el
     assert_eq!(stage.bot.show(&id).await.expect(200).json()["state"], "established");
     stage.end(&id).await;
     mobile.expect_end(on_the_way).await;
+}
+
+#[tokio::test]
+async fn a_phone_that_cannot_take_a_call_over_leaves_it_where_it_is() {
+    let stage = Stage::new().await;
+    let mut desk = SipPhone::of(&stage.server, User::JOHN).await;
+    let mut mobile = SipPhone::of(&stage.server, User::JOHN).await;
+    let (at_desk, id) = call_bot(&stage, &mut desk).await;
+    let picture = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=video 40000 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n";
+    let headers = vec![desk.replaces(at_desk)];
+    let refused = mobile.offer(App::CALLING_BOT.id, headers, picture.into());
+    assert!(matches!(mobile.expect_end(refused).await, EndCause::Rejected { .. }));
+    desk.expect_sound().await;
+    assert_eq!(stage.bot.show(&id).await.expect(200).json()["state"], "established");
+    stage.end(&id).await;
+    desk.expect_end(at_desk).await;
+}
+
+#[tokio::test]
+async fn a_phone_may_hang_up_before_the_one_answers_whom_it_hands_over_to() {
+    let stage = Stage::new().await;
+    let setup = Phone { tone_hz: Some(PITCHES[0]), ..Phone::MANUAL };
+    let mut other = Baresip::register(&stage.server, User::USER1, stage.server.peer_address(0), setup).await;
+    let mut john = SipPhone::of(&stage.server, User::JOHN).await;
+    let (call, id) = call_bot(&stage, &mut john).await;
+    hand_over(&mut john, call, "user1").await;
+    other.expect("CALL_INCOMING").await;
+    john.hang_up(call);
+    john.expect_end(call).await;
+    assert_eq!(stage.bot.show(&id).await.expect(200).json()["state"], "established");
+
+    let invited = json!({"participants": [{"identity": {"user": {"id": User::BOB.id}}}]});
+    let reply = stage.bot.act(&id, "participants/invite", &invited).await.expect(409);
+    assert_eq!(reply.error_code(), "8607", "nobody joins a call whose other party is about to change");
+    other.command("accept", "").await;
+    other.expect("CALL_ESTABLISHED").await;
+    assert!(heard(&stage, &id, PITCHES[0]).await > 1_200.0);
+    stage.end(&id).await;
+    other.expect("CALL_CLOSED").await;
+}
+
+#[tokio::test]
+async fn a_call_ends_with_the_phone_that_left_it_where_nobody_comes_in_its_place() {
+    let stage = Stage::new().await;
+    let mut other =
+        Baresip::register(&stage.server, User::USER1, stage.server.peer_address(0), Phone::MANUAL).await;
+    let mut john = SipPhone::of(&stage.server, User::JOHN).await;
+    let (call, id) = call_bot(&stage, &mut john).await;
+    hand_over(&mut john, call, "user1").await;
+    other.expect("CALL_INCOMING").await;
+    john.hang_up(call);
+    john.expect_end(call).await;
+    other.command("hangup", "").await;
+    assert_eq!(stage.result_of(&id).await, (200, 4521));
 }
