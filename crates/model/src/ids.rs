@@ -134,6 +134,10 @@ opaque!(
     MeetingId
 );
 opaque!(
+    /// Names a trunk, a way to the phone network.
+    TrunkId
+);
+opaque!(
     /// Names a person of a tenant.
     UserId
 );

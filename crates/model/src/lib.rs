@@ -9,14 +9,17 @@ mod directory;
 mod identity;
 mod ids;
 mod incoming;
+mod ip_range;
 mod media;
 mod meeting;
 mod notification;
 mod operation;
 mod permission;
+mod phone_number;
 mod result_info;
 mod time;
 mod transfer;
+mod trunk;
 
 pub use call::{
     Call, CallDirection, CallKind, CallOptions, CallState, Destination, InvitationParticipant, Invitee,
@@ -33,12 +36,13 @@ pub use directory::{
 pub use identity::{Identity, IdentitySet};
 pub use ids::{
     AppId, CallId, ChainId, ConferenceId, IdSource, LegId, MeetingId, NotificationId, OperationId, Owner,
-    ParticipantId, RecordingId, ScenarioId, TenantId, UserId,
+    ParticipantId, RecordingId, ScenarioId, TenantId, TrunkId, UserId,
 };
 pub use incoming::{
     Answer, CallRoute, Callee, Incoming, IncomingContext, NewIncomingCall, Redirect, RedirectTarget,
     RejectReason,
 };
+pub use ip_range::{IpRange, ParseRangeError};
 pub use media::{MediaInfo, MediaPrompt, ParseToneError, RecordParams, Tone};
 pub use meeting::{
     AllowedPresenters, ChatInfo, LobbyBypass, LobbyBypassScope, MeetingAttendee, MeetingInfo, MeetingOption,
@@ -47,6 +51,11 @@ pub use meeting::{
 pub use notification::{Attempt, ChangeType, Notification, NotificationBody, NotificationState};
 pub use operation::{Operation, OperationKind, OperationStatus, RecordCompletion, SendDtmfCompletion};
 pub use permission::{Permission, PermissionSet};
+pub use phone_number::{ParseNumberError, PhoneNumber};
 pub use result_info::{Outcome, ResultInfo};
 pub use time::Timestamp;
 pub use transfer::{Transfer, Transferee};
+pub use trunk::{
+    CallerForm, NumberPrefix, NumberPrefixError, NumberRule, SrtpPolicy, Trunk, TrunkAccount, TrunkBudget,
+    TrunkPeer, TrunkRegistration, TrunkSecret, TrunkTransport,
+};
