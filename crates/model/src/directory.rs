@@ -2,9 +2,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{AppId, PermissionSet, TenantId, Tone, UserId};
+use crate::{AppId, PermissionSet, PhoneNumber, TenantId, Tone, Trunk, TrunkBudget, TrunkId, UserId};
 
 /// Who is known: a snapshot that is replaced whole when the directory changes.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +17,9 @@ pub struct Directory {
     pub users: BTreeMap<UserId, User>,
     /// Application instances by id.
     pub instances: BTreeMap<String, ApplicationInstance>,
+    /// Ways to the phone network by id.
+    #[serde(default)]
+    pub trunks: BTreeMap<TrunkId, Trunk>,
 }
 
 /// A directory and what is looked up in it often, found without going through all of it.
@@ -33,6 +36,10 @@ pub struct IndexedDirectory {
     app_ids: BTreeMap<String, Option<AppId>>,
     /// Aliases of applications in lower case; `None` where several have the same.
     aliases: BTreeMap<String, Option<AppId>>,
+    /// Application instances by number; `None` where a number is not one's alone.
+    instance_numbers: BTreeMap<PhoneNumber, Option<String>>,
+    /// Tenants by the numbers that people dial in to meetings by; `None` where a number is not one's alone.
+    dial_in_numbers: BTreeMap<PhoneNumber, Option<TenantId>>,
 }
 
 impl IndexedDirectory {
@@ -55,6 +62,16 @@ impl IndexedDirectory {
         let id = self.app_ids.get(&name).or_else(|| self.aliases.get(&name))?.as_ref()?;
         self.directory.applications.get(id)
     }
+
+    /// The application instance that a number is of, where it is no other one's, too.
+    pub fn instance_by_number(&self, number: &PhoneNumber) -> Option<&ApplicationInstance> {
+        self.directory.instances.get(self.instance_numbers.get(number)?.as_ref()?)
+    }
+
+    /// The tenant whose meetings people dial in to by that number, where it is no other one's, too.
+    pub fn dial_in_tenant(&self, number: &PhoneNumber) -> Option<&Tenant> {
+        self.directory.tenants.get(self.dial_in_numbers.get(number)?.as_ref()?)
+    }
 }
 
 impl From<Directory> for IndexedDirectory {
@@ -75,11 +92,18 @@ impl From<Directory> for IndexedDirectory {
                 put_name(&mut aliases, alias.to_ascii_lowercase(), id);
             }
         }
-        Self { directory, sip_names, user_ids, app_ids, aliases }
+        let (mut instance_numbers, mut dial_in_numbers) = (BTreeMap::new(), BTreeMap::new());
+        for (id, instance) in &directory.instances {
+            instance.numbers.iter().for_each(|number| put_name(&mut instance_numbers, *number, id));
+        }
+        for (id, tenant) in &directory.tenants {
+            tenant.dial_in_numbers.iter().for_each(|number| put_name(&mut dial_in_numbers, *number, id));
+        }
+        Self { directory, sip_names, user_ids, app_ids, aliases, instance_numbers, dial_in_numbers }
     }
 }
 
-fn put_name<T: Clone>(names: &mut BTreeMap<String, Option<T>>, name: String, id: &T) {
+fn put_name<N: Ord, T: Clone>(names: &mut BTreeMap<N, Option<T>>, name: N, id: &T) {
     names.entry(name).and_modify(|known| *known = None).or_insert_with(|| Some(id.clone()));
 }
 
@@ -104,6 +128,9 @@ pub struct Tenant {
     /// here, whatever else was granted.
     #[serde(default)]
     pub access_policies: BTreeMap<AppId, AccessPolicy>,
+    /// Numbers by which people dial in to its meetings.
+    #[serde(default)]
+    pub dial_in_numbers: BTreeSet<PhoneNumber>,
 }
 
 impl Tenant {
@@ -144,6 +171,9 @@ pub struct Application {
     pub webhook: Option<String>,
     /// Whether calling is enabled (7503 where not).
     pub is_calling_enabled: bool,
+    /// What it may use of trunks in a day.
+    #[serde(default)]
+    pub trunk_budget: TrunkBudget,
 }
 
 impl Application {
@@ -192,7 +222,7 @@ pub struct Ha1 {
     pub sha256_address: String,
 }
 
-/// An account that owns a phone number for an application.
+/// An account that owns phone numbers for an application.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ApplicationInstance {
     /// The id.
@@ -201,8 +231,24 @@ pub struct ApplicationInstance {
     pub app: AppId,
     /// The tenant.
     pub tenant: TenantId,
-    /// E.164 with the plus.
-    pub number: Option<String>,
+    /// Its numbers; the first is the one that calls are made from where nobody says another.
+    #[serde(default, alias = "number", deserialize_with = "one_or_several")]
+    pub numbers: Vec<PhoneNumber>,
+}
+
+/// Reads numbers, also as earlier releases wrote them: one or none, and not held against any form. What is no number
+/// could never be called, and is left out.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PhoneNumber>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Numbers {
+        One(Option<String>),
+        Several(Vec<PhoneNumber>),
+    }
+    Ok(match Numbers::deserialize(deserializer)? {
+        Numbers::One(number) => number.and_then(|number| number.parse().ok()).into_iter().collect(),
+        Numbers::Several(numbers) => numbers,
+    })
 }
 
 /// What a scripted endpoint does in place of a person.
@@ -237,8 +283,8 @@ pub enum ScriptAnswer {
 
 #[cfg(test)]
 mod tests {
-    use super::{Application, Directory, IndexedDirectory, User};
-    use crate::{AppId, TenantId, UserId};
+    use super::{Application, ApplicationInstance, Directory, IndexedDirectory, Tenant, User};
+    use crate::{AppId, PhoneNumber, TenantId, TrunkBudget, UserId};
 
     fn directory(addresses: &[&str]) -> IndexedDirectory {
         let user = |address: &&str| User {
@@ -295,6 +341,7 @@ mod tests {
             assertion_keys: Vec::new(),
             webhook: None,
             is_calling_enabled: true,
+            trunk_budget: TrunkBudget::default(),
         };
         let applications =
             all.iter().map(application).map(|application| (application.id.clone(), application)).collect();
@@ -322,5 +369,34 @@ mod tests {
         for alias in ["", "Bot", "+12345678900", "12", "a b", "a@b", "a%41", "b\u{f6}t", "a;b", &too_long] {
             assert!(!Application::is_alias(alias), "{alias}");
         }
+    }
+    #[test]
+    fn a_number_leads_to_its_instance_and_to_no_one_where_it_is_of_several() {
+        let number = |text: &str| PhoneNumber::parse(text).unwrap();
+        let instance = |id: &str, numbers: &[&str]| ApplicationInstance {
+            id: id.to_owned(),
+            app: AppId::from("bot"),
+            tenant: TenantId::from("t"),
+            numbers: numbers.iter().map(|text| number(text)).collect(),
+        };
+        let instances =
+            [instance("a", &["+15550001", "+15550002"]), instance("b", &["+15550002", "+15550003"])];
+        let tenant = Tenant {
+            id: TenantId::from("t"),
+            name: "T".to_owned(),
+            grants: [].into(),
+            access_policies: [].into(),
+            dial_in_numbers: [number("+15550009")].into(),
+        };
+        let known = IndexedDirectory::from(Directory {
+            instances: instances.map(|instance| (instance.id.clone(), instance)).into(),
+            tenants: [(tenant.id.clone(), tenant)].into(),
+            ..Directory::default()
+        });
+        let found = |text| known.instance_by_number(&number(text)).map(|instance| instance.id.as_str());
+        assert_eq!((found("+15550001"), found("+15550003")), (Some("a"), Some("b")));
+        assert_eq!((found("+15550002"), found("+15550009")), (None, None));
+        let dialled_in = |text| known.dial_in_tenant(&number(text)).map(|tenant| tenant.id.as_str());
+        assert_eq!((dialled_in("+15550009"), dialled_in("+15550001")), (Some("t"), None));
     }
 }

@@ -1,12 +1,12 @@
 //! The directory of `dev`: the values of the documented examples, so that they can be pasted and run.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use model::{
     AccessPolicy, AllowedPresenters, AppId, Application, ApplicationInstance, Directory, LobbyBypass,
     LobbyBypassScope, OnlineMeeting, Permission, PermissionSet, Script, ScriptAnswer, Tenant, TenantId,
-    Timestamp, Tone, User, UserId,
+    Timestamp, Tone, TrunkBudget, User, UserId,
 };
 
 use crate::directory::ha1;
@@ -26,6 +26,7 @@ const WEEKLY_SYNC: &str = "19:meeting_Win6Ydo4wsMijFjZS00ZGVjLTk5MGUtOTRjNWY2NmN
 const WITH_PASSCODE: &str = "19:meeting_Win6Ydo4wsMijFjZS00ZGVjLTk5MGUtOTRjNNkYTFm@thread.v2";
 const WITHOUT_PASSCODE: &str = "19:meeting_ZGV2LXdpdGhvdXQtYS1wYXNzY29kZQ@thread.v2";
 const INSTANCE: &str = "3d913abb-aec0-4964-8fa6-3c6850c4f278";
+const NUMBER: &str = "+12345678900";
 
 pub(crate) const SECRET: &str = "dev-secret";
 const PASSWORD: &str = "dev-password";
@@ -55,13 +56,14 @@ pub(crate) fn directory(realm: &str, secret_hash: &str) -> Directory {
         id: INSTANCE.to_owned(),
         app: CALLING_BOT.into(),
         tenant: CONTOSO.into(),
-        number: Some("+12345678900".to_owned()),
+        numbers: NUMBER.parse().into_iter().collect(),
     };
     Directory {
         tenants: [tenant(CONTOSO, "Contoso"), tenant(FABRIKAM, "Fabrikam")].into(),
         applications: applications.map(|application| (application.id.clone(), application)).into(),
         users: users.map(|user| (user.id.clone(), user)).into(),
         instances: BTreeMap::from([(instance.id.clone(), instance)]),
+        trunks: BTreeMap::new(),
     }
 }
 
@@ -132,7 +134,9 @@ fn tenant(id: &str, name: &str) -> (TenantId, Tenant) {
     let grants: [(AppId, PermissionSet); 3] =
         [(CALLING_BOT.into(), all.clone()), (TEST_BOT.into(), all), (NO_RIGHTS.into(), none)];
     let access_policies = [CALLING_BOT, TEST_BOT].map(|app| (app.into(), AccessPolicy::All)).into();
-    (id.into(), Tenant { id: id.into(), name: name.to_owned(), grants: grants.into(), access_policies })
+    let (id, name) = (TenantId::from(id), name.to_owned());
+    let dial_in_numbers = BTreeSet::new();
+    (id.clone(), Tenant { id, name, grants: grants.into(), access_policies, dial_in_numbers })
 }
 
 fn application(
@@ -149,6 +153,7 @@ fn application(
         assertion_keys: Vec::new(),
         webhook: webhook.map(str::to_owned),
         is_calling_enabled: true,
+        trunk_budget: TrunkBudget::default(),
     }
 }
 

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use model::{
-    AppId, Application, ApplicationInstance, Directory, Ha1, OnlineMeeting, Tenant, TenantId, User, UserId,
+    AppId, Application, ApplicationInstance, Directory, Ha1, OnlineMeeting, PhoneNumber, Tenant, TenantId,
+    Trunk, TrunkId, User, UserId,
 };
 use sip_message::digest::{self, Algorithm};
 use store::DirectoryChange;
@@ -112,7 +113,7 @@ impl Kept for ApplicationInstance {
     const KIND: &'static str = "application instance";
 
     fn name(&self) -> String {
-        self.number.clone().unwrap_or_default()
+        self.numbers.iter().map(PhoneNumber::as_str).collect::<Vec<_>>().join(", ")
     }
 
     fn put(self) -> DirectoryChange {
@@ -124,6 +125,23 @@ impl Kept for ApplicationInstance {
     }
 }
 
+impl Kept for Trunk {
+    type Id = TrunkId;
+    const KIND: &'static str = "trunk";
+
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn put(self) -> DirectoryChange {
+        DirectoryChange::PutTrunk(Box::new(self))
+    }
+
+    fn remove(id: TrunkId) -> DirectoryChange {
+        DirectoryChange::RemoveTrunk(id)
+    }
+}
+
 /// Compares what is there with what is wanted.
 pub(crate) fn difference(present: &Directory, wanted: &Directory) -> Difference {
     let mut difference = Difference::default();
@@ -131,6 +149,7 @@ pub(crate) fn difference(present: &Directory, wanted: &Directory) -> Difference 
     difference.compare(&present.applications, &wanted.applications);
     difference.compare(&present.users, &wanted.users);
     difference.compare(&present.instances, &wanted.instances);
+    difference.compare(&present.trunks, &wanted.trunks);
     difference
 }
 

@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::directory::ha1;
 use crate::directory_meetings::{self, MeetingEntry, Meetings};
+use crate::directory_trunks::{self, BudgetEntry, TrunkEntry};
 
 /// A directory file as it is written. Unknown keys are refused, so that a misspelt one does not go unnoticed.
 #[derive(Debug, Default, Deserialize)]
@@ -28,6 +29,8 @@ struct File {
     instances: Vec<InstanceEntry>,
     #[serde(default)]
     meetings: Vec<MeetingEntry>,
+    #[serde(default)]
+    trunks: Vec<TrunkEntry>,
 }
 
 /// Everything that a directory file describes.
@@ -48,6 +51,9 @@ struct TenantEntry {
     /// For whom applications may make and read meetings, by application.
     #[serde(default)]
     access_policies: BTreeMap<String, PolicyEntry>,
+    /// Numbers by which people dial in to meetings.
+    #[serde(default)]
+    dial_in_numbers: Vec<String>,
 }
 
 /// `"all"`, or a list of users.
@@ -87,6 +93,7 @@ struct ApplicationEntry {
     webhook: Option<String>,
     #[serde(default = "yes")]
     calling_enabled: bool,
+    trunk_budget: Option<BudgetEntry>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -106,6 +113,9 @@ struct InstanceEntry {
     id: String,
     application: String,
     tenant: String,
+    #[serde(default)]
+    numbers: Vec<String>,
+    /// One number, as another way to write a list of one.
     number: Option<String>,
 }
 
@@ -158,14 +168,12 @@ pub(crate) fn read(path: &Path, realm: &str, present: &Directory) -> Result<Desc
         put(&mut directory.users, user.id.clone(), user, "user")?;
     }
     for entry in file.instances {
-        let InstanceEntry { id, application, tenant, number } = entry;
-        let instance = ApplicationInstance {
-            id: id.clone(),
-            app: application.as_str().into(),
-            tenant: tenant.as_str().into(),
-            number,
-        };
-        put(&mut directory.instances, id, instance, "application instance")?;
+        let instance = instance(entry)?;
+        put(&mut directory.instances, instance.id.clone(), instance, "application instance")?;
+    }
+    for entry in file.trunks {
+        let trunk = directory_trunks::trunk(entry, folder)?;
+        put(&mut directory.trunks, trunk.id.clone(), trunk, "trunk")?;
     }
     check(&directory)?;
     let meetings = directory_meetings::read(file.meetings, &directory)?;
@@ -187,11 +195,14 @@ fn tenant(entry: TenantEntry) -> Result<Tenant> {
     });
     let policies = entry.access_policies.into_iter();
     let policies = policies.map(|(app, policy)| (app.as_str().into(), policy.into()));
+    let dial_in_numbers =
+        directory_trunks::numbers(&entry.dial_in_numbers, &format!("the tenant {}", entry.id))?;
     Ok(Tenant {
         grants: grants.collect::<Result<_>>()?,
         id: TenantId::new(entry.id),
         name: entry.name,
         access_policies: policies.collect(),
+        dial_in_numbers: dial_in_numbers.into_iter().collect(),
     })
 }
 
@@ -245,7 +256,18 @@ fn application(entry: ApplicationEntry, folder: &Path, present: &Directory) -> R
         assertion_keys,
         webhook: entry.webhook,
         is_calling_enabled: entry.calling_enabled,
+        trunk_budget: directory_trunks::budget(entry.trunk_budget.as_ref()),
     })
+}
+
+fn instance(entry: InstanceEntry) -> Result<ApplicationInstance> {
+    let InstanceEntry { id, application, tenant, numbers, number } = entry;
+    if number.is_some() && !numbers.is_empty() {
+        bail!("the application instance {id} has both number and numbers; write all of them as numbers");
+    }
+    let numbers: Vec<String> = number.into_iter().chain(numbers).collect();
+    let numbers = directory_trunks::numbers(&numbers, &format!("the application instance {id}"))?;
+    Ok(ApplicationInstance { id, app: application.as_str().into(), tenant: tenant.as_str().into(), numbers })
 }
 
 fn user(entry: UserEntry, folder: &Path, realm: &str) -> Result<User> {
@@ -297,7 +319,7 @@ fn key(text: &str, user: &str) -> Result<(Duration, Tone)> {
     })
 }
 
-fn secret(folder: &Path, file: &Path) -> Result<String> {
+pub(crate) fn secret(folder: &Path, file: &Path) -> Result<String> {
     let path = folder.join(file);
     let text = std::fs::read_to_string(&path)
         .with_context(|| format!("failed to read the secret {}", path.display()))?;
@@ -347,7 +369,8 @@ fn check(directory: &Directory) -> Result<()> {
             instance.id
         );
     }
-    check_aliases(directory)
+    check_aliases(directory)?;
+    directory_trunks::check(directory)
 }
 
 /// Whoever dials an alias must mean this application and nobody else.
@@ -438,6 +461,33 @@ mod tests {
     }
 
     #[test]
+    fn a_trunk_and_numbers_are_told_of_and_change_nothing_the_second_time() {
+        let more = "
+            [[instances]]
+            id = 'desk'
+            application = 'bot'
+            tenant = 't'
+            number = '+1 234 567 8900'
+
+            [[trunks]]
+            id = 'carrier'
+            tenant = 't'
+            name = 'Carrier'
+            host = 'carrier.example'
+            sources = ['192.0.2.0/24']
+            account = { username = 'john', password-file = 'secret', realm = 'carrier.example' }
+        ";
+        let folder = Folder::with("trunk", &format!("{FILE}\n{more}"));
+        let first = folder.read(&Directory::default()).unwrap();
+        let lines: Vec<_> =
+            difference(&Directory::default(), &first).lines.iter().map(ToString::to_string).collect();
+        assert_eq!(lines[3..], ["+ application instance desk (+12345678900)", "+ trunk carrier (Carrier)"]);
+        assert!(difference(&first, &folder.read(&first).unwrap()).changes.is_empty());
+        let removed = difference(&first, &Directory::default());
+        assert!(removed.lines.iter().any(|line| line.to_string() == "- trunk carrier (Carrier)"));
+    }
+
+    #[test]
     fn what_is_no_longer_in_the_file_is_removed() {
         let folder = Folder::with("removed", "");
         let present = Folder::with("present", FILE).read(&Directory::default()).unwrap();
@@ -468,6 +518,15 @@ mod tests {
                 "[[applications]]\nid='b'\nname='B'\n[[tenants]]\nid='t'\nname='T'\naccess-policies={b=['u']}",
                 "policy for the user u, who is not in the file",
             ),
+            (
+                "[[trunks]]\nid='c'\ntenant='t'\nname='C'\nhost='h'\nallowed-prefixes=['+1']",
+                "the trunk c is of the tenant t, which is not in the file",
+            ),
+            (
+                "[[instances]]\nid='i'\napplication='b'\ntenant='t'\nnumber='+12345'\nnumbers=['+12346']",
+                "both number and numbers",
+            ),
+            ("[[instances]]\nid='i'\napplication='b'\ntenant='t'\nnumber='12345'", "begins with +"),
             ("[[applications]]\nid='b'\nname='B'\nalias='a b'", "letters, digits and .-_+"),
             ("[[applications]]\nid='b'\nname='B'\nalias='+12345'", "a letter among them"),
         ];

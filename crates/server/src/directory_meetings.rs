@@ -229,6 +229,7 @@ mod tests {
             name: id.to_owned(),
             grants: Default::default(),
             access_policies: Default::default(),
+            dial_in_numbers: Default::default(),
         };
         Directory { tenants: ["t", "u"].map(|id| (id.into(), tenant(id))).into(), ..Directory::default() }
     }

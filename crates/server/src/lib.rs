@@ -10,6 +10,7 @@ mod dev_tenant;
 mod directory;
 mod directory_file;
 mod directory_meetings;
+mod directory_trunks;
 mod http;
 mod keys;
 mod sounds;

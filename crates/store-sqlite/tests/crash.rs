@@ -93,6 +93,7 @@ fn applies_a_directory_thirty_times() {
             name: "T".to_owned(),
             grants: [].into(),
             access_policies: [].into(),
+            dial_in_numbers: [].into(),
         };
         let based_on = block_on(store.directory_version()).unwrap();
         let change = vec![DirectoryChange::PutTenant(Box::new(tenant))];

@@ -1,6 +1,6 @@
 use model::{
-    AppId, Application, ApplicationInstance, Directory, MeetingId, OnlineMeeting, Tenant, TenantId, User,
-    UserId,
+    AppId, Application, ApplicationInstance, Directory, MeetingId, OnlineMeeting, Tenant, TenantId, Trunk,
+    TrunkId, User, UserId,
 };
 
 use crate::Reply;
@@ -45,6 +45,8 @@ pub enum DirectoryChange {
     PutMeeting(Box<OnlineMeeting>),
     /// Adds or replaces a tenant, its grants included.
     PutTenant(Box<Tenant>),
+    /// Adds or replaces a trunk.
+    PutTrunk(Box<Trunk>),
     /// Adds or replaces a person.
     PutUser(Box<User>),
     /// Removes an application.
@@ -55,6 +57,8 @@ pub enum DirectoryChange {
     RemoveMeeting(TenantId, MeetingId),
     /// Removes a tenant.
     RemoveTenant(TenantId),
+    /// Removes a trunk.
+    RemoveTrunk(TrunkId),
     /// Removes a person.
     RemoveUser(UserId),
 }

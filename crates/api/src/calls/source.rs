@@ -24,7 +24,7 @@ pub(crate) fn may_speak_for(
     let speaks_for_instance = id(&identity.application_instance)
         .is_none_or(|id| is_own_instance(&|instance| instance.id.eq_ignore_ascii_case(&id)));
     let speaks_for_number = id(&identity.phone).is_none_or(|number| {
-        is_own_instance(&|instance| instance.number.as_deref() == Some(number.as_str()))
+        number.parse().is_ok_and(|number| is_own_instance(&|instance| instance.numbers.contains(&number)))
     });
     let speaks_for_person = identity.user.is_none() && (identity.guest.is_none() || is_join);
     speaks_for_app && speaks_for_instance && speaks_for_number && speaks_for_person

@@ -297,6 +297,7 @@ fn directory() -> Directory {
             assertion_keys: Vec::new(),
             webhook: None,
             is_calling_enabled,
+            trunk_budget: Default::default(),
         };
         directory.applications.insert(app.id.clone(), app);
     }
@@ -306,7 +307,13 @@ fn directory() -> Directory {
         let of_john = AccessPolicy::Users([UserId::from(JOHN)].into());
         let policies = [(BOT, AccessPolicy::All), (OTHER_BOT, of_john), (NOT_CALLING, AccessPolicy::All)];
         let access_policies = policies.map(|(app, policy)| (AppId::from(app), policy)).into();
-        let tenant = Tenant { id: TenantId::from(id), name: name.to_owned(), grants, access_policies };
+        let tenant = Tenant {
+            id: TenantId::from(id),
+            name: name.to_owned(),
+            grants,
+            access_policies,
+            dial_in_numbers: [].into(),
+        };
         directory.tenants.insert(tenant.id.clone(), tenant);
     }
     for (id, name, tenant) in [(BOB, "Bob", CONTOSO), (JOHN, "John", CONTOSO), (ANN, "Ann", FABRIKAM)] {
@@ -324,7 +331,7 @@ fn directory() -> Directory {
         id: INSTANCE.to_owned(),
         app: AppId::from(BOT),
         tenant: TenantId::from(CONTOSO),
-        number: Some("+12345678900".to_owned()),
+        numbers: vec!["+12345678900".parse().unwrap()],
     };
     directory.instances.insert(instance.id.clone(), instance);
     directory

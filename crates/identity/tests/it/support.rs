@@ -39,6 +39,7 @@ pub(crate) fn directory() -> Directory {
             assertion_keys: Vec::new(),
             webhook: None,
             is_calling_enabled: true,
+            trunk_budget: Default::default(),
         };
         directory.applications.insert(app.id.clone(), app);
     }
@@ -51,6 +52,7 @@ pub(crate) fn directory() -> Directory {
             name: name.to_owned(),
             grants,
             access_policies: BTreeMap::new(),
+            dial_in_numbers: [].into(),
         };
         directory.tenants.insert(tenant.id.clone(), tenant);
     }

@@ -12,6 +12,7 @@ const TENANT: &str = "tenant";
 const APPLICATION: &str = "application";
 const USER: &str = "user";
 const INSTANCE: &str = "instance";
+const TRUNK: &str = "trunk";
 
 /// Reads the directory and its version as of one moment.
 pub(crate) fn directory(connection: &Connection) -> Result<DirectorySnapshot, Failure> {
@@ -29,6 +30,7 @@ pub(crate) fn directory(connection: &Connection) -> Result<DirectorySnapshot, Fa
             }
             USER => drop(directory.users.insert(id.as_str().into(), document::read(USER, &text)?)),
             INSTANCE => drop(directory.instances.insert(id, document::read(INSTANCE, &text)?)),
+            TRUNK => drop(directory.trunks.insert(id.as_str().into(), document::read(TRUNK, &text)?)),
             _ => return Err(corrupt("directory entry", "its kind is not known")),
         }
     }
@@ -78,6 +80,7 @@ impl PreparedChanges {
                 Ok(())
             }
             DirectoryChange::PutTenant(tenant) => self.put(TENANT, tenant.id.as_str(), &tenant),
+            DirectoryChange::PutTrunk(trunk) => self.put(TRUNK, trunk.id.as_str(), &trunk),
             DirectoryChange::PutUser(user) => self.put(USER, user.id.as_str(), &user),
             DirectoryChange::RemoveApplication(id) => self.remove(APPLICATION, id.as_str()),
             DirectoryChange::RemoveInstance(id) => self.remove(INSTANCE, &id),
@@ -86,6 +89,7 @@ impl PreparedChanges {
                 Ok(())
             }
             DirectoryChange::RemoveTenant(id) => self.remove(TENANT, id.as_str()),
+            DirectoryChange::RemoveTrunk(id) => self.remove(TRUNK, id.as_str()),
             DirectoryChange::RemoveUser(id) => self.remove(USER, id.as_str()),
         }
     }

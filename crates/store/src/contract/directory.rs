@@ -1,6 +1,6 @@
 use model::{TenantId, UserId};
 
-use super::samples::{application, instance, tenant, user};
+use super::samples::{application, instance, tenant, trunk, user};
 use crate::{DirectoryChange, Store, StoreError};
 
 /// Everything that is put is there, under a version that only changes with it.
@@ -11,6 +11,7 @@ pub async fn the_directory_reads_back_with_its_version(store: &dyn Store) {
         DirectoryChange::PutApplication(Box::new(application())),
         DirectoryChange::PutUser(Box::new(user("user"))),
         DirectoryChange::PutInstance(Box::new(instance())),
+        DirectoryChange::PutTrunk(Box::new(trunk())),
     ];
     let version = store.apply_directory(0, changes).await.unwrap();
     assert!(version > 0);
@@ -24,6 +25,7 @@ pub async fn the_directory_reads_back_with_its_version(store: &dyn Store) {
     assert_eq!(directory.applications.into_values().collect::<Vec<_>>(), [application()]);
     assert_eq!(directory.users.into_values().collect::<Vec<_>>(), [user("user")]);
     assert_eq!(directory.instances.into_values().collect::<Vec<_>>(), [instance()]);
+    assert_eq!(directory.trunks.into_values().collect::<Vec<_>>(), [trunk()]);
 }
 
 /// Two who decide from the same version do not overwrite each other.

@@ -1,13 +1,16 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
+use std::time::Duration;
 
 use model::{
     AllowedPresenters, AppId, Application, ApplicationInstance, Attempt, Call, CallDirection, CallId,
-    CallKind, CallRoute, CallState, ChainId, ChangeType, IdSource, Identity, IdentitySet, Incoming,
-    IncomingContext, InvitationParticipant, LobbyBypass, LobbyBypassScope, MediaConfig, MeetingId,
-    MeetingOption, Modality, Notification, NotificationBody, NotificationId, OnlineMeeting, Operation,
-    OperationId, OperationKind, OperationStatus, Participant, ParticipantId, PermissionSet, RecordingId,
-    ScenarioId, Tenant, TenantId, Timestamp, User, UserId,
+    CallKind, CallRoute, CallState, CallerForm, ChainId, ChangeType, IdSource, Identity, IdentitySet,
+    Incoming, IncomingContext, InvitationParticipant, LobbyBypass, LobbyBypassScope, MediaConfig, MeetingId,
+    MeetingOption, Modality, Notification, NotificationBody, NotificationId, NumberRule, OnlineMeeting,
+    Operation, OperationId, OperationKind, OperationStatus, Participant, ParticipantId, PermissionSet,
+    RecordingId, ScenarioId, SrtpPolicy, Tenant, TenantId, Timestamp, Trunk, TrunkAccount, TrunkBudget,
+    TrunkId, TrunkPeer, TrunkRegistration, TrunkSecret, TrunkTransport, User, UserId,
 };
 use uuid::Uuid;
 
@@ -183,7 +186,13 @@ pub(super) fn key(id: &str, purpose: KeyPurpose, created_at: i64, expires_at: i6
 pub(super) fn tenant(id: &str, name: &str) -> Tenant {
     let grants =
         BTreeMap::from([(AppId::from("app"), PermissionSet::from_iter(["Calls.Initiate.All".into()]))]);
-    Tenant { id: TenantId::from(id), name: name.to_owned(), grants, access_policies: BTreeMap::new() }
+    Tenant {
+        id: TenantId::from(id),
+        name: name.to_owned(),
+        grants,
+        access_policies: BTreeMap::new(),
+        dial_in_numbers: BTreeSet::new(),
+    }
 }
 
 pub(super) fn application() -> Application {
@@ -195,6 +204,7 @@ pub(super) fn application() -> Application {
         assertion_keys: Vec::new(),
         webhook: None,
         is_calling_enabled: true,
+        trunk_budget: TrunkBudget { calls_per_day: 7, minutes_per_day: 8 },
     }
 }
 
@@ -214,7 +224,43 @@ pub(super) fn instance() -> ApplicationInstance {
         id: "instance".to_owned(),
         app: AppId::from("app"),
         tenant: TenantId::from("tenant"),
-        number: Some("+12345678900".to_owned()),
+        numbers: ["+12345678900", "+12345678999"].map(|number| number.parse().unwrap()).into(),
+    }
+}
+
+/// A trunk with something in each field.
+pub(super) fn trunk() -> Trunk {
+    let some = |number: u32| NonZeroU32::new(number).unwrap();
+    Trunk {
+        id: TrunkId::from("trunk"),
+        tenant: TenantId::from("tenant"),
+        name: "Carrier".to_owned(),
+        priority: 1,
+        weight: some(2),
+        peer: TrunkPeer {
+            host: "carrier.example".to_owned(),
+            port: Some(5061),
+            transport: TrunkTransport::Tls,
+        },
+        account: Some(TrunkAccount {
+            username: "customer".to_owned(),
+            secret: TrunkSecret::Password("secret".to_owned()),
+            registration: Some(TrunkRegistration {
+                address: "customer@carrier.example".to_owned(),
+                expires: Duration::from_secs(600),
+            }),
+        }),
+        sources: vec!["192.0.2.0/24".parse().unwrap(), "2001:db8::7".parse().unwrap()],
+        allowed_prefixes: vec!["+1".to_owned().try_into().unwrap()],
+        blocked_prefixes: vec!["+1900".to_owned().try_into().unwrap()],
+        calls_per_second: some(3),
+        concurrent_calls: some(4),
+        options_interval: Some(Duration::from_secs(30)),
+        srtp: SrtpPolicy::Required,
+        outgoing_rules: vec![NumberRule { from: "+1".to_owned(), to: String::new(), digits: None }],
+        incoming_rules: vec![NumberRule { from: String::new(), to: "+1".to_owned(), digits: Some(10) }],
+        caller_form: CallerForm::ByRules,
+        is_trusted: true,
     }
 }
 
