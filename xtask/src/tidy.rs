@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sip-proto", &["sip-message"]),
     ("rtc-proto", &[]),
     ("media-engine", &[]),
+    ("trunk", &["model"]),
     ("store", &["model"]),
     ("store-sqlite", &["store", "model"]),
     ("transport", &[]),
@@ -37,6 +38,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "sip-proto",
             "store",
             "transport",
+            "trunk",
             "webrtc",
         ],
     ),
@@ -51,7 +53,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 
 /// Crates that decide and do not act: nothing in their trees may wait, open a socket or run tasks.
 const PURE: &[&str] =
-    &["model", "graph-wire", "call-engine", "sip-message", "sip-proto", "rtc-proto", "media-engine"];
+    &["model", "graph-wire", "call-engine", "sip-message", "sip-proto", "rtc-proto", "media-engine", "trunk"];
 const IMPURE: &[&str] = &["async-std", "mio", "nix", "reqwest", "rustls", "smol", "socket2", "tokio"];
 
 /// Only the root of the program names an adapter of storage.
