@@ -30,8 +30,16 @@ const CARGO_DENY: &str = "0.20.2";
 const GUNGRAUN: &str = "0.20.0";
 
 /// The crates with a `benches/budget.rs`.
-const BUDGETED: &[&str] =
-    &["app-media", "call-engine", "graph-wire", "media-engine", "rtc-proto", "sip-message", "sip-proto"];
+const BUDGETED: &[&str] = &[
+    "app-media",
+    "call-engine",
+    "graph-wire",
+    "media-engine",
+    "rtc-proto",
+    "sip-message",
+    "sip-proto",
+    "trunk",
+];
 
 /// Pinned together: what the Graph SDK test was written against.
 const PYTHON_PACKAGES: &[&str] = &["msgraph-sdk==1.65.0", "azure-identity==1.27.0"];
