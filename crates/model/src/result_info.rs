@@ -108,6 +108,10 @@ pub enum Outcome {
     RecordedStopTone,
     /// Nothing was received to record.
     RecordMediaTimeout,
+    /// The phone network ended a call that came from there: with this SIP status, or 200 where the phone hung up.
+    PstnIncoming(u16),
+    /// The phone network ended a call to a number: with this SIP status, or 200 where the phone hung up.
+    PstnOutgoing(u16),
     /// Something failed inside this server.
     InternalError,
 }
@@ -178,6 +182,8 @@ impl Outcome {
             Self::RecordedInitialSilence => (400, 8510, "Action failed as nothing was heard in time."),
             Self::RecordedStopTone => (200, 8514, "Action was completed by a stop tone."),
             Self::RecordMediaTimeout => (400, 8513, "Action failed as no media was received."),
+            Self::PstnIncoming(status) => pstn(540_000, status),
+            Self::PstnOutgoing(status) => pstn(560_000, status),
             Self::InternalError => (500, 9999, "The server failed internally."),
         };
         ResultInfo { code, subcode, message: message.to_owned() }
@@ -191,5 +197,52 @@ impl Outcome {
     /// Whether it is the application's refusal of a call that came in.
     pub const fn is_rejection(self) -> bool {
         matches!(self, Self::Rejected | Self::RejectedAsBusy | Self::RejectedAsForbidden)
+    }
+}
+
+/// Code, subcode and words of a SIP status of the phone network, whose subcodes are of one family.
+fn pstn(family: i32, status: u16) -> (i32, i32, &'static str) {
+    (i32::from(status), family + i32::from(status), pstn_message(status))
+}
+
+/// What the phone network means by a SIP status.
+const fn pstn_message(status: u16) -> &'static str {
+    match status {
+        200 => "The phone hung up.",
+        403 => "The phone network does not let the call through.",
+        404 | 604 => "The phone number does not exist.",
+        408 => "The phone network did not answer in time.",
+        480 => "Nobody answers at the phone number.",
+        484 => "The phone number is not complete.",
+        486 | 600 => "The phone number is busy.",
+        487 => "The call was cancelled before it was answered.",
+        488 | 606 => "The phone network did not accept the media that was offered.",
+        500..=599 => "The phone network failed.",
+        603 | 607 => "The call was declined at the phone number.",
+        _ => "The phone network did not connect the call.",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Outcome;
+
+    #[test]
+    fn each_sip_status_of_the_phone_network_has_its_code_in_the_family_of_its_direction() {
+        for status in [200, 403, 404, 408, 480, 486, 487, 488, 500, 503, 603] {
+            let of = |outcome: Outcome| (outcome.result_info().code, outcome.result_info().subcode);
+            let code = i32::from(status);
+            assert_eq!(of(Outcome::PstnOutgoing(status)), (code, 560_000 + code));
+            assert_eq!(of(Outcome::PstnIncoming(status)), (code, 540_000 + code));
+        }
+    }
+
+    #[test]
+    fn the_phone_networks_words_are_those_of_the_status() {
+        let said = |status| Outcome::PstnOutgoing(status).result_info().message;
+        assert_eq!((said(486), said(600)), (said(600), "The phone number is busy.".to_owned()));
+        assert_eq!(said(200), "The phone hung up.");
+        assert_eq!(said(499), "The phone network did not connect the call.");
+        assert_eq!((said(502), said(503)), (said(504), "The phone network failed.".to_owned()));
     }
 }

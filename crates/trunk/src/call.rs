@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::time::Duration;
 
-use model::{AppId, PhoneNumber, TenantId, TrunkId};
+use model::{AppId, Outcome, PhoneNumber, TenantId, TrunkId};
 
 /// Names a call over a trunk, within one [`crate::Dialler`]. Never used again for another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -128,6 +128,16 @@ impl Failure {
             Self::Status { code, .. } => matches!(code, 502..=504),
             Self::Timeout | Self::Unreachable => true,
         }
+    }
+
+    /// The ending of a call that is over by it. A redirect is not followed, so that nobody is called there.
+    pub const fn outcome(self) -> Outcome {
+        Outcome::PstnOutgoing(match self {
+            Self::Status { code: 300..=399, .. } => 480,
+            Self::Status { code, .. } => code,
+            Self::Timeout => 408,
+            Self::Unreachable => 503,
+        })
     }
 
     /// When the peer wants to be asked again.

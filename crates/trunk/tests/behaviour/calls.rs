@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{AppId, CallerForm, TenantId, Trunk};
+use model::{AppId, CallerForm, Outcome, TenantId, Trunk};
 use trunk::{Denied, Failure, NewTrunkCall, Next};
 
 use crate::harness::{CALLEE, Harness, next, number, rule, some, trunk, trunks};
@@ -121,6 +121,21 @@ fn the_next_trunk_is_tried_where_the_way_failed_and_not_where_the_callee_did() {
         let call = harness.plan().unwrap().call;
         let failure = Failure::status(code);
         assert_eq!((harness.fail(call, failure), harness.load()), (Some(Next::Over(failure)), vec![0, 0]));
+    }
+}
+
+#[test]
+fn each_failure_that_ends_a_call_has_its_result() {
+    let cases = [
+        (Failure::status(486), 486),
+        (Failure::status(404), 404),
+        (Failure::status(603), 603),
+        (Failure::status(302), 480),
+        (Failure::Timeout, 408),
+        (Failure::Unreachable, 503),
+    ];
+    for (failure, status) in cases {
+        assert_eq!(failure.outcome(), Outcome::PstnOutgoing(status), "{failure:?}");
     }
 }
 
