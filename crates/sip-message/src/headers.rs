@@ -195,6 +195,8 @@ value_from_display!(
     crate::SessionExpires,
     crate::EventType,
     crate::Replaces,
+    crate::Privacy,
+    crate::RAck,
     u32
 );
 

@@ -334,7 +334,7 @@ impl Headers {
             .map_err(|_| HeaderError::Malformed(name))
     }
 
-    fn number<N: FromStr>(&self, name: &'static str) -> Result<Option<N>, HeaderError> {
+    pub(crate) fn number<N: FromStr>(&self, name: &'static str) -> Result<Option<N>, HeaderError> {
         self.single(name)?.map(|value| lex::number(value).ok_or(HeaderError::Malformed(name))).transpose()
     }
 
@@ -349,7 +349,7 @@ impl Headers {
         }
     }
 
-    fn list<T: FromStr>(&self, name: &'static str) -> Result<Vec<T>, HeaderError> {
+    pub(crate) fn list<T: FromStr>(&self, name: &'static str) -> Result<Vec<T>, HeaderError> {
         self.get_all(name)
             .flat_map(lex::elements)
             .map(|element| element.parse().map_err(|_| HeaderError::Malformed(name)))

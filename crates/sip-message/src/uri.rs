@@ -54,6 +54,11 @@ impl Uri {
         Self { scheme: Scheme::Sip, user, host: Some(host.into()), ..Self::empty(Scheme::Sip) }
     }
 
+    /// `tel:` and a `telephone-subscriber` (RFC 3966, 3) that is already in written form.
+    pub(crate) fn tel(subscriber: &str) -> Self {
+        Self { opaque: subscriber.to_owned(), ..Self::empty(Scheme::Tel) }
+    }
+
     /// The same URI with another port.
     #[must_use]
     pub fn with_port(mut self, port: Option<u16>) -> Self {

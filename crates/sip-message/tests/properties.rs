@@ -11,8 +11,8 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use sip_message::digest::{Algorithm, Challenge, Credentials};
 use sip_message::{
-    CSeq, Headers, Host, Limits, Message, Method, NameAddr, Params, Replaces, Request, Response, StatusCode,
-    StreamEvent, StreamParser, Uri, Via, parse_datagram,
+    CSeq, E164, Headers, Host, Limits, Message, Method, NameAddr, Params, Privacy, RAck, Replaces, Request,
+    Response, StatusCode, StreamEvent, StreamParser, Telephone, Uri, Via, parse_datagram,
 };
 use table::CASES;
 
@@ -159,6 +159,48 @@ proptest! {
         read_back::<Challenge>(&text)?;
         read_back::<Credentials>(&text)?;
         read_back::<Replaces>(&text)?;
+        read_back::<Privacy>(&text)?;
+        read_back::<RAck>(&text)?;
+    }
+
+    #[test]
+    fn a_number_is_the_same_in_every_uri_that_dials_it(digits in "[1-9][0-9]{0,14}", at in 0_usize..15, mark in "[-.()]{0,3}") {
+        let number: E164 = format!("+{digits}").parse().unwrap();
+        let (head, tail) = digits.split_at(at.min(digits.len()));
+        let spaced: Uri = format!("tel:+{head}{mark}{tail};ext=1").parse().unwrap();
+        let bare = Uri::sip(&number.to_string(), Host::Name("h".into()));
+
+        for uri in [number.to_tel(), number.to_sip(Host::Name("h".into())), spaced, bare] {
+            prop_assert_eq!(uri.to_string().parse(), Ok(uri.clone()));
+            prop_assert_eq!(uri.telephone(), Some(Telephone::Global(number.clone())));
+        }
+    }
+
+    #[test]
+    fn whatever_stands_in_a_uri_its_number_is_plain(user in "[-+0-9a-fA-F*#.()ä ;=%]{0,24}", phone: bool) {
+        let uri = Uri::sip(&user, Host::Name("h".into())).with_param("user", phone.then_some("phone").or(Some("ip")));
+        match uri.telephone() {
+            Some(Telephone::Global(number)) => prop_assert!(number.digits().bytes().all(|byte| byte.is_ascii_digit())),
+            Some(Telephone::Local { digits, .. }) => {
+                prop_assert!(phone && !digits.is_empty());
+                prop_assert!(digits.bytes().all(|byte| byte.is_ascii_hexdigit() || b"*#".contains(&byte)));
+            }
+            None => {}
+        }
+    }
+
+    #[test]
+    fn identities_that_are_accepted_are_at_most_two_and_keep_their_kind(values in prop::collection::vec(value(), 0..4)) {
+        let mut headers = Headers::new();
+        for value in &values {
+            headers.push("P-Asserted-Identity", value.as_str());
+        }
+        if let Ok(list) = headers.asserted_identities() {
+            prop_assert!(list.len() <= 2);
+            prop_assert!(list.iter().all(|identity| identity.uri.is_sip() || identity.uri.to_string().starts_with("tel:")));
+        }
+        // Whatever it says, it is read without a panic.
+        let _ = headers.remote_parties();
     }
 
     #[test]
@@ -205,6 +247,9 @@ fn value() -> impl Strategy<Value = String> {
         "response=\"0\", ",
         ", qop=auth, nc=00000001, cnonce=\"c\"",
         "tel:+1",
+        "id;",
+        "user",
+        "none",
         "ä",
         "\0",
         "\"",
