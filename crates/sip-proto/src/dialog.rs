@@ -1,6 +1,6 @@
 //! The state that two user agents share (RFC 3261, chapter 12).
 
-use sip_message::{CSeq, Headers, Host, Method, NameAddr, Params, Replaces, Request, Response, Uri};
+use sip_message::{CSeq, Headers, Host, Method, NameAddr, Params, Replaces, Request, Response, Scheme, Uri};
 
 use crate::flow::{Flow, Transport};
 use crate::inbound::Inbound;
@@ -19,6 +19,8 @@ pub(crate) struct Dialog {
     local_cseq: u32,
     remote_cseq: Option<u32>,
     remote_target: Uri,
+    /// It was made by a `sips` URI, so it stays with those (RFC 3261, 12.1.1 and 12.1.2).
+    is_secure: bool,
     /// The next hop first.
     route_set: Vec<NameAddr>,
     /// The way to the next hop: the one on which the far end last set its target. No name is
@@ -52,6 +54,7 @@ impl Dialog {
             local_cseq: cseq,
             remote_cseq: None,
             remote_target: target(&response.headers).unwrap_or_else(|| request_uri.clone()),
+            is_secure: is_secure(request_uri),
             route_set,
             flow,
         }
@@ -68,6 +71,7 @@ impl Dialog {
             local_cseq: 0,
             remote_cseq: Some(invite.cseq.seq),
             remote_target: target(&invite.request.headers).unwrap_or_else(|| invite.from.uri.clone()),
+            is_secure: asks_for_security(&invite.request),
             route_set: invite.request.headers.record_routes().unwrap_or_default(),
             flow: invite.flow,
         }
@@ -115,6 +119,13 @@ impl Dialog {
         }
     }
 
+    /// Goes on over the way that a request of the far end took, unless that is less secure.
+    pub(crate) fn follow(&mut self, flow: Flow) {
+        if self.flow.transport != Transport::Tls || flow.transport == Transport::Tls {
+            self.flow = flow;
+        }
+    }
+
     /// The next request of this side (12.2.1.1).
     pub(crate) fn request(&mut self, method: Method) -> (Request, u32) {
         self.local_cseq = self.local_cseq.saturating_add(1);
@@ -150,18 +161,34 @@ impl Dialog {
 
     /// The Contact of this side.
     pub(crate) fn contact(&self) -> NameAddr {
-        contact(&self.flow, &self.local)
+        contact(&self.flow, &self.local, self.is_secure)
     }
 }
 
-/// Where requests to this side of a dialog are to be sent.
-pub(crate) fn contact(flow: &Flow, local: &NameAddr) -> NameAddr {
+/// Where requests to this side of a dialog are to be sent; a `sips` URI where it is to be secure all the way.
+pub(crate) fn contact(flow: &Flow, local: &NameAddr, is_secure: bool) -> NameAddr {
     let user = local.uri.user().unwrap_or_default();
     let uri = Uri::sip(&user, Host::from(flow.local.ip())).with_port(Some(flow.local.port()));
     NameAddr::new(match flow.transport {
-        Transport::Tcp => uri.with_param("transport", Some(flow.transport.uri_name())),
-        Transport::Udp => uri,
+        // A SIPS URI speaks of TLS by itself (RFC 3261, 26.2.2).
+        Transport::Tls if is_secure => uri.with_secure(true),
+        Transport::Tcp | Transport::Tls => {
+            uri.with_param("transport", Some(flow.transport.uri_name())).with_secure(is_secure)
+        }
+        Transport::Udp => uri.with_secure(is_secure),
     })
+}
+
+/// Whether a URI wants every hop to be secure.
+pub(crate) fn is_secure(uri: &Uri) -> bool {
+    *uri.scheme() == Scheme::Sips
+}
+
+/// Whether the answer to an INVITE needs a SIPS URI in its Contact (RFC 3261, 12.1.1).
+fn asks_for_security(invite: &Request) -> bool {
+    let routes = invite.headers.record_routes().unwrap_or_default();
+    let hop = routes.into_iter().next().map(|route| route.uri).or_else(|| target(&invite.headers));
+    is_secure(&invite.uri) || hop.is_some_and(|uri| is_secure(&uri))
 }
 
 /// The URI without the header fields and the method that a Request-URI may not have (RFC 3261, 19.1.1).

@@ -12,7 +12,7 @@ use crate::call::Call;
 use crate::config::Config;
 use crate::core::{Core, TimerKey};
 use crate::event::{
-    Binding, CallError, CallHandle, Event, NewCall, Reason, Refer, Rejection, Transmit, Users,
+    Binding, CallError, CallHandle, Event, NewCall, Reason, Refer, Rejection, Target, Transmit, Users,
 };
 use crate::flow::Flow;
 use crate::registering::{NewRegistration, RegistrationError, RegistrationHandle, Registrations};
@@ -152,7 +152,7 @@ impl Endpoint {
     ///
     /// # Errors
     ///
-    /// [`CallError::NoTarget`], [`CallError::TooManyTargets`], or [`CallError::Full`].
+    /// [`CallError::NoTarget`], [`CallError::TooManyTargets`], [`CallError::Insecure`], or [`CallError::Full`].
     pub fn call(&mut self, new: NewCall, now: Duration) -> Result<CallHandle, CallError> {
         self.advance(now);
         let limits = &self.core.config.limits;
@@ -161,6 +161,9 @@ impl Endpoint {
         }
         if new.targets.len() > limits.contacts {
             return Err(CallError::TooManyTargets);
+        }
+        if !new.targets.iter().all(Target::is_secure_enough) {
+            return Err(CallError::Insecure);
         }
         if self.outgoing >= limits.calls || self.core.is_full() {
             return Err(CallError::Full);

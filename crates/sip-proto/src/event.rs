@@ -5,10 +5,10 @@ use core::time::Duration;
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use sip_message::{NameAddr, Replaces, StatusCode, Uri};
+use sip_message::{NameAddr, Replaces, Scheme, StatusCode, Uri};
 
 use crate::config::SessionTimer;
-use crate::flow::Flow;
+use crate::flow::{Flow, Transport};
 use crate::registering::{RegistrationFailure, RegistrationHandle};
 
 /// One call of an endpoint. Never used again for another call of the same endpoint.
@@ -28,6 +28,13 @@ pub struct Target {
     pub uri: Uri,
     /// The way there.
     pub flow: Flow,
+}
+
+impl Target {
+    /// Whether the way is as secure as the URI wants it.
+    pub(crate) fn is_secure_enough(&self) -> bool {
+        self.flow.transport == Transport::Tls || *self.uri.scheme() != Scheme::Sips
+    }
 }
 
 /// A name and secret for challenges to outgoing requests.
@@ -99,6 +106,9 @@ pub enum CallError {
     /// [`crate::Limits`] are reached.
     #[error("the endpoint holds as many calls or transactions as it may")]
     Full,
+    /// A target's `sips` URI wants TLS, and its flow is none (RFC 3261, 26.2.2).
+    #[error("a target that is to be reached securely has no secure way to it")]
+    Insecure,
     /// An outgoing call names no target.
     #[error("a call needs a target")]
     NoTarget,

@@ -10,6 +10,8 @@ pub enum Transport {
     Udp,
     /// A stream of messages.
     Tcp,
+    /// A stream of messages that nobody between can read.
+    Tls,
 }
 
 impl Transport {
@@ -18,7 +20,7 @@ impl Transport {
     pub const fn is_reliable(self) -> bool {
         match self {
             Self::Udp => false,
-            Self::Tcp => true,
+            Self::Tcp | Self::Tls => true,
         }
     }
 
@@ -26,6 +28,7 @@ impl Transport {
         match self {
             Self::Udp => "udp",
             Self::Tcp => "tcp",
+            Self::Tls => "tls",
         }
     }
 }
@@ -35,6 +38,7 @@ impl fmt::Display for Transport {
         f.write_str(match self {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
+            Self::Tls => "TLS",
         })
     }
 }

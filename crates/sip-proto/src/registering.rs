@@ -23,7 +23,7 @@ use sip_message::{CSeq, Contacts, Method, NameAddr, Request, Response, StatusCod
 
 use crate::auth;
 use crate::core::Core;
-use crate::dialog::{contact, request_uri};
+use crate::dialog::{contact, is_secure, request_uri};
 use crate::event::{Credentials, Event};
 use crate::flow::Flow;
 use crate::timers::TimerQueue;
@@ -228,7 +228,7 @@ impl Registrations {
 impl Registering {
     /// One that is due to ask.
     fn new(new: NewRegistration, core: &mut Core) -> Self {
-        let own = || contact(&new.flow, &new.aor);
+        let own = || contact(&new.flow, &new.aor, is_secure(&new.registrar));
         Self {
             contact: new.contact.clone().map_or_else(own, NameAddr::new),
             from: new.aor.clone().with_tag(&core.entropy.token()),

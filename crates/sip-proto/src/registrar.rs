@@ -392,15 +392,18 @@ fn is_own(name: &NameAddr, aor: &str, core: &Core) -> bool {
 
 /// Turns a binding whose connection is gone into one that needs a new connection, where that can be.
 ///
-/// Only to the address that the phone came from: a user could make this node knock at any door otherwise.
+/// Only to the address that the phone came from: a user could make this node knock at any door otherwise. And
+/// not where TLS was: phones have no certificate to be known by.
 fn reopen(binding: &mut Binding) -> bool {
+    if binding.flow.transport != Transport::Tcp {
+        return false;
+    }
     let Some(ip) = binding.contact.host().and_then(sip_message::Host::ip) else { return false };
     if ip.to_canonical() != binding.flow.remote.ip().to_canonical() {
         return false;
     }
     let port = binding.contact.port().unwrap_or(5060);
-    binding.flow =
-        Flow { transport: Transport::Tcp, remote: (ip, port).into(), connection: None, ..binding.flow };
+    binding.flow = Flow { remote: (ip, port).into(), connection: None, ..binding.flow };
     true
 }
 

@@ -39,12 +39,19 @@ impl Wire {
         let here = vec![SocketAddr::new(ip, 0)];
         let config = match transport {
             Transport::Tcp => transport::Config { tcp: here, ..transport::Config::default() },
+            Transport::Tls => {
+                let security = transport::Tls::new(None, None);
+                let security = security.map_err(|error| SetupError::Network(std::io::Error::other(error)))?;
+                transport::Config { security: Some(security), ..transport::Config::default() }
+            }
             Transport::Udp => transport::Config { udp: here, ..transport::Config::default() },
         };
         let transports = Transports::bind(config).await.map_err(SetupError::Bind)?;
         let bound = match transport {
             // Where the server may open a connection of its own, should this one be lost.
             Transport::Tcp => transports.tcp_addresses().first().copied(),
+            // Nobody can connect to a phone that has no certificate.
+            Transport::Tls => None,
             Transport::Udp => transports.udp_addresses().next(),
         };
         let local = bound.unwrap_or(SocketAddr::new(ip, 0));
@@ -130,10 +137,11 @@ impl Wire {
         let Transmit { flow, bytes } = transmit;
         let protocol = match flow.transport {
             Transport::Tcp => Protocol::Tcp,
+            Transport::Tls => Protocol::Tls,
             Transport::Udp => Protocol::Udp,
         };
         let connection = flow.connection.map(ConnectionId);
-        let to = Destination { protocol, remote: flow.remote, local: None, connection };
+        let to = Destination { protocol, remote: flow.remote, local: None, connection, name: None };
         match self.sender.send(to, bytes) {
             Ok(Some(connection)) => self.streams.sent(connection, flow),
             Ok(None) => {}

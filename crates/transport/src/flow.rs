@@ -3,16 +3,20 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use crate::PeerName;
+
 /// How bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Protocol {
     /// A stream.
     Tcp,
+    /// A stream that nobody between can read, with a peer that has shown who it is.
+    Tls,
     /// Datagrams.
     Udp,
 }
 
-/// Names one TCP connection; never used twice by one [`Transports`](crate::Transports).
+/// Names one stream connection; never used twice by one [`Transports`](crate::Transports).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub u64);
 
@@ -36,7 +40,7 @@ pub struct Flow {
 }
 
 /// Where bytes are to go.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Destination {
     /// How bytes travel.
     pub protocol: Protocol,
@@ -46,17 +50,25 @@ pub struct Destination {
     pub local: Option<SocketAddr>,
     /// The connection to prefer. Where it is gone, or for `None`, one to `remote` is reused or opened.
     pub connection: Option<ConnectionId>,
+    /// The name in the certificate of the peer, for TLS; without one, it has to hold the address. Connections are
+    /// reused for the name alone that they were opened for.
+    pub name: Option<PeerName>,
 }
 
 impl Destination {
     /// Datagrams to `remote`.
     pub const fn udp(remote: SocketAddr) -> Self {
-        Self { protocol: Protocol::Udp, remote, local: None, connection: None }
+        Self { protocol: Protocol::Udp, remote, local: None, connection: None, name: None }
     }
 
     /// A stream to `remote`.
     pub const fn tcp(remote: SocketAddr) -> Self {
-        Self { protocol: Protocol::Tcp, remote, local: None, connection: None }
+        Self { protocol: Protocol::Tcp, remote, local: None, connection: None, name: None }
+    }
+
+    /// A secure stream to `remote`, which has to show a certificate for the name.
+    pub const fn tls(remote: SocketAddr, name: Option<PeerName>) -> Self {
+        Self { protocol: Protocol::Tls, remote, local: None, connection: None, name }
     }
 }
 
@@ -68,6 +80,7 @@ impl From<Flow> for Destination {
             remote: flow.remote,
             local: Some(flow.local),
             connection: flow.connection,
+            name: None,
         }
     }
 }
@@ -100,6 +113,8 @@ pub enum CloseCause {
     Closed,
     /// It could not be opened in time.
     ConnectFailed,
+    /// It could not be secured in time: the peer speaks no TLS, or is not who it should be.
+    HandshakeFailed,
     /// Nothing came for the idle time, or nothing at all in the time for the first bytes.
     Idle,
     /// The peer closed it.

@@ -6,7 +6,7 @@ use thiserror::Error;
 use tokio::sync::mpsc::error::TrySendError;
 
 use crate::connection::open;
-use crate::table::Opener;
+use crate::table::{Opener, Way};
 use crate::transports::Shared;
 use crate::{ConnectionId, Destination, Protocol};
 
@@ -26,6 +26,9 @@ pub enum SendError {
     /// The socket or the connection's queue is full; a connection is closed for it.
     #[error("failed to send: the peer or the network is too slow")]
     Full,
+    /// TLS is not set up.
+    #[error("failed to secure a connection: TLS is not set up")]
+    NoSecurity,
     /// No socket of the destination's address family is bound.
     #[error("failed to find a socket for the destination")]
     NoSocket,
@@ -55,7 +58,8 @@ impl Sender {
             return Err(SendError::Draining);
         }
         match to.protocol {
-            Protocol::Tcp => self.send_stream(to, bytes).map(Some),
+            Protocol::Tls if self.shared.config.security.is_none() => Err(SendError::NoSecurity),
+            Protocol::Tcp | Protocol::Tls => self.send_stream(to, bytes).map(Some),
             Protocol::Udp => self.send_datagram(to, &bytes).map(|()| None),
         }
     }
@@ -84,7 +88,8 @@ impl Sender {
 
     fn send_stream(&self, to: Destination, bytes: Bytes) -> Result<ConnectionId, SendError> {
         let mut bytes = bytes;
-        if let Some((id, handle)) = self.shared.table.find(to.connection, to.remote) {
+        let way = Way { protocol: to.protocol, remote: to.remote, name: to.name };
+        if let Some((id, handle)) = self.shared.table.find(to.connection, &way) {
             match handle.writes.try_send(bytes) {
                 Ok(()) => return Ok(id),
                 Err(TrySendError::Full(_)) => {
@@ -98,14 +103,14 @@ impl Sender {
                 }
             }
         }
-        self.open_with(to, bytes)
+        self.open_with(way, bytes)
     }
 
-    fn open_with(&self, to: Destination, bytes: Bytes) -> Result<ConnectionId, SendError> {
-        let slot = self.shared.table.insert(to.remote, Opener::Us, &self.shared.draining);
+    fn open_with(&self, way: Way, bytes: Bytes) -> Result<ConnectionId, SendError> {
+        let slot = self.shared.table.insert(way, Opener::Us, &self.shared.draining);
         let slot = slot.ok_or(SendError::TooManyConnections)?;
         let id = slot.id;
-        if let Some((_, handle)) = self.shared.table.find(Some(id), to.remote) {
+        if let Some((_, handle)) = self.shared.table.find(Some(id), &slot.way) {
             // A queue that was just made has room for one.
             let _ = handle.writes.try_send(bytes);
         }

@@ -7,12 +7,21 @@ use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::{CloseCause, Config, ConnectionId};
+use crate::{CloseCause, Config, ConnectionId, PeerName, Protocol};
+
+/// Where a connection leads. One of them is never used in the place of another one.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Way {
+    pub(crate) remote: SocketAddr,
+    pub(crate) protocol: Protocol,
+    /// Whose certificate the peer had to show.
+    pub(crate) name: Option<PeerName>,
+}
 
 /// What others hold of a connection's task.
 #[derive(Clone, Debug)]
 pub(crate) struct Handle {
-    pub(crate) remote: SocketAddr,
+    way: Way,
     opener: Opener,
     pub(crate) writes: mpsc::Sender<Bytes>,
     /// Ends the connection because its peer does not read.
@@ -25,7 +34,7 @@ pub(crate) struct Handle {
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) id: ConnectionId,
-    pub(crate) remote: SocketAddr,
+    pub(crate) way: Way,
     pub(crate) writes: mpsc::Receiver<Bytes>,
     pub(crate) too_slow: CancellationToken,
     pub(crate) close: CancellationToken,
@@ -44,8 +53,8 @@ pub(crate) struct Table {
 struct Inner {
     next: u64,
     by_id: BTreeMap<ConnectionId, Handle>,
-    /// The newest connection to an address, to be reused.
-    by_remote: BTreeMap<SocketAddr, ConnectionId>,
+    /// The newest connection of each way, to be reused.
+    by_way: BTreeMap<Way, ConnectionId>,
     /// How many connections each peer has opened. Never zero.
     accepted: BTreeMap<IpAddr, usize>,
 }
@@ -68,53 +77,50 @@ impl Table {
     }
 
     /// Makes room for a connection, or returns `None` at a limit.
-    pub(crate) fn insert(
-        &self,
-        remote: SocketAddr,
-        opener: Opener,
-        parent: &CancellationToken,
-    ) -> Option<Slot> {
+    pub(crate) fn insert(&self, way: Way, opener: Opener, parent: &CancellationToken) -> Option<Slot> {
         let mut inner = self.lock();
         if inner.by_id.len() >= self.limit {
             return None;
         }
         if opener == Opener::Peer {
-            let accepted = inner.accepted.get(&peer(remote)).copied().unwrap_or(0);
+            let accepted = inner.accepted.get(&peer(way.remote)).copied().unwrap_or(0);
             if accepted >= self.limit_per_peer {
                 return None;
             }
-            inner.accepted.insert(peer(remote), accepted + 1);
+            inner.accepted.insert(peer(way.remote), accepted + 1);
         }
         inner.next = inner.next.wrapping_add(1);
         let id = ConnectionId(inner.next);
         let (sender, writes) = mpsc::channel(self.write_queue);
         let (too_slow, close) = (CancellationToken::new(), parent.child_token());
-        let handle =
-            Handle { remote, opener, writes: sender, too_slow: too_slow.clone(), close: close.clone() };
+        let handle = Handle {
+            way: way.clone(),
+            opener,
+            writes: sender,
+            too_slow: too_slow.clone(),
+            close: close.clone(),
+        };
         inner.by_id.insert(id, handle);
-        inner.by_remote.insert(remote, id);
-        Some(Slot { id, remote, writes, too_slow, close })
+        inner.by_way.insert(way.clone(), id);
+        Some(Slot { id, way, writes, too_slow, close })
     }
 
-    /// The connection that was asked for, else one to the same peer.
-    pub(crate) fn find(
-        &self,
-        wanted: Option<ConnectionId>,
-        remote: SocketAddr,
-    ) -> Option<(ConnectionId, Handle)> {
+    /// The connection that was asked for, if it is as secure as wanted, else another one of the same way.
+    pub(crate) fn find(&self, wanted: Option<ConnectionId>, way: &Way) -> Option<(ConnectionId, Handle)> {
         let inner = self.lock();
         let by_id = |id: ConnectionId| inner.by_id.get(&id).map(|handle| (id, handle.clone()));
-        wanted.and_then(by_id).or_else(|| inner.by_remote.get(&remote).copied().and_then(by_id))
+        let wanted = wanted.and_then(by_id).filter(|(_, handle)| handle.way.protocol == way.protocol);
+        wanted.or_else(|| inner.by_way.get(way).copied().and_then(by_id))
     }
 
     pub(crate) fn remove(&self, id: ConnectionId) {
         let mut inner = self.lock();
         let Some(handle) = inner.by_id.remove(&id) else { return };
-        if inner.by_remote.get(&handle.remote) == Some(&id) {
-            inner.by_remote.remove(&handle.remote);
+        if inner.by_way.get(&handle.way) == Some(&id) {
+            inner.by_way.remove(&handle.way);
         }
         if handle.opener == Opener::Peer
-            && let Entry::Occupied(mut accepted) = inner.accepted.entry(peer(handle.remote))
+            && let Entry::Occupied(mut accepted) = inner.accepted.entry(peer(handle.way.remote))
         {
             *accepted.get_mut() -= 1;
             if *accepted.get() == 0 {
@@ -160,7 +166,8 @@ mod tests {
     use super::*;
 
     fn insert(table: &Table, remote: &str, opener: Opener) -> Option<ConnectionId> {
-        let slot = table.insert(remote.parse().unwrap(), opener, &CancellationToken::new());
+        let way = Way { remote: remote.parse().unwrap(), protocol: Protocol::Tcp, name: None };
+        let slot = table.insert(way, opener, &CancellationToken::new());
         slot.map(|slot| slot.id)
     }
 

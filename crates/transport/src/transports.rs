@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::net::{TcpListener, UdpSocket};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::table::Table;
-use crate::{Incoming, Protocol, Sender, connection, udp};
+use crate::{Incoming, Protocol, Sender, Tls, connection, udp};
 
 /// What to bind, and the limits.
 #[derive(Clone, Debug)]
@@ -20,6 +20,10 @@ pub struct Config {
     pub udp: Vec<SocketAddr>,
     /// Addresses to listen on for streams.
     pub tcp: Vec<SocketAddr>,
+    /// Addresses to listen on for secure streams, which needs `security` with an identity.
+    pub tls: Vec<SocketAddr>,
+    /// How streams are secured. `None` secures none, so none can be opened or accepted.
+    pub security: Option<Tls>,
     /// Connections that may exist at once, both ways together.
     pub max_connections: usize,
     /// Accepted connections that may exist at once from one address, loopback included, or from one /64 of IPv6,
@@ -31,6 +35,11 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How long opening a connection may take.
     pub connect_timeout: Duration,
+    /// How long securing a connection may take, after it was opened.
+    pub handshake_timeout: Duration,
+    /// Accepted connections that may be in their handshake at once; each costs the work of a signature. Past it,
+    /// new ones are closed.
+    pub max_handshakes: usize,
     /// How long one write may take before the peer counts as slow.
     pub write_timeout: Duration,
     /// Writes that wait on one connection before its peer counts as slow.
@@ -45,6 +54,8 @@ impl Default for Config {
         Self {
             udp: Vec::new(),
             tcp: Vec::new(),
+            tls: Vec::new(),
+            security: None,
             max_connections: 4096,
             // An office of phones; it takes that many times as many addresses to use up all connections.
             max_connections_per_peer: 64,
@@ -53,6 +64,9 @@ impl Default for Config {
             // Above the two minutes at which RFC 5626 has a client send keep-alives over streams.
             idle_timeout: Duration::from_secs(600),
             connect_timeout: Duration::from_secs(4),
+            handshake_timeout: Duration::from_secs(4),
+            // A few hundred milliseconds of work on one core.
+            max_handshakes: 256,
             write_timeout: Duration::from_secs(10),
             write_queue: 64,
             incoming_queue: 1024,
@@ -82,6 +96,7 @@ pub struct Transports {
     shared: Arc<Shared>,
     incoming: mpsc::Receiver<Incoming>,
     tcp: Vec<SocketAddr>,
+    tls: Vec<SocketAddr>,
 }
 
 /// What tasks and senders share.
@@ -93,6 +108,7 @@ pub(crate) struct Shared {
     pub(crate) incoming: mpsc::Sender<Incoming>,
     pub(crate) draining: CancellationToken,
     pub(crate) tasks: TaskTracker,
+    pub(crate) handshakes: Arc<Semaphore>,
 }
 
 impl Transports {
@@ -108,12 +124,19 @@ impl Transports {
             let socket = udp::bind(*address).await.map_err(failed)?;
             sockets.push((socket.local_addr().map_err(failed)?, Arc::new(socket)));
         }
-        let (mut listeners, mut tcp) = (Vec::new(), Vec::new());
-        for address in &config.tcp {
-            let failed = |source| BindError { protocol: Protocol::Tcp, address: *address, source };
-            let listener = TcpListener::bind(*address).await.map_err(failed)?;
-            tcp.push(listener.local_addr().map_err(failed)?);
-            listeners.push(listener);
+        let (mut listeners, mut tcp, mut tls) = (Vec::new(), Vec::new(), Vec::new());
+        let plain = config.tcp.iter().map(|address| (Protocol::Tcp, *address));
+        let secure = config.tls.iter().map(|address| (Protocol::Tls, *address));
+        for (protocol, address) in plain.chain(secure) {
+            let failed = |source| BindError { protocol, address, source };
+            let is_secure = protocol == Protocol::Tls;
+            if is_secure && !config.security.as_ref().is_some_and(Tls::has_identity) {
+                return Err(failed(io::Error::other("there is no certificate to show")));
+            }
+            let listener = TcpListener::bind(address).await.map_err(failed)?;
+            let bound = if is_secure { &mut tls } else { &mut tcp };
+            bound.push(listener.local_addr().map_err(failed)?);
+            listeners.push((listener, protocol));
         }
         let (sender, incoming) = mpsc::channel(config.incoming_queue.max(1));
         let shared = Arc::new(Shared {
@@ -122,15 +145,16 @@ impl Transports {
             incoming: sender,
             draining: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            handshakes: Arc::new(Semaphore::new(config.max_handshakes)),
             config,
         });
         for (local, socket) in &shared.udp {
             shared.tasks.spawn(udp::receive(Arc::clone(socket), *local, Arc::clone(&shared)));
         }
-        for listener in listeners {
-            shared.tasks.spawn(connection::accept(listener, Arc::clone(&shared)));
+        for (listener, protocol) in listeners {
+            shared.tasks.spawn(connection::accept(listener, protocol, Arc::clone(&shared)));
         }
-        Ok(Self { shared, incoming, tcp })
+        Ok(Self { shared, incoming, tcp, tls })
     }
 
     /// What arrived next; `None` once the transports are drained.
@@ -159,6 +183,11 @@ impl Transports {
     /// The addresses that connections are accepted at, as bound.
     pub fn tcp_addresses(&self) -> &[SocketAddr] {
         &self.tcp
+    }
+
+    /// The addresses that secure connections are accepted at, as bound.
+    pub fn tls_addresses(&self) -> &[SocketAddr] {
+        &self.tls
     }
 
     /// Stops receiving and accepting, writes what is queued, closes every connection. `true` if that ended within `limit`.

@@ -106,7 +106,7 @@ async fn an_opened_connection_is_used_again_for_the_same_peer() {
     let listener = TcpListener::bind(LOOPBACK).await.unwrap();
     let to = Destination::tcp(listener.local_addr().unwrap());
 
-    let first = transports.sender().send(to, Bytes::from_static(b"one ")).unwrap();
+    let first = transports.sender().send(to.clone(), Bytes::from_static(b"one ")).unwrap();
     let second = transports.sender().send(to, Bytes::from_static(b"two")).unwrap();
     let (mut peer, _) = listener.accept().await.unwrap();
     let mut buffer = [0; 7];

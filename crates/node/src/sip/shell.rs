@@ -429,6 +429,7 @@ impl Shell {
     fn flow(&self, flow: transport::Flow) -> sip_proto::Flow {
         let transport = match flow.protocol {
             Protocol::Tcp => sip_proto::Transport::Tcp,
+            Protocol::Tls => sip_proto::Transport::Tls,
             Protocol::Udp => sip_proto::Transport::Udp,
         };
         let local = reached_at(flow.local, flow.remote, self.config.advertised);
@@ -439,13 +440,14 @@ impl Shell {
     fn destination(&self, flow: &sip_proto::Flow) -> Destination {
         let protocol = match flow.transport {
             sip_proto::Transport::Tcp => Protocol::Tcp,
+            sip_proto::Transport::Tls => Protocol::Tls,
             sip_proto::Transport::Udp => Protocol::Udp,
         };
         let connection = flow.connection.map(ConnectionId);
         let advertised = self.config.advertised;
         let is_source = |bound: &SocketAddr| reached_at(*bound, flow.remote, advertised) == flow.local;
         let local = self.transports.udp_addresses().find(is_source);
-        Destination { protocol, remote: flow.remote, local, connection }
+        Destination { protocol, remote: flow.remote, local, connection, name: None }
     }
 }
 

@@ -97,6 +97,7 @@ impl Base {
             StartError::Sip(transport::BindError { protocol, address, source }) => {
                 let name = match protocol {
                     transport::Protocol::Tcp => "tcp",
+                    transport::Protocol::Tls => "tls",
                     transport::Protocol::Udp => "udp",
                 };
                 anyhow!(

@@ -9,7 +9,7 @@ use super::{message, reason, session_timer};
 use crate::auth;
 use crate::config::SessionTimer as Wanted;
 use crate::core::Core;
-use crate::dialog::{Dialog, Identity, contact, request_uri};
+use crate::dialog::{Dialog, Identity, contact, is_secure, request_uri};
 use crate::event::{Credentials, EndCause, Reason, Target};
 use crate::transaction::{ClientId, Failure, Outcome, Owner};
 
@@ -120,7 +120,7 @@ impl Forks {
         headers.push("To", &self.identity.remote);
         headers.push("Call-ID", self.identity.call_id.as_str());
         headers.push("CSeq", CSeq::new(fork.cseq, Method::Invite));
-        headers.push("Contact", contact(&flow, &self.identity.local));
+        headers.push("Contact", contact(&flow, &self.identity.local, is_secure(&fork.target.uri)));
         message::put_abilities(headers);
         session_timer::write_request(headers, fork.session, None);
         for (name, value) in &fork.authorization {

@@ -212,7 +212,7 @@ impl Session {
         }
         // A far end that lost its connection comes back with another one.
         if inbound.flow.connection.is_some() && self.dialog.flow.connection.is_some() {
-            self.dialog.flow = inbound.flow;
+            self.dialog.follow(inbound.flow);
         }
         if inbound.request.method == Method::Ack {
             return self.handle_ack(&inbound, core);
@@ -347,7 +347,7 @@ impl Session {
 
     fn accept_offer(&mut self, offered: Offered, sdp: Option<Bytes>, core: &mut Core) {
         let Offered { server, inbound, agreed, .. } = offered;
-        self.dialog.flow = inbound.flow;
+        self.dialog.follow(inbound.flow);
         self.dialog.refresh_target(&inbound.request.headers);
         self.timing.timer = agreed.timer(core.now);
         self.timing.peer_times = agreed.peer_knows;

@@ -335,6 +335,7 @@ impl Core {
 fn via(flow: &Flow, branch: &str) -> Via {
     let transport = match flow.transport {
         Transport::Tcp => ViaTransport::Tcp,
+        Transport::Tls => ViaTransport::Tls,
         Transport::Udp => ViaTransport::Udp,
     };
     Via::new(transport, Host::from(flow.local.ip()), Some(flow.local.port()), branch)

@@ -18,6 +18,7 @@ mod random;
 mod registering;
 mod registration;
 mod replaces;
+mod secure;
 mod server;
 mod session;
 mod torture;

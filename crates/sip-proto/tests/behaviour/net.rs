@@ -112,7 +112,7 @@ impl Net {
     }
 
     pub(crate) fn flow(&self, from: u16, to: u16) -> Flow {
-        let connection = (self.transport == Transport::Tcp).then_some(u64::from(from.max(to)));
+        let connection = self.transport.is_reliable().then_some(u64::from(from.max(to)));
         Flow { transport: self.transport, local: addr(from), remote: addr(to), connection }
     }
 
