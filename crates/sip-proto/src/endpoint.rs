@@ -15,6 +15,8 @@ use crate::event::{
     Binding, CallError, CallHandle, Event, NewCall, Reason, Refer, Rejection, Target, Transmit, Users,
 };
 use crate::flow::Flow;
+use crate::peers::{Peer, Peers};
+use crate::pinging::{self, Ping, PingHandle};
 use crate::registering::{NewRegistration, RegistrationError, RegistrationHandle, Registrations};
 use crate::registrar::Registrar;
 use crate::transaction::{Delivery, Owner};
@@ -22,6 +24,17 @@ use crate::transaction::{Delivery, Owner};
 /// How many deadlines one [`Endpoint::handle_timeout`] serves, so that what it causes stays bounded.
 /// What is left is due at once: `poll_timeout` then lies in the past. Arbitrary.
 const DUE_AT_ONCE: usize = 1024;
+
+/// INVITEs outside dialogs that became no calls, by what was in their way. Repeats count, too.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Refusals {
+    /// [`crate::Limits`] or those of a peer were reached: 503.
+    pub busy: u64,
+    /// [`crate::IncomingPolicy::Refuse`].
+    pub policy: u64,
+    /// Nobody known has shown to have sent it: 401, or 403 for a wrong password. Also where there was no room for who had.
+    pub unproven: u64,
+}
 
 /// A SIP user agent and registrar.
 ///
@@ -38,6 +51,9 @@ pub struct Endpoint {
     /// The same of calls from outside.
     incoming: usize,
     last_call: u64,
+    last_ping: u64,
+    peers: Peers,
+    refusals: Refusals,
 }
 
 impl core::fmt::Debug for Endpoint {
@@ -67,6 +83,9 @@ impl Endpoint {
             outgoing: 0,
             incoming: 0,
             last_call: 0,
+            last_ping: 0,
+            peers: Peers::default(),
+            refusals: Refusals::default(),
         }
     }
 
@@ -369,6 +388,33 @@ impl Endpoint {
         self.registrations.unregister(registration, &mut self.core)
     }
 
+    /// Says which far ends are known by where they send from, in the place of those that were.
+    ///
+    /// INVITEs outside dialogs from there are taken without a challenge, whatever [`crate::IncomingPolicy`] says of
+    /// others. Calls that exist stay.
+    pub fn set_peers(&mut self, peers: Vec<Peer>) {
+        self.peers.set(peers);
+    }
+
+    /// Asks whether a far end is there. [`Event::Pong`] follows.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Insecure`], or [`CallError::Full`].
+    pub fn ping(&mut self, ping: Ping, now: Duration) -> Result<PingHandle, CallError> {
+        self.advance(now);
+        let handle = PingHandle(self.last_ping + 1);
+        pinging::send(handle, ping, &mut self.core)?;
+        self.last_ping = handle.0;
+        Ok(handle)
+    }
+
+    /// How many INVITEs outside dialogs were refused before they became calls, since the start.
+    #[must_use]
+    pub fn refusals(&self) -> Refusals {
+        self.refusals
+    }
+
     /// Where a user is reached, the latest binding first.
     #[must_use]
     pub fn bindings(&self, aor: &str) -> Vec<Binding> {
@@ -407,6 +453,9 @@ impl Endpoint {
 
     fn insert(&mut self, handle: CallHandle, call: Call) {
         *self.live(call.is_incoming) += 1;
+        if let Some(peer) = call.peer {
+            self.peers.began(peer);
+        }
         self.calls.insert(handle, call);
         self.with_call(handle, |_, _| {});
     }
@@ -425,12 +474,15 @@ impl Endpoint {
         let was_over = call.is_over();
         let result = input(call, &mut self.core);
         call.settle(&mut self.core);
-        let (has_ended, is_incoming) = (!was_over && call.is_over(), call.is_incoming);
+        let (has_ended, is_incoming, peer) = (!was_over && call.is_over(), call.is_incoming, call.peer);
         if call.is_done() {
             self.calls.remove(&handle);
         }
         if has_ended {
             *self.live(is_incoming) -= 1;
+            if let Some(peer) = peer {
+                self.peers.ended(peer);
+            }
         }
         Some(result)
     }
@@ -458,6 +510,7 @@ impl Endpoint {
             Owner::Fork { call, fork } => {
                 self.with_call(CallHandle(call), |call, core| call.handle_fork(fork, id, outcome, core));
             }
+            Owner::Ping(number) => self.core.events.extend(pinging::told(number, outcome)),
             Owner::Registration(number) => {
                 self.registrations.handle(number, id, outcome, &mut self.core);
             }

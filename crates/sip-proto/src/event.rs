@@ -9,6 +9,8 @@ use sip_message::{NameAddr, Replaces, Scheme, StatusCode, Uri};
 
 use crate::config::SessionTimer;
 use crate::flow::{Flow, Transport};
+use crate::peers::PeerId;
+use crate::pinging::{PingFailure, PingHandle};
 use crate::registering::{RegistrationFailure, RegistrationHandle};
 
 /// One call of an endpoint. Never used again for another call of the same endpoint.
@@ -292,6 +294,13 @@ pub enum Event {
     /// The far end wants this side to call somebody else in its place; [`crate::Endpoint::accept_refer`] or
     /// `refuse_refer` comes next.
     Referred(Box<Referred>),
+    /// A far end was asked whether it is there.
+    Pong {
+        /// The question.
+        ping: PingHandle,
+        /// The final status, 200 to 699, which whoever is there gives; or that nothing came.
+        result: Result<StatusCode, PingFailure>,
+    },
     /// Bindings of a user were added or changed.
     Registered {
         /// The user's address of record.
@@ -366,7 +375,8 @@ impl Event {
             | Self::Trying { handle } => Some(*handle),
             Self::Incoming(incoming) => Some(incoming.handle),
             Self::Referred(referred) => Some(referred.handle),
-            Self::Registered { .. }
+            Self::Pong { .. }
+            | Self::Registered { .. }
             | Self::RegistrationAccepted { .. }
             | Self::RegistrationEnded { .. }
             | Self::RegistrationFailed { .. }
@@ -383,8 +393,19 @@ pub struct Incoming {
     /// The address of record, `user@domain`, of the user who showed to be the caller; `None` where
     /// [`crate::IncomingPolicy::Offer`] asks nobody.
     pub caller: Option<String>,
+    /// The peer of [`crate::Endpoint::set_peers`] that sent it.
+    pub peer: Option<PeerId>,
     /// The caller, as it says: a name to show, no proof.
     pub from: NameAddr,
+    /// Who the caller is, as whoever sent the INVITE asserts: P-Asserted-Identity (RFC 3325), or without one the
+    /// Remote-Party-ID of the caller that claims to be verified. Whether that is worth anything is this side's to
+    /// decide: anyone can write it.
+    pub asserted: Vec<NameAddr>,
+    /// The caller does not want the callee to learn who calls (Privacy, RFC 3323; or the Remote-Party-ID). What is said
+    /// about it but cannot be read counts as that wish.
+    pub is_private: bool,
+    /// How the call came here, for people: Diversion (RFC 5806) and History-Info (RFC 7044), names and values.
+    pub history: Vec<(String, String)>,
     /// The callee as dialled.
     pub to: NameAddr,
     /// What the INVITE asks for.

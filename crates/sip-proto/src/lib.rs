@@ -11,7 +11,8 @@
 //! Chance comes from a seed, so the same inputs at the same times give the same messages.
 //!
 //! Whose calls it takes is [`IncomingPolicy`]: with [`IncomingPolicy::Authenticate`], [`Incoming`] names the
-//! user who proved to be the caller. Either side changes an established call's session
+//! user who proved to be the caller. Trunks are known by where they send from ([`Endpoint::set_peers`]), and asked whether
+//! they are there ([`Endpoint::ping`]). Either side changes an established call's session
 //! ([`Endpoint::offer`], [`Event::OfferReceived`]). Established calls are moved in three ways: the far end asks for it
 //! ([`Event::Referred`]), this side asks for it ([`Endpoint::refer`]), or a new call takes the place of an
 //! old one ([`Incoming::replaces`]). As a phone or trunk, it registers elsewhere ([`Endpoint::register`]).
@@ -31,6 +32,8 @@ mod entropy;
 mod event;
 mod flow;
 mod inbound;
+mod peers;
+mod pinging;
 mod registering;
 mod registrar;
 mod screen;
@@ -39,11 +42,13 @@ mod timers;
 mod transaction;
 
 pub use config::{Challenge, Config, IncomingPolicy, Limits, Registration, SessionTimer, Timers};
-pub use endpoint::Endpoint;
+pub use endpoint::{Endpoint, Refusals};
 pub use event::{
     Binding, CallError, CallHandle, Credentials, EndCause, Event, Incoming, NewCall, Reason, Refer, Referred,
     Rejection, Secret, Target, Transmit, UserCredentials, UserTable, Users,
 };
 pub use flow::{Flow, Transport};
+pub use peers::{AddressRange, InvalidRange, Peer, PeerId};
+pub use pinging::{Ping, PingFailure, PingHandle};
 pub use registering::{NewRegistration, RegistrationError, RegistrationFailure, RegistrationHandle};
 pub use streams::{Chunk, Streams};

@@ -300,6 +300,7 @@ impl<F: FnMut(&Moment) + Send> Phone<F> {
             Event::RegistrationAccepted { .. } => self.registered(),
             Event::RegistrationFailed { cause, .. } => self.not_registered(cause),
             Event::OfferWithdrawn { .. }
+            | Event::Pong { .. }
             | Event::Registered { .. }
             | Event::RegistrationEnded { .. }
             | Event::SessionRefreshed { .. }

@@ -286,6 +286,7 @@ impl Shell {
             Event::OfferAnswered { .. }
             | Event::OfferRefused { .. }
             | Event::OfferWithdrawn { .. }
+            | Event::Pong { .. }
             | Event::ReferProgress { .. }
             | Event::RegistrationAccepted { .. }
             | Event::RegistrationEnded { .. }

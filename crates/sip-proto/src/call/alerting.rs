@@ -12,6 +12,7 @@ use crate::core::Core;
 use crate::dialog::Dialog;
 use crate::event::{CallHandle, EndCause, Event, Incoming, Rejection};
 use crate::inbound::Inbound;
+use crate::peers::PeerId;
 use crate::transaction::ServerId;
 
 /// One incoming call.
@@ -32,6 +33,8 @@ pub(crate) struct Admitted {
     pub(crate) agreed: Agreed,
     /// The user who showed to be the caller.
     pub(crate) caller: Option<String>,
+    /// The peer that sent it.
+    pub(crate) peer: Option<PeerId>,
     /// The call whose place it takes.
     pub(crate) replaces: Option<CallHandle>,
 }
@@ -39,14 +42,19 @@ pub(crate) struct Admitted {
 impl Alerting {
     /// Takes an INVITE and tells of it.
     pub(super) fn start(handle: CallHandle, local_tag: &str, admitted: Admitted, core: &mut Core) -> Self {
-        let Admitted { inbound, server, agreed, caller, replaces } = admitted;
+        let Admitted { inbound, server, agreed, caller, peer, replaces } = admitted;
         let dialog = Dialog::of_server(&inbound, local_tag);
         core.respond(server, inbound.request.response(StatusCode::TRYING));
         let request = &inbound.request;
+        let (asserted, is_private) = message::asserted(&request.headers);
         core.emit(Event::Incoming(Box::new(Incoming {
             handle,
             caller,
+            peer,
             from: inbound.from.clone(),
+            asserted,
+            is_private,
+            history: message::history(&request.headers),
             to: inbound.to.clone(),
             request_uri: request.uri.clone(),
             offer: message::sdp(&request.headers, &request.body),

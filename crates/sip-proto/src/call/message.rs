@@ -1,7 +1,7 @@
 //! What calls write into their messages and read from them.
 
 use bytes::Bytes;
-use sip_message::{Headers, Request, Response, StatusCode};
+use sip_message::{Headers, NameAddr, Request, Response, StatusCode};
 
 use super::session_timer;
 
@@ -68,6 +68,28 @@ pub(super) fn passed_on(headers: &Headers) -> Vec<(String, String)> {
         .take(MAX_PASSED_ON)
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect()
+}
+
+/// How a call came here, as it is told along the way.
+pub(super) fn history(headers: &Headers) -> Vec<(String, String)> {
+    let fields = ["Diversion", "History-Info"]
+        .into_iter()
+        .flat_map(|name| headers.get_all(name).map(move |value| (name.to_owned(), value.to_owned())));
+    fields.take(MAX_PASSED_ON).collect()
+}
+
+/// Who calls, as whoever sent the request asserts, and whether that is to be hidden from the callee.
+pub(super) fn asserted(headers: &Headers) -> (Vec<NameAddr>, bool) {
+    let hides = headers.privacy().map(|privacy| privacy.is_some_and(|privacy| privacy.hides_caller()));
+    let hides = hides.unwrap_or(true);
+    if headers.has("P-Asserted-Identity") {
+        // What is malformed asserts nothing.
+        return (headers.asserted_identities().unwrap_or_default(), hides);
+    }
+    let Ok(parties) = headers.remote_parties() else { return (Vec::new(), true) };
+    let Some(caller) = parties.into_iter().find(|party| party.is_calling) else { return (Vec::new(), hides) };
+    let hides = hides || caller.is_private;
+    (caller.is_screened.then_some(caller.address).into_iter().collect(), hides)
 }
 
 /// Whether a user may set this header of an INVITE.

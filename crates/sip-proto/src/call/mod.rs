@@ -40,6 +40,7 @@ use self::session::Session;
 use crate::core::{Core, TimerKey};
 use crate::event::{CallError, CallHandle, EndCause, Event, NewCall, Reason, Rejection};
 use crate::inbound::Inbound;
+use crate::peers::PeerId;
 use crate::transaction::{ClientId, Outcome, ServerId};
 
 /// One call, until nothing of it can come from the network any more.
@@ -48,6 +49,8 @@ pub(crate) struct Call {
     handle: CallHandle,
     /// It came from outside.
     pub(crate) is_incoming: bool,
+    /// The peer that it came from.
+    pub(crate) peer: Option<PeerId>,
     phase: Phase,
     /// Of an outgoing call, while one of its INVITEs can still be answered.
     forks: Option<Forks>,
@@ -79,15 +82,16 @@ impl Call {
         let tag = local_tag(handle, core);
         let (dial, forks) = Dial::start(handle, &tag, new, core);
         let phase = Phase::Dialling(Box::new(dial));
-        Self { handle, is_incoming: false, phase, forks: Some(forks), scheduled: None }
+        Self { handle, is_incoming: false, peer: None, phase, forks: Some(forks), scheduled: None }
     }
 
     /// Takes an INVITE outside dialogs.
     pub(crate) fn receive(handle: CallHandle, invite: Admitted, core: &mut Core) -> Self {
         let tag = local_tag(handle, core);
+        let peer = invite.peer;
         let alerting = Alerting::start(handle, &tag, invite, core);
         let phase = Phase::Alerting(Box::new(alerting));
-        Self { handle, is_incoming: true, phase, forks: None, scheduled: None }
+        Self { handle, is_incoming: true, peer, phase, forks: None, scheduled: None }
     }
 
     /// Whether the call has ended for its user.

@@ -8,6 +8,7 @@ use crate::config::IncomingPolicy;
 use crate::event::CallHandle;
 use crate::flow::Flow;
 use crate::inbound::Inbound;
+use crate::peers::PeerId;
 use crate::screen;
 use crate::transaction::{ServerId, cancelled_key, merge_key};
 
@@ -62,7 +63,9 @@ impl Endpoint {
     }
 
     fn receive_invite(&mut self, inbound: Inbound) {
-        if let IncomingPolicy::Refuse(status) = self.core.config.incoming {
+        let peer = self.peers.find(&inbound.flow).map(|peer| peer.id);
+        if let (IncomingPolicy::Refuse(status), None) = (self.core.config.incoming, peer) {
+            self.refusals.policy += 1;
             self.core.refuse(&inbound, status);
             return;
         }
@@ -70,13 +73,14 @@ impl Endpoint {
             self.core.refuse(&inbound, StatusCode::LOOP_DETECTED);
             return;
         }
-        if self.incoming >= self.core.config.limits.incoming_calls {
-            self.core.refuse_busy(&inbound);
+        let is_full = self.incoming >= self.core.config.limits.incoming_calls;
+        if is_full || !self.peers.admits(&inbound.flow, self.core.now) {
+            self.refuse_busy(&inbound);
             return;
         }
         let Some(agreed) = agree(&inbound, &mut self.core) else { return };
         let handle = self.next_handle();
-        let Some((caller, server)) = self.admit(&inbound, handle) else { return };
+        let Some((caller, server)) = self.admit(&inbound, (handle, peer)) else { return };
         // The screen has refused malformed ones.
         let replaces = inbound.request.headers.replaces().ok().flatten();
         let replaces = match replaces.map(|replaces| self.replaced(&replaces)).transpose() {
@@ -88,7 +92,7 @@ impl Endpoint {
                 return;
             }
         };
-        let admitted = Admitted { inbound, server, agreed, caller, replaces };
+        let admitted = Admitted { inbound, server, agreed, caller, peer, replaces };
         let call = Call::receive(handle, admitted, &mut self.core);
         self.insert(handle, call);
     }
@@ -101,16 +105,26 @@ impl Endpoint {
     }
 
     /// Opens the transaction of an INVITE if its sender may call; else it was answered.
-    fn admit(&mut self, inbound: &Inbound, handle: CallHandle) -> Option<(Option<String>, ServerId)> {
-        if self.core.config.incoming == IncomingPolicy::Authenticate {
-            let (caller, server) = self.registrar.admit(inbound, handle.0, &mut self.core)?;
-            return Some((Some(caller), server));
+    fn admit(
+        &mut self,
+        inbound: &Inbound,
+        (handle, peer): (CallHandle, Option<PeerId>),
+    ) -> Option<(Option<String>, ServerId)> {
+        if peer.is_none() && self.core.config.incoming == IncomingPolicy::Authenticate {
+            let admitted = self.registrar.admit(inbound, handle.0, &mut self.core);
+            self.refusals.unproven += u64::from(admitted.is_none());
+            return admitted.map(|(caller, server)| (Some(caller), server));
         }
         let server = self.core.open_server(inbound, Some(handle.0));
         if server.is_none() {
-            self.core.refuse_busy(inbound);
+            self.refuse_busy(inbound);
         }
         Some((None, server?))
+    }
+
+    fn refuse_busy(&mut self, inbound: &Inbound) {
+        self.refusals.busy += 1;
+        self.core.refuse_busy(inbound);
     }
 
     fn receive_in_dialog(&mut self, inbound: Inbound) {

@@ -26,6 +26,8 @@ pub(crate) enum Owner {
     Fork { call: u64, fork: usize },
     /// Nobody: the request has to be delivered, its answer changes nothing.
     Nobody,
+    /// An OPTIONS of this side.
+    Ping(u64),
     /// A REGISTER of this side.
     Registration(u64),
     /// A request within the dialog of a call.

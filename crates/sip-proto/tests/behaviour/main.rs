@@ -14,6 +14,8 @@ mod forks;
 mod incoming;
 mod net;
 mod offers;
+mod peers;
+mod pings;
 mod random;
 mod registering;
 mod registration;
