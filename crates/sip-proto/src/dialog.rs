@@ -126,6 +126,12 @@ impl Dialog {
         }
     }
 
+    /// Takes over what an earlier state of the same dialog has counted.
+    pub(crate) fn go_on_from(&mut self, before: &Self) {
+        self.local_cseq = self.local_cseq.max(before.local_cseq);
+        self.remote_cseq = self.remote_cseq.max(before.remote_cseq);
+    }
+
     /// The next request of this side (12.2.1.1).
     pub(crate) fn request(&mut self, method: Method) -> (Request, u32) {
         self.local_cseq = self.local_cseq.saturating_add(1);

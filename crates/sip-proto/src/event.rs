@@ -214,7 +214,7 @@ pub enum Event {
     Answered {
         /// The call.
         handle: CallHandle,
-        /// Its answer to our offer.
+        /// Its answer to our offer: that of its 2xx, or the one that it gave as early media where the 2xx has none.
         sdp: Bytes,
         /// The far end as it named itself in To.
         remote: Box<NameAddr>,
@@ -227,6 +227,21 @@ pub enum Event {
         handle: CallHandle,
         /// The answer, when our 2xx held the offer.
         sdp: Option<Bytes>,
+    },
+    /// A far end lets something be heard before it answers: an announcement, or a tone of its network (RFC 3960).
+    ///
+    /// Told once for each far end, which the tag of `remote` tells apart, also behind one target. It lasts until the
+    /// call is answered or over: a [`Self::Ringing`] that follows does not end it. Where several speak, the last that
+    /// began is the one to hear. The tag in [`Self::Answered`] is that of the far end whose session goes on.
+    EarlyMedia {
+        /// The call.
+        handle: CallHandle,
+        /// Which of [`NewCall::targets`].
+        target: usize,
+        /// The far end as it named itself in To, with its tag.
+        remote: Box<NameAddr>,
+        /// Its answer to our offer.
+        sdp: Bytes,
     },
     /// The call is over. The last event of its handle.
     Ended {
@@ -361,6 +376,7 @@ impl Event {
         match self {
             Self::Answered { handle, .. }
             | Self::Confirmed { handle, .. }
+            | Self::EarlyMedia { handle, .. }
             | Self::Ended { handle, .. }
             | Self::OfferAnswered { handle, .. }
             | Self::OfferReceived { handle, .. }

@@ -17,10 +17,10 @@
 //! ([`Event::Referred`]), this side asks for it ([`Endpoint::refer`]), or a new call takes the place of an
 //! old one ([`Incoming::replaces`]). As a phone or trunk, it registers elsewhere ([`Endpoint::register`]).
 //!
-//! It follows RFC 3261 with 3264 (offers and answers pass through as text), 3311 (UPDATE), 3326
-//! (Reason), 3515 and 4488 (REFER within calls; of 6665, its subscription), 3581 (rport), 3891 (Replaces
-//! of answered calls), 3892 (Referred-By as a claim), 4028 (session timers), 6026 (the Accepted states)
-//! and 8760 (SHA-256).
+//! It follows RFC 3261 with 3262 (reliable responses to calls of this side), 3264 (offers and answers pass
+//! through as text), 3311 (UPDATE), 3325 (asserted identities are told), 3326 (Reason), 3515 and 4488 (REFER
+//! within calls; of 6665, its subscription), 3581 (rport), 3891 (Replaces of answered calls), 3892
+//! (Referred-By as a claim), 4028 (session timers), 6026 (the Accepted states) and 8760 (SHA-256).
 
 mod auth;
 mod call;

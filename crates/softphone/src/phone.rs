@@ -299,7 +299,8 @@ impl<F: FnMut(&Moment) + Send> Phone<F> {
             Event::Ringing { status, .. } => self.tell(format!("it rings ({status})")),
             Event::RegistrationAccepted { .. } => self.registered(),
             Event::RegistrationFailed { cause, .. } => self.not_registered(cause),
-            Event::OfferWithdrawn { .. }
+            Event::EarlyMedia { .. }
+            | Event::OfferWithdrawn { .. }
             | Event::Pong { .. }
             | Event::Registered { .. }
             | Event::RegistrationEnded { .. }

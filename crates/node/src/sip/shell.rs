@@ -283,7 +283,8 @@ impl Shell {
             }
             Event::Ringing { handle, .. } => self.report(handle, FarEndEvent::Ringing),
             Event::Confirmed { handle, sdp } => self.confirmed(handle, sdp),
-            Event::OfferAnswered { .. }
+            Event::EarlyMedia { .. }
+            | Event::OfferAnswered { .. }
             | Event::OfferRefused { .. }
             | Event::OfferWithdrawn { .. }
             | Event::Pong { .. }

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use sip_message::{Response, StatusCode};
 
+use super::early::EarlyMedia;
 use super::forks::{Forks, Invite, News};
 use super::message;
 use super::session::{Session, Start, Timing, send_bye};
@@ -68,8 +69,11 @@ impl Dial {
                 forks.cancel(None, core);
                 Next::Ended(forks.best_failure())
             }
-            News::Progress(status) => {
+            News::Progress(status, media) => {
                 self.announce(status, core);
+                if let Some(EarlyMedia { remote, sdp }) = media {
+                    core.emit(Event::EarlyMedia { handle: self.handle, target: fork, remote, sdp });
+                }
                 Next::Stay
             }
             News::Failed | News::Nothing => Next::Stay,
@@ -91,10 +95,11 @@ impl Dial {
 
     fn answered(&mut self, forks: &mut Forks, target: usize, response: &Response, core: &mut Core) -> Next {
         let wanted = forks.session_asked(target);
+        let early = forks.early_answer(target, response);
         let Some(mut dialog) = forks.acknowledge(target, response, core) else { return Next::Stay };
         let invite = forks.decide();
         forks.cancel_losers(core);
-        let Some(sdp) = message::sdp(&response.headers, &response.body) else {
+        let Some(sdp) = message::sdp(&response.headers, &response.body).or(early) else {
             send_bye(&mut dialog, Some("SIP;cause=488;text=\"No answer to the offer\""), core);
             return Next::Ended(EndCause::MissingAnswer);
         };

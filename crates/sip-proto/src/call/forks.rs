@@ -5,12 +5,14 @@ use core::time::Duration;
 use bytes::Bytes;
 use sip_message::{CSeq, Contacts, Method, NameAddr, Request, Response, StatusCode};
 
+use super::early::{EarlyDialogs, EarlyMedia, OutOfOrder, RELIABLE};
 use super::{message, reason, session_timer};
 use crate::auth;
 use crate::config::SessionTimer as Wanted;
 use crate::core::Core;
 use crate::dialog::{Dialog, Identity, contact, is_secure, request_uri};
 use crate::event::{Credentials, EndCause, Reason, Target};
+use crate::inbound::Inbound;
 use crate::transaction::{ClientId, Failure, Outcome, Owner};
 
 /// How often one target may make us send the INVITE again with more in it: a challenge, a stale
@@ -48,6 +50,7 @@ struct Fork {
     authorization: Vec<(&'static str, String)>,
     attempts: u8,
     session: Wanted,
+    early: EarlyDialogs,
     /// By the far end's tag: a repeated 2xx gets the same ACK again.
     acks: Vec<(String, Bytes)>,
 }
@@ -76,7 +79,8 @@ pub(super) enum News {
     /// A target can not be had.
     Failed,
     Nothing,
-    Progress(StatusCode),
+    /// With what a far end lets hear from then on.
+    Progress(StatusCode, Option<EarlyMedia>),
 }
 
 impl Forks {
@@ -98,6 +102,7 @@ impl Forks {
             authorization: Vec::new(),
             attempts: 0,
             session,
+            early: EarlyDialogs::default(),
             acks: Vec::new(),
         };
         let list = targets.into_iter().map(fork).collect();
@@ -113,6 +118,7 @@ impl Forks {
         fork.attempts += 1;
         fork.cseq += 1;
         fork.progress = Progress::Calling;
+        fork.early.clear();
         let flow = fork.target.flow;
         let mut request = Request::new(Method::Invite, request_uri(&fork.target.uri));
         let headers = &mut request.headers;
@@ -122,6 +128,7 @@ impl Forks {
         headers.push("CSeq", CSeq::new(fork.cseq, Method::Invite));
         headers.push("Contact", contact(&flow, &self.identity.local, is_secure(&fork.target.uri)));
         message::put_abilities(headers);
+        headers.push("Supported", RELIABLE);
         session_timer::write_request(headers, fork.session, None);
         for (name, value) in &fork.authorization {
             headers.push(name, value.as_str());
@@ -150,7 +157,7 @@ impl Forks {
         };
         if response.status.is_provisional() {
             fork.proceed(core);
-            return News::Progress(response.status);
+            return fork.hear(&response, &self.identity, core);
         }
         if response.status.is_success() {
             return fork.accept(response, core);
@@ -203,8 +210,8 @@ impl Forks {
         core: &mut Core,
     ) -> Option<Dialog> {
         let fork = self.list.get_mut(index)?;
-        let uri = request_uri(&fork.target.uri);
-        let dialog = Dialog::of_client(&self.identity, (&uri, fork.cseq), response, fork.target.flow);
+        let mut dialog = fork.dialog(response, &self.identity);
+        fork.early.confirm(&mut dialog);
         let mut ack = dialog.ack(fork.cseq);
         for (name, value) in &fork.authorization {
             ack.headers.push(name, value.as_str());
@@ -213,6 +220,19 @@ impl Forks {
         let tag = dialog.remote.tag().unwrap_or_default().to_owned();
         fork.acks.push((tag, bytes));
         Some(dialog)
+    }
+
+    /// The answer that the far end gave before its 2xx, which need not repeat it where that came reliably
+    /// (RFC 3262, 5; RFC 6337, 2.1).
+    pub(super) fn early_answer(&self, index: usize, response: &Response) -> Option<Bytes> {
+        let to = response.headers.to().ok()?;
+        self.list.get(index)?.early.answer(to.tag())
+    }
+
+    /// Takes a request of a far end that has not accepted; `false` when it belongs to no early dialog.
+    pub(super) fn handle_request(&mut self, inbound: &Inbound, core: &mut Core) -> bool {
+        let call = self.call;
+        self.list.iter_mut().any(|fork| fork.early.handle_request(inbound, call, core))
     }
 
     /// The session timer that the target was last asked for.
@@ -274,6 +294,7 @@ impl Forks {
                 }
                 fork.cancel = Cancel::No;
                 fork.acks.clear();
+                fork.early.clear();
                 fork.progress = Progress::Failed(EndCause::Timeout);
             }
         }
@@ -288,6 +309,7 @@ impl Forks {
 impl Fork {
     fn fail(&mut self, cause: EndCause) {
         self.client = None;
+        self.early.clear();
         self.cancel = Cancel::No;
         self.progress = Progress::Failed(cause);
     }
@@ -301,6 +323,26 @@ impl Fork {
             self.cancel = Cancel::No;
             self.cancel(reason.as_deref(), core);
         }
+    }
+
+    /// Takes what a provisional response says beside its status.
+    fn hear(&mut self, response: &Response, identity: &Identity, core: &mut Core) -> News {
+        let status = response.status;
+        let has_tag = response.headers.to().is_ok_and(|to| to.tag().is_some());
+        if status == StatusCode::TRYING || !has_tag {
+            return News::Progress(status, None);
+        }
+        let dialog = self.dialog(response, identity);
+        match self.early.proceed(response, dialog, self.cseq, core) {
+            Ok(media) => News::Progress(status, media),
+            Err(OutOfOrder) => News::Nothing,
+        }
+    }
+
+    /// The dialog that a response to the INVITE makes.
+    fn dialog(&self, response: &Response, identity: &Identity) -> Dialog {
+        let uri = request_uri(&self.target.uri);
+        Dialog::of_client(identity, (&uri, self.cseq), response, self.target.flow)
     }
 
     fn accept(&mut self, response: Response, core: &mut Core) -> News {

@@ -15,6 +15,7 @@
 
 mod alerting;
 mod dial;
+mod early;
 mod forks;
 pub(crate) mod message;
 mod offer;
@@ -184,7 +185,10 @@ impl Call {
                 ended
             }
             Phase::Dialling(_) | Phase::Over => {
-                if inbound.request.method != sip_message::Method::Ack {
+                let is_early = matches!(self.phase, Phase::Dialling(_));
+                let forks = self.forks.as_mut().filter(|_| is_early);
+                let is_handled = forks.is_some_and(|forks| forks.handle_request(&inbound, core));
+                if !is_handled && inbound.request.method != sip_message::Method::Ack {
                     core.refuse(&inbound, StatusCode::CALL_DOES_NOT_EXIST);
                 }
                 None

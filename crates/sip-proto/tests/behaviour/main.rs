@@ -9,6 +9,7 @@
 
 mod callers;
 mod calls;
+mod early;
 mod faults;
 mod forks;
 mod incoming;

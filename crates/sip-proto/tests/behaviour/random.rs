@@ -110,6 +110,8 @@ fn answer(net: &mut Net, seen: &Seen, how: (bool, u16, u8, bool)) {
         ("Session-Expires", "90"),
         ("Min-SE", "1800"),
         ("Allow", if fork == 0 { "UPDATE" } else { "INVITE" }),
+        ("Require", if fork == 1 { "100rel" } else { "timer" }),
+        ("RSeq", if body { "1" } else { "2" }),
     ];
     net.reply(port, &invite, code, &fields, if body { ANSWER } else { "" });
 }
