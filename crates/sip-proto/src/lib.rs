@@ -12,7 +12,7 @@
 //!
 //! Whose calls it takes is [`IncomingPolicy`]: with [`IncomingPolicy::Authenticate`], [`Incoming`] names the
 //! user who proved to be the caller. Trunks are known by where they send from ([`Endpoint::set_peers`]), and asked whether
-//! they are there ([`Endpoint::ping`]). Either side changes an established call's session
+//! they are there ([`Endpoint::ping`]); where their names lead, [`Locating`] finds out. Either side changes an established call's session
 //! ([`Endpoint::offer`], [`Event::OfferReceived`]). Established calls are moved in three ways: the far end asks for it
 //! ([`Event::Referred`]), this side asks for it ([`Endpoint::refer`]), or a new call takes the place of an
 //! old one ([`Incoming::replaces`]). As a phone or trunk, it registers elsewhere ([`Endpoint::register`]).
@@ -32,6 +32,7 @@ mod entropy;
 mod event;
 mod flow;
 mod inbound;
+mod locating;
 mod peers;
 mod pinging;
 mod registering;
@@ -48,6 +49,7 @@ pub use event::{
     Rejection, Secret, Target, Transmit, UserCredentials, UserTable, Users,
 };
 pub use flow::{Flow, Transport};
+pub use locating::{Candidate, Candidates, Locating, Naptr, Question, Records, Srv};
 pub use peers::{AddressRange, InvalidRange, Peer, PeerId};
 pub use pinging::{Ping, PingFailure, PingHandle};
 pub use registering::{NewRegistration, RegistrationError, RegistrationFailure, RegistrationHandle};

@@ -13,6 +13,7 @@ mod early;
 mod faults;
 mod forks;
 mod incoming;
+mod locating;
 mod net;
 mod offers;
 mod peers;
