@@ -11,11 +11,12 @@
 //! Chance comes from a seed, so the same inputs at the same times give the same messages.
 //!
 //! Whose calls it takes is [`IncomingPolicy`]: with [`IncomingPolicy::Authenticate`], [`Incoming`] names the
-//! user who proved to be the caller. Trunks are known by where they send from ([`Endpoint::set_peers`]), and asked whether
-//! they are there ([`Endpoint::ping`]); where their names lead, [`Locating`] finds out. Either side changes an established call's session
-//! ([`Endpoint::offer`], [`Event::OfferReceived`]). Established calls are moved in three ways: the far end asks for it
-//! ([`Event::Referred`]), this side asks for it ([`Endpoint::refer`]), or a new call takes the place of an
-//! old one ([`Incoming::replaces`]). As a phone or trunk, it registers elsewhere ([`Endpoint::register`]).
+//! user who proved to be the caller. Trunks are known by where they send from ([`Endpoint::set_peers`]), and
+//! asked whether they are there ([`Endpoint::ping`]); [`Locating`] finds out where their names lead. Either side
+//! changes an established call's session ([`Endpoint::offer`], [`Event::OfferReceived`]). Established calls are
+//! moved in three ways: the far end asks for it ([`Event::Referred`]), this side asks for it
+//! ([`Endpoint::refer`]), or a new call takes the place of an old one ([`Incoming::replaces`]). As a phone or
+//! trunk, it registers elsewhere ([`Endpoint::register`]).
 //!
 //! It follows RFC 3261 with 3262 (reliable responses to calls of this side), 3264 (offers and answers pass
 //! through as text), 3311 (UPDATE), 3325 (asserted identities are told), 3326 (Reason), 3515 and 4488 (REFER
@@ -35,6 +36,7 @@ mod inbound;
 mod locating;
 mod peers;
 mod pinging;
+mod places;
 mod registering;
 mod registrar;
 mod screen;
@@ -52,5 +54,6 @@ pub use flow::{Flow, Transport};
 pub use locating::{Candidate, Candidates, Locating, Naptr, Question, Records, Srv};
 pub use peers::{AddressRange, InvalidRange, Peer, PeerId};
 pub use pinging::{Ping, PingFailure, PingHandle};
+pub use places::Places;
 pub use registering::{NewRegistration, RegistrationError, RegistrationFailure, RegistrationHandle};
 pub use streams::{Chunk, Streams};

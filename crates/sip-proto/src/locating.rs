@@ -11,9 +11,9 @@
 //! [`Locating`] asks and is told; who asks the DNS, and keeps answers for as long as they last, is its user's business.
 //! [`Candidates::lifetime`] says how long that is.
 
-use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::{IpAddr, SocketAddr};
 
 use sip_message::{Host, Uri};
 
