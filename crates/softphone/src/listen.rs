@@ -77,6 +77,9 @@ const NEIGHBOURS: usize = COMPARED_HZ as usize / 100;
 /// How far a jitter buffer may have moved what follows: 60 ms.
 const SLACK: usize = COMPARED_HZ as usize * 60 / 1000;
 
+/// What is compared first of what follows a probe: two seconds.
+const GLANCE: usize = COMPARED_HZ as usize * 2;
+
 /// How much of a known sound has to be heard, in the right order: enough is left for lost packets and a late start, and
 /// another sound has less than half.
 const SHARE: f64 = 0.6;
@@ -127,13 +130,26 @@ impl SoundEar {
             if self.heard.len() < whole_from + self.needle.len() + SLACK {
                 return None;
             }
-            let share = share_heard_around(&self.needle, &self.heard, COMPARED_HZ, (self.probe_at, at));
+            let share = self.share_at(at);
             self.best_share = self.best_share.max(share);
             self.candidate = None;
             if share >= SHARE {
                 return Some(Recognised { began: time_of(whole_from), share });
             }
-            self.next = self.next.max(at + NEIGHBOURS);
+            // The pieces were looked for this far around.
+            self.next = self.next.max(at + SLACK);
+        }
+    }
+
+    /// How much of the sound was heard, if its probe was heard at that place. All of it is compared only where its beginning is
+    /// alike: sound that repeats itself has many such places, and sounds may be long.
+    fn share_at(&self, at: usize) -> f64 {
+        let anchor = (self.probe_at, at);
+        let share = |part: &[i16]| share_heard_around(part, &self.heard, COMPARED_HZ, anchor);
+        let beginning = self.needle.get(..self.probe_at + self.probe_len + GLANCE);
+        match beginning.map(share) {
+            Some(seen) if seen < SHARE / 2.0 => seen,
+            Some(_) | None => share(&self.needle),
         }
     }
 
