@@ -77,6 +77,9 @@ const NEIGHBOURS: usize = COMPARED_HZ as usize / 100;
 /// How far a jitter buffer may have moved what follows: 60 ms.
 const SLACK: usize = COMPARED_HZ as usize * 60 / 1000;
 
+/// What a jitter buffer may still hold when a far end hangs up that has said everything: 400 ms.
+const CUT_OFF: usize = COMPARED_HZ as usize * 2 / 5;
+
 /// What is compared first of what follows a probe: two seconds.
 const GLANCE: usize = COMPARED_HZ as usize * 2;
 
@@ -89,6 +92,8 @@ const SHARE: f64 = 0.6;
 pub struct Recognised {
     /// When it began, from the first frame on.
     pub began: Duration,
+    /// How much was heard after its end.
+    pub after: Duration,
     /// How much of it was heard, 0 to 1.
     pub share: f64,
 }
@@ -134,11 +139,19 @@ impl SoundEar {
             self.best_share = self.best_share.max(share);
             self.candidate = None;
             if share >= SHARE {
-                return Some(Recognised { began: time_of(whole_from), share });
+                let end = whole_from + self.needle.len();
+                let after = time_of(self.heard.len().saturating_sub(end));
+                return Some(Recognised { began: time_of(whole_from), after, share });
             }
             // The pieces were looked for this far around.
             self.next = self.next.max(at + SLACK);
         }
+    }
+
+    /// Nothing more is heard: tells where the sound began if enough of it was, though its end was cut off.
+    pub fn finish(&mut self) -> Option<Recognised> {
+        self.heard.resize(self.heard.len() + SLACK + CUT_OFF, 0);
+        self.handle(&[])
     }
 
     /// How much of the sound was heard, if its probe was heard at that place. All of it is compared only where its beginning is
@@ -148,7 +161,7 @@ impl SoundEar {
         let share = |part: &[i16]| share_heard_around(part, &self.heard, COMPARED_HZ, anchor);
         let beginning = self.needle.get(..self.probe_at + self.probe_len + GLANCE);
         match beginning.map(share) {
-            Some(seen) if seen < SHARE / 2.0 => seen,
+            Some(seen) if seen < SHARE * 0.75 => seen,
             Some(_) | None => share(&self.needle),
         }
     }

@@ -23,12 +23,18 @@ use media_engine::Tone;
 
 use self::input::refusal;
 pub use self::input::{Effect, End, Input, TransferNews};
-use crate::listen::{Loudest, SoundEar, ToneEar};
+use crate::listen::{Loudest, Recognised, SoundEar, ToneEar};
 use crate::plan::{Action, Plan};
 use crate::report::{Failure, FailureKind, Moment, Outcome, Report, StepReport};
 
 /// How long what this side plays may take beyond its length before its media is taken for broken. Arbitrary.
 const PLAY_SLACK: Duration = Duration::from_secs(10);
+
+/// The length of a frame.
+const FRAME: Duration = Duration::from_millis(20);
+
+/// Frames that are kept of what was heard while nothing was expected: five seconds.
+const MAX_RECENT: usize = 250;
 
 /// A key of 160 ms, and the pause after it.
 const KEY_STEP: Duration = Duration::from_millis(260);
@@ -56,6 +62,8 @@ pub struct Script {
     answered: Option<Duration>,
     ended: Option<Duration>,
     keys: VecDeque<Tone>,
+    /// What was heard since the last expectation was met: the next one may have begun before its step.
+    recent: VecDeque<Vec<i16>>,
     last_job: u64,
     effects: VecDeque<Effect>,
 }
@@ -74,9 +82,11 @@ enum Phase {
 enum Doing {
     Holding(Hold),
     KeysOfFarEnd,
+    /// The ear has heard so much before the step began.
     KnownSound {
         ear: Box<SoundEar>,
         within: Duration,
+        before: Duration,
         loudest: Loudest,
     },
     Pausing,
@@ -121,6 +131,7 @@ impl Script {
             answered: None,
             ended: None,
             keys: VecDeque::new(),
+            recent: VecDeque::new(),
             last_job: 0,
             effects: VecDeque::new(),
         }
@@ -211,6 +222,13 @@ impl Script {
     }
 
     fn over(&mut self, end: &End, now: Duration) {
+        // A far end may hang up at once when it has said what is expected.
+        if matches!(end, End::FarEnd)
+            && let Phase::Stepping { doing: Doing::KnownSound { ear, .. }, .. } = &mut self.phase
+            && let Some(found) = ear.finish()
+        {
+            self.recognised(found, now);
+        }
         match (&self.phase, end) {
             (Phase::Over, _) => return,
             (Phase::Waiting, End::Refused { status, .. }) if self.plan.expected_refusal == Some(*status) => {
@@ -285,28 +303,23 @@ impl Script {
     }
 
     fn heard(&mut self, frame: &[i16], now: Duration) {
-        let Phase::Stepping { doing, began, .. } = &mut self.phase else { return };
-        let began = *began;
+        if self.recent.len() == MAX_RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(frame.to_vec());
+        let Phase::Stepping { doing, .. } = &mut self.phase else { return };
         match doing {
             Doing::Tone { ear, loudest } => {
                 loudest.handle(frame);
                 if ear.handle(frame) {
+                    self.recent.clear();
                     self.met_with("heard the tone", now);
                 }
             }
-            Doing::KnownSound { ear, within, loudest } => {
+            Doing::KnownSound { ear, loudest, .. } => {
                 loudest.handle(frame);
-                let within = *within;
-                let Some(found) = ear.handle(frame) else { return };
-                let late = found.began.as_millis();
-                if found.began > within {
-                    let limit = words(within);
-                    self.fail_step(format!("the sound began after {late} ms, later than {limit}"), now);
-                } else {
-                    let since_answer = began.saturating_sub(self.answered.unwrap_or_default());
-                    let at = crate::clock_text(since_answer + found.began);
-                    let share = found.share * 100.0;
-                    self.met_with(&format!("heard the sound, from {at} on, {share:.0} % alike"), now);
+                if let Some(found) = ear.handle(frame) {
+                    self.recognised(found, now);
                 }
             }
             Doing::Holding(_)
@@ -316,6 +329,27 @@ impl Script {
             | Doing::Pressing { .. }
             | Doing::Transferring { .. } => {}
         }
+    }
+
+    /// The sound that is expected was heard.
+    fn recognised(&mut self, found: Recognised, now: Duration) {
+        let Phase::Stepping { doing: Doing::KnownSound { within, before, .. }, began, .. } = &self.phase
+        else {
+            return;
+        };
+        let (within, before, began) = (*within, *before, *began);
+        let late = found.began.saturating_sub(before);
+        if late > within {
+            let (late, limit) = (late.as_millis(), words(within));
+            return self.fail_step(format!("the sound began after {late} ms, later than {limit}"), now);
+        }
+        // What came after it may be what is expected next.
+        let after = usize::try_from(found.after.as_millis() / FRAME.as_millis()).unwrap_or(usize::MAX);
+        self.recent.drain(..self.recent.len().saturating_sub(after));
+        let since_answer = (began + found.began).saturating_sub(before + self.answered.unwrap_or_default());
+        let at = crate::clock_text(since_answer);
+        let share = found.share * 100.0;
+        self.met_with(&format!("heard the sound, from {at} on, {share:.0} % alike"), now);
     }
 
     fn played(&mut self, job: u64, is_done: bool, now: Duration) {
@@ -391,6 +425,7 @@ impl Script {
         };
         let (label, timeout) = (step.label.clone(), self.plan.expect_timeout);
         let job = self.last_job + 1;
+        let mut found = None;
         let (doing, limit) = match step.action.clone() {
             Action::Dtmf(keys) => {
                 // Each takes a fifth of a second and more.
@@ -404,8 +439,10 @@ impl Script {
             Action::ExpectSound { sound, within } => {
                 let within = within.unwrap_or(timeout);
                 let limit = within + sound.length() + KNOWN_SOUND_SLACK;
-                let ear = Box::new(SoundEar::new(&sound));
-                (Doing::KnownSound { ear, within, loudest: Loudest::default() }, limit)
+                let mut ear = Box::new(SoundEar::new(&sound));
+                found = self.recent.iter().find_map(|frame| ear.handle(frame));
+                let before = FRAME.saturating_mul(u32::try_from(self.recent.len()).unwrap_or(u32::MAX));
+                (Doing::KnownSound { ear, within, before, loudest: Loudest::default() }, limit)
             }
             Action::ExpectTone { hz } => {
                 (Doing::Tone { ear: ToneEar::new(hz), loudest: Loudest::default() }, timeout)
@@ -433,6 +470,9 @@ impl Script {
         self.phase = Phase::Stepping { doing, began: now, until: now.saturating_add(limit) };
         self.tell(label, now);
         self.compare_keys(now);
+        if let Some(found) = found {
+            self.recognised(found, now);
+        }
     }
 
     /// Whether the keys that were heard are those that are expected.
@@ -473,7 +513,7 @@ impl Script {
                 let heard = if heard.is_empty() { "none".to_owned() } else { format!("only {heard}") };
                 format!("expected the keys {expected} within {timeout}; heard {heard}")
             }
-            Doing::KnownSound { ear, within, loudest } => {
+            Doing::KnownSound { ear, within, loudest, .. } => {
                 let (within, instead) = (words(*within), loudest.words());
                 let alike = ear.best_share() * 100.0;
                 let alike = if alike < 1.0 { String::new() } else { format!(", at best {alike:.0} % alike") };

@@ -480,3 +480,46 @@ fn a_far_end_may_hang_up_at_the_last_key_before_that_is_over() {
     more.input(Input::Ended(End::FarEnd));
     assert!(more.failure().contains("hung up before step 2 was done"), "{}", more.failure());
 }
+
+/// A sound that is no other one of these.
+fn melody(seed: f64) -> Vec<i16> {
+    let pitch = |at: usize| seed + 150.0 * f64::from(((at / 3_200) * 7 % 5) as u32);
+    (0..usize::try_from(RATE).unwrap() * 2)
+        .map(|at| (6_000.0 * (std::f64::consts::TAU * pitch(at) * at as f64 / f64::from(RATE)).sin()) as i16)
+        .collect()
+}
+
+fn expect_sound(samples: &[i16]) -> Action {
+    Action::ExpectSound { sound: sound(samples.to_vec()), within: None }
+}
+
+#[test]
+fn what_began_before_its_step_is_heard_from_the_end_of_the_one_before() {
+    let (first, second) = (melody(300.0), melody(900.0));
+    let mut stage = Stage::answered(vec![expect_sound(&first), expect_sound(&second)]);
+    stage.hear(&first);
+    stage.hear(&second);
+    stage.silence(ms(200));
+    assert_eq!(stage.failure(), "", "{:?}", stage.shown);
+
+    let mut stage = Stage::answered(vec![press("1"), expect_sound(&first)]);
+    stage.hear(&first[..8_000]);
+    stage.done(1, true);
+    stage.hear(&first[8_000..]);
+    stage.silence(ms(200));
+    assert_eq!(stage.failure(), "", "{:?}", stage.shown);
+}
+
+#[test]
+fn a_far_end_may_hang_up_at_once_when_it_has_said_what_is_expected() {
+    let said = melody(300.0);
+    let mut stage = Stage::answered(vec![expect_sound(&said)]);
+    stage.hear(&said[..said.len() - 1_600]);
+    stage.input(Input::Ended(End::FarEnd));
+    assert_eq!(stage.failure(), "", "{:?}", stage.shown);
+
+    let mut stage = Stage::answered(vec![expect_sound(&said)]);
+    stage.hear(&said[..said.len() / 4]);
+    stage.input(Input::Ended(End::FarEnd));
+    assert!(stage.failure().contains("hung up before step 1 was done"), "{}", stage.failure());
+}
