@@ -8,7 +8,7 @@ use axum::response::Response;
 use graph_wire::GraphError;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::{HeaderValue, StatusCode};
-use model::{CallId, IndexedDirectory, Owner, User};
+use model::{CallId, IndexedDirectory, Owner, Permission, User};
 use serde_json::{Value, json};
 
 pub use self::port::{Lab, LabCall, LabFault, LabFuture, LabMoment, LabState, LabStep, LabVerdict};
@@ -96,7 +96,9 @@ fn lab(state: &Shared) -> Result<&dyn Lab, ApiError> {
 /// A user of the tenant, which has to know the application; anybody else does not exist.
 fn user<'a>(directory: &'a IndexedDirectory, owner: &Owner, name: &str) -> Result<&'a User, ApiError> {
     let tenant = directory.tenants.get(&owner.tenant).filter(|tenant| tenant.grants.contains_key(&owner.app));
-    tenant.ok_or_else(GraphError::insufficient_permissions)?;
+    let tenant = tenant.ok_or_else(GraphError::insufficient_permissions)?;
+    let may_call = tenant.grants.get(&owner.app).is_some_and(|granted| granted.has(Permission::INITIATE));
+    may_call.then_some(()).ok_or_else(GraphError::insufficient_permissions)?;
     let by_id = directory.user_by_id(&name.into());
     let found = by_id.or_else(|| directory.user_by_sip_name(name));
     found
