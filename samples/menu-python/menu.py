@@ -11,6 +11,7 @@ import math
 import os
 import queue
 import threading
+import urllib.error
 import urllib.parse
 import urllib.request
 import wave
@@ -42,7 +43,12 @@ def ask(method, path, body=None):
         {"Authorization": "Bearer " + os.environ["TOKEN"], "Content-Type": "application/json"},
         method=method,
     )
-    urllib.request.urlopen(request).close()
+    try:
+        urllib.request.urlopen(request).close()
+    except urllib.error.HTTPError as error:
+        if error.code not in (404, 409):
+            raise
+        # The caller has hung up meanwhile, of which we are about to be told.
 
 
 class Menu:

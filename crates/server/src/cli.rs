@@ -27,6 +27,7 @@ const OTHER_VARIABLES: &[&str] = &[
     "HOOKSWITCH_PHONE_TRANSPORT",
     "HOOKSWITCH_PHONE_WAIT",
     "HOOKSWITCH_PHONE_WAIT_TIMEOUT",
+    "HOOKSWITCH_URL",
 ];
 
 /// The whole command line.
