@@ -151,6 +151,7 @@ impl Base {
             clock: self.clock,
             server,
             calls: Arc::default(),
+            preparing: tokio::sync::Semaphore::new(lab::PREPARING),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         }))

@@ -13,6 +13,7 @@ use sip_message::digest::{Algorithm, Ha1};
 use sip_message::{Host, NameAddr, Uri};
 use sip_proto::{Credentials, Secret, Transport};
 use softphone::{Action, HeardSound, Moment, Place, Plan, PlanError, Report, Setup, Sound, Step};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -43,6 +44,8 @@ pub(super) struct Lab {
     /// Where the telephones find the server, and how.
     pub(super) server: (SocketAddr, Transport),
     pub(super) calls: Arc<Mutex<Calls>>,
+    /// Turns at fetching and decoding sounds.
+    pub(super) preparing: Semaphore,
     pub(super) stop: CancellationToken,
     pub(super) tasks: TaskTracker,
 }
@@ -50,6 +53,12 @@ pub(super) struct Lab {
 /// The calls under way, and the latest that are over.
 #[derive(Default)]
 pub(super) struct Calls(BTreeMap<CallId, Kept>);
+
+/// The sounds of one call, by their addresses.
+type Sounds = BTreeMap<String, Arc<Sound>>;
+
+/// How many calls fetch and decode their sounds at a time.
+pub(super) const PREPARING: usize = 2;
 
 /// A call and what has become of it.
 struct Kept {
@@ -126,9 +135,12 @@ impl Lab {
     }
 
     async fn plan(&self, owner: &Owner, call: &LabCall) -> Result<Plan, LabFault> {
-        let mut steps = Vec::new();
+        // Decoding takes several times what is kept, so that few do so at a time; the semaphore is never closed.
+        let _turn =
+            self.preparing.acquire().await.map_err(|error| LabFault::Unavailable(error.to_string()))?;
+        let (mut steps, mut sounds) = (Vec::new(), BTreeMap::new());
         for (at, step) in call.steps.iter().enumerate() {
-            steps.push(self.step(owner, &format!("steps[{at}]"), step).await?);
+            steps.push(self.step(owner, &format!("steps[{at}]"), step, &mut sounds).await?);
         }
         let length = |name: &str, text: &Option<String>| {
             let text = text.as_deref();
@@ -145,7 +157,13 @@ impl Lab {
         Ok(plan)
     }
 
-    async fn step(&self, owner: &Owner, path: &str, step: &LabStep) -> Result<Step, LabFault> {
+    async fn step(
+        &self,
+        owner: &Owner,
+        path: &str,
+        step: &LabStep,
+        sounds: &mut Sounds,
+    ) -> Result<Step, LabFault> {
         let at = |name: &str| format!("{path}.{name}");
         let length = |name: &str, text: &str| softphone::length(text).map_err(|why| refused(&at(name), &why));
         let pitch =
@@ -154,7 +172,7 @@ impl Lab {
         let (label, action) = match step {
             LabStep::Dtmf(text) => (format!("dtmf {text}"), Action::Dtmf(keys("dtmf", text)?)),
             LabStep::ExpectAudio { uri, within } => {
-                let sound = self.sound(owner, &at("expectAudio"), uri).await?;
+                let sound = self.sound(owner, &at("expectAudio"), uri, sounds).await?;
                 sound.check_known().map_err(|why| refused(&at("expectAudio"), &why))?;
                 let soon = within.as_deref().map(|text| length("expectAudio.within", text)).transpose()?;
                 let words = within.as_ref().map(|text| format!(" within {text}")).unwrap_or_default();
@@ -169,7 +187,7 @@ impl Lab {
             LabStep::Hold(text) => (format!("hold {text}"), Action::Hold(length("hold", text)?)),
             LabStep::Pause(text) => (format!("pause {text}"), Action::Pause(length("pause", text)?)),
             LabStep::Say(uri) => {
-                (format!("say {uri}"), Action::Say(self.sound(owner, &at("say"), uri).await?))
+                (format!("say {uri}"), Action::Say(self.sound(owner, &at("say"), uri, sounds).await?))
             }
             LabStep::Tone { hz, length: text } => {
                 let long = text.as_deref().map(|text| length("tone.for", text)).transpose()?;
@@ -185,13 +203,29 @@ impl Lab {
         Ok(Step { label, action })
     }
 
-    /// Fetches a sound as prompts of the application are.
-    async fn sound(&self, owner: &Owner, path: &str, uri: &str) -> Result<Arc<Sound>, LabFault> {
+    /// Fetches a sound as prompts of the application are, once for a call.
+    async fn sound(
+        &self,
+        owner: &Owner,
+        path: &str,
+        uri: &str,
+        sounds: &mut Sounds,
+    ) -> Result<Arc<Sound>, LabFault> {
+        if let Some(known) = sounds.get(uri) {
+            return Ok(Arc::clone(known));
+        }
         let file = self.prompts.fetch(Some(&owner.app), uri).await;
         let file = file.map_err(|why| refused(path, &PlanError(format!("it cannot be fetched: {why}"))))?;
         let read = tokio::task::spawn_blocking(move || Sound::from_wav(&file)).await;
         let sound = read.map_err(|error| LabFault::Unavailable(error.to_string()))?;
-        Ok(Arc::new(sound.map_err(|why| refused(path, &why))?))
+        let sound = Arc::new(sound.map_err(|why| refused(path, &why))?);
+        let length: Duration = sounds.values().map(|sound| sound.length()).sum();
+        if length + sound.length() > LONGEST {
+            let why = format!("all sounds of a call are at most {} s together", LONGEST.as_secs());
+            return Err(refused(path, &PlanError(why)));
+        }
+        sounds.insert(uri.to_owned(), Arc::clone(&sound));
+        Ok(sound)
     }
 }
 

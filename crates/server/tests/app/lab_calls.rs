@@ -1,7 +1,8 @@
 //! Calls that a test asks the lab for: a user of the directory calls a bot, and no phone is needed.
 
+use media_engine::wav_file;
 use serde_json::{Value, json};
-use testkit::{App, Bot, Options, User, sound_of};
+use testkit::{App, Bot, FileServer, Options, User, sound_of};
 
 use crate::phone_command::{answer, tone_file};
 use crate::support::{Stage, prompts};
@@ -114,6 +115,21 @@ async fn what_cannot_be_done_is_named_before_anybody_is_called() {
         assert!(message.contains(words), "{message}");
     }
     assert!(stage.webhook.received().is_empty());
+}
+
+#[tokio::test]
+async fn the_sounds_of_a_call_are_bounded_together_and_one_counts_once() {
+    let stage = Stage::new().await;
+    // Three minutes each, of which nobody hears anything.
+    let quiet = wav_file(8_000, &vec![0; 8_000 * 180]);
+    let files = FileServer::start([("/one.wav", quiet.clone()), ("/two.wav", quiet)]).await;
+    let say = |path: &str| json!({"say": files.url(path)});
+    let refused = stage.bot.post(PATH, &body(json!([say("/one.wav"), say("/two.wav")]))).await.expect(400);
+    let message = refused.json()["error"]["message"].as_str().unwrap_or_default().to_owned();
+    assert!(message.contains("steps[1].say") && message.contains("300 s together"), "{message}");
+
+    let steps = json!([say("/one.wav"), say("/one.wav"), say("/one.wav")]);
+    stage.bot.post(PATH, &body(steps)).await.expect(201);
 }
 
 #[tokio::test]
