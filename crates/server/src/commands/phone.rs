@@ -38,15 +38,21 @@ async fn call(matches: &ArgMatches) -> Result<()> {
     if output.is_json {
         print(&verdict(&report).to_string());
     }
-    if let Some(path) = matches.get_one::<PathBuf>("junit") {
-        write(path, junit::write(&name, &report).as_bytes(), "--junit")?;
-    }
+    let junit = matches.get_one::<PathBuf>("junit");
+    let written = junit.map(|path| write(path, junit::write(&name, &report).as_bytes(), "--junit"));
+    let written = written.transpose();
     let record = matches.get_one::<PathBuf>("record");
-    let kept = keep(&heard, &report, record.map(PathBuf::as_path))?;
-    match &report.failure {
-        None => Ok(()),
-        Some(failure) => bail!("{}", complaint(failure, kept, matches)),
+    let kept = keep(&heard, &report, record.map(PathBuf::as_path));
+    let Some(failure) = &report.failure else {
+        written?;
+        return kept.map(drop);
+    };
+    // The verdict comes first, whatever else went wrong.
+    let mut words = complaint(failure, *kept.as_ref().unwrap_or(&None), matches);
+    for error in [written.err(), kept.err()].into_iter().flatten() {
+        words += &format!("; {error:#}");
     }
+    bail!("{words}")
 }
 
 /// What was tested, for reports.

@@ -348,6 +348,17 @@ async fn a_phone_hands_its_call_over_to_somebody_else_and_a_transfer_to_nobody_f
 }
 
 #[tokio::test]
+async fn a_verdict_comes_first_where_a_report_cannot_be_written() {
+    let stage = Stage::new().await;
+    let calling = ["--dial", "nobody", "--junit", "/nowhere/at/all.xml"];
+    let ended = Phone::start(&stage, User::JOHN, &calling).ended().await;
+    ended.assert_code(1);
+    let verdict = ended.complaint.find("(404)");
+    let report = ended.complaint.find("--junit");
+    assert!(verdict.is_some() && verdict < report, "{}", ended.complaint);
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_named_with_the_option() {
     let stage = Stage::with(Options::new()).await;
     let target = bot();
