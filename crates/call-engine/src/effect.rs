@@ -165,10 +165,10 @@ pub enum Refusal {
 impl From<EndCause> for Refusal {
     fn from(cause: EndCause) -> Self {
         match cause {
-            EndCause::Busy => Self::Busy,
-            EndCause::Declined => Self::Declined,
-            EndCause::NoAnswer => Self::NotAnswered,
-            EndCause::NotFound => Self::NotFound,
+            EndCause::Busy | EndCause::PhoneNetwork(486 | 600) => Self::Busy,
+            EndCause::Declined | EndCause::PhoneNetwork(603 | 607) => Self::Declined,
+            EndCause::NoAnswer | EndCause::PhoneNetwork(408 | 480) => Self::NotAnswered,
+            EndCause::NotFound | EndCause::PhoneNetwork(404 | 410 | 484 | 604) => Self::NotFound,
             EndCause::AnsweredElsewhere
             | EndCause::Cancelled
             | EndCause::HungUp
@@ -178,6 +178,7 @@ impl From<EndCause> for Refusal {
             | EndCause::MediaLost
             | EndCause::NoEndpoint
             | EndCause::NotAcknowledged
+            | EndCause::PhoneNetwork(_)
             | EndCause::RefusedOffer
             | EndCause::Silent
             | EndCause::Unreachable

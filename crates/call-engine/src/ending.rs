@@ -29,6 +29,8 @@ pub enum EndCause {
     NotAcknowledged,
     /// The callee does not exist.
     NotFound,
+    /// The phone network does not connect the call, or not any more, for the reason that this SIP status says.
+    PhoneNetwork(u16),
     /// The callee does not accept the offer.
     RefusedOffer,
     /// No endpoint reacted.
@@ -55,6 +57,7 @@ pub(crate) const fn outcome_of(cause: EndCause, was_established: bool) -> Outcom
         EndCause::NoEndpoint => Outcome::CalleeHasNoEndpoint,
         EndCause::NotAcknowledged => Outcome::AnswerNotAcknowledged,
         EndCause::NotFound => Outcome::CalleeNotFound,
+        EndCause::PhoneNetwork(status) => Outcome::PstnOutgoing(status),
         EndCause::RefusedOffer => Outcome::CalleeRefusedOffer,
         EndCause::Silent if was_established => Outcome::MediaLost,
         EndCause::Silent => Outcome::CalleeSilent,
@@ -77,6 +80,7 @@ pub(crate) const fn outcome_of_unanswered(cause: EndCause) -> Outcome {
         | EndCause::NoEndpoint
         | EndCause::NotAcknowledged
         | EndCause::NotFound
+        | EndCause::PhoneNetwork(_)
         | EndCause::RefusedOffer
         | EndCause::Silent
         | EndCause::Unreachable

@@ -37,9 +37,9 @@ impl Redirecting {
 /// How little a failure says of the one who was called: people's own words come before those of their phones.
 const fn weight_of(cause: EndCause) -> u8 {
     match cause {
-        EndCause::Declined => 0,
-        EndCause::Busy => 1,
-        EndCause::NoAnswer => 2,
+        EndCause::Declined | EndCause::PhoneNetwork(603 | 607) => 0,
+        EndCause::Busy | EndCause::PhoneNetwork(486 | 600) => 1,
+        EndCause::NoAnswer | EndCause::PhoneNetwork(408 | 480) => 2,
         EndCause::RefusedOffer => 3,
         EndCause::AnsweredElsewhere
         | EndCause::Cancelled
@@ -48,6 +48,7 @@ const fn weight_of(cause: EndCause) -> u8 {
         | EndCause::MediaFailed
         | EndCause::MediaLost
         | EndCause::NotAcknowledged
+        | EndCause::PhoneNetwork(_)
         | EndCause::Silent
         | EndCause::Unreachable
         | EndCause::Vanished => 4,
