@@ -75,6 +75,9 @@ pub enum CallFault {
     /// It has more requests waiting than it takes, or the server has as many calls as it takes.
     #[error("too much is under way")]
     Busy,
+    /// The phone network may not be called like this.
+    #[error("the phone network may not be called: {0}")]
+    Denied(node::Denied),
     /// The server is shutting down.
     #[error("the server is shutting down")]
     Draining,

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use model::{Callee, Destination, IndexedDirectory, Invitee, NewCall, Redirect};
+use model::{Callee, Destination, IndexedDirectory, Invitee, NewCall, Person, Redirect};
 
 /// Names whom a new call is for as the directory does.
 pub(crate) fn of_call(directory: &IndexedDirectory, new: &mut NewCall) {
@@ -14,8 +14,10 @@ pub(crate) fn of_call(directory: &IndexedDirectory, new: &mut NewCall) {
 /// Clients write ids of users in any case. One that the directory does not know stays: the call finds nobody.
 pub(crate) fn of_invitees(directory: &IndexedDirectory, invitees: &mut [Invitee]) {
     for invitee in invitees {
-        if let Some(user) = directory.user_by_id(&invitee.callee) {
-            invitee.callee = user.id.clone();
+        if let Person::User(user) = &mut invitee.callee
+            && let Some(known) = directory.user_by_id(user)
+        {
+            *user = known.id.clone();
         }
     }
 }

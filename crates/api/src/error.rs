@@ -5,6 +5,7 @@ use call_engine::Rejection;
 use graph_wire::{GraphError, InvalidRequest, NotServed};
 use http::StatusCode;
 use identity::TokenError;
+use node::Denied;
 use store::StoreError;
 
 use crate::CallFault;
@@ -50,6 +51,7 @@ impl From<CallFault> for ApiError {
             CallFault::Busy | CallFault::Draining | CallFault::MediaUnavailable => {
                 GraphError::unavailable(MOMENT)
             }
+            CallFault::Denied(denied) => denied_by_trunks(denied),
             CallFault::NotFound => GraphError::call_not_found(),
             CallFault::OtherTenant => GraphError::other_tenants_call(),
             CallFault::Rejected(rejection) => refused(rejection),
@@ -60,6 +62,29 @@ impl From<CallFault> for ApiError {
             CallFault::UnusableOffer(why) => GraphError::wrong_media_mode(why),
         })
     }
+}
+
+/// How long to wait where there are too many calls: they end when people hang up.
+const CALLS_END: Duration = Duration::from_secs(5);
+
+fn denied_by_trunks(denied: Denied) -> GraphError {
+    match denied {
+        Denied::NoInstance | Denied::NoNumber | Denied::OtherAppsInstance => {
+            GraphError::no_application_instance(sentence(denied))
+        }
+        Denied::ForbiddenPrefix | Denied::NoTrunk => GraphError::number_not_enabled(sentence(denied)),
+        Denied::BudgetSpent => GraphError::budget_spent(),
+        Denied::TooFast { retry_after } => GraphError::too_many_requests(retry_after),
+        Denied::TooMany => GraphError::too_many_phone_calls(CALLS_END),
+        Denied::AllDown => GraphError::unavailable(CALLS_END),
+    }
+}
+
+fn sentence(denied: Denied) -> String {
+    let text = denied.to_string();
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().collect::<String>()).unwrap_or_default();
+    format!("{first}{}.", letters.as_str())
 }
 
 fn refused(rejection: Rejection) -> GraphError {
@@ -77,6 +102,9 @@ fn refused(rejection: Rejection) -> GraphError {
         Rejection::NeedsServiceHostedMedia => {
             GraphError::wrong_media_mode("The action is for calls whose media the service hosts.")
         }
+        Rejection::NoInstance => GraphError::no_application_instance(
+            "Phone numbers are called by calls of an application instance, and this call has none.",
+        ),
         Rejection::NotEstablished => GraphError::invalid_state("The call is not established."),
         Rejection::NotGroupCall => GraphError::not_a_group_call(),
         Rejection::NotIncoming => GraphError::invalid_state("The call is not incoming."),

@@ -78,6 +78,7 @@ impl From<CallsError> for CallFault {
         match error {
             CallsError::BadBlob(what) => Self::BadBlob(what),
             CallsError::Busy | CallsError::TooManyCalls => Self::Busy,
+            CallsError::Denied(denied) => Self::Denied(denied),
             CallsError::Draining => Self::Draining,
             CallsError::MediaUnavailable => Self::MediaUnavailable,
             CallsError::NotFound => Self::NotFound,

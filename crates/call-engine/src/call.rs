@@ -1,6 +1,7 @@
 mod incoming;
 mod member;
 mod moving;
+mod network;
 mod record;
 
 use std::collections::BTreeMap;
@@ -13,13 +14,10 @@ use model::{
 };
 
 use crate::asked::Asked;
-use crate::ending::{outcome_of, outcome_of_unanswered};
 use crate::operations::{self, Line, Operations};
 use crate::pending::Pending;
 use crate::timers::Deadline;
-use crate::{
-    Command, CommandId, Config, Effect, EndCause, Input, JobResult, LegEvent, Refusal, Rejection, Reply,
-};
+use crate::{Command, CommandId, Config, Effect, Input, JobResult, LegEvent, Refusal, Rejection, Reply};
 
 use self::incoming::Redirecting;
 use self::moving::{Preparing, Transferring};
@@ -155,7 +153,7 @@ impl Call {
                 self.terminate(Outcome::KeepAliveMissing, now, ids);
             }
             Some(Deadline::Transferring { .. }) => self.give_transfer_up(now, ids),
-            Some(Deadline::Ringing(_)) => self.terminate(Outcome::NotAnswered, now, ids),
+            Some(Deadline::Ringing(_)) => self.terminate(self.not_answered(), now, ids),
             Some(Deadline::KeepAlive(_)) => self.terminate(Outcome::KeepAliveMissing, now, ids),
             Some(Deadline::Terminating(_)) => self.end(self.ending.unwrap_or(Outcome::EndedByBot), now, ids),
         }
@@ -368,14 +366,6 @@ impl Call {
                 self.end(outcome, now, ids);
             }
             LegEvent::Ringing | LegEvent::Held(_) => {}
-        }
-    }
-
-    fn outcome_of(&self, cause: EndCause) -> Outcome {
-        let is_connected = self.record.state.is_connected();
-        match self.record.direction {
-            CallDirection::Incoming if !is_connected => outcome_of_unanswered(cause),
-            CallDirection::Incoming | CallDirection::Outgoing => outcome_of(cause, is_connected),
         }
     }
 

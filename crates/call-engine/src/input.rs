@@ -1,6 +1,6 @@
 use model::{
-    Answer, MediaPrompt, OperationId, Outcome, Participant, RecordCompletion, RecordParams, Redirect,
-    RejectReason, Tone, Transfer, UserId,
+    Answer, MediaPrompt, OperationId, Outcome, Participant, Person, RecordCompletion, RecordParams, Redirect,
+    RejectReason, Tone, Transfer,
 };
 
 use crate::EndCause;
@@ -22,8 +22,8 @@ pub enum Input {
     ApplicationMediaLost,
     /// The other party of a call between two has handed the conversation over: the leg leads to somebody else from here on.
     PartyReplaced {
-        /// Who that is, in the directory.
-        person: UserId,
+        /// Who that is.
+        person: Person,
         /// The same, as it is shown.
         info: Box<Participant>,
     },
@@ -204,6 +204,9 @@ pub enum Rejection {
     /// The action belongs to media that the server plays and records (platform code 8500).
     #[error("the action belongs to calls whose media the service hosts")]
     NeedsServiceHostedMedia,
+    /// Only a call of an application instance may lead to a phone number, and this one is none (platform code 7507).
+    #[error("the call is not one of an application instance, which calls to phone numbers need")]
+    NoInstance,
     /// The call is not established (platform code 8501).
     #[error("the call is not established")]
     NotEstablished,

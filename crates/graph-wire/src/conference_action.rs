@@ -3,10 +3,10 @@
 use model::{InvitationParticipant, Invitee, MediaPrompt, ParticipantId, RecordingStatus, ScreenSharingRole};
 
 use crate::action::{action, check_prompt, client_context_parameter, parse_parameters, read_client_context};
-use crate::create_call::{check_target, invitee};
+use crate::create_call::read_invitees;
 use crate::invalid_request::Path;
 use crate::wire::{Fields, Member, Shape, Wire, wire_enum};
-use crate::{InvalidRequest, Limits, NotServed};
+use crate::{InvalidRequest, Limits};
 
 wire_enum! {
     ScreenSharingRole as "screenSharingRole" {
@@ -24,7 +24,7 @@ action! {
     /// The body of `participants/invite`.
     Invite {
         /// At least one, each a user or a phone number.
-        participants: Vec<InvitationParticipant>,
+        participants: Vec<Invitee>,
     }
 }
 
@@ -76,19 +76,8 @@ impl Invite {
             return Err(fields.expected("participants", "at least one item"));
         }
         let list = Path::Member(fields.at(), "participants");
-        for (index, participant) in participants.iter().enumerate() {
-            check_target(participant, &Path::Item(&list, index))?;
-        }
+        let participants = read_invitees(participants, &list)?;
         Ok(Self { participants, client_context: read_client_context(fields, limits)? })
-    }
-
-    /// The people to be called.
-    ///
-    /// # Errors
-    ///
-    /// [`NotServed::PhoneNumber`] where one of them is a phone number.
-    pub fn into_invitees(self) -> Result<Vec<Invitee>, NotServed> {
-        self.participants.into_iter().map(invitee).collect()
     }
 
     pub(crate) fn parameters() -> Vec<Member> {

@@ -1,7 +1,7 @@
 use model::{
     AppId, CallDirection, CallOptions, ChainId, ChatInfo, Destination, Identity, InvitationParticipant,
-    Invitee, MeetingInfo, MeetingJoin, Modality, NewCall, OnlineMeeting, Participant, Permission, ScenarioId,
-    TenantId, UserId,
+    Invitee, MeetingInfo, MeetingJoin, Modality, NewCall, OnlineMeeting, Participant, Permission, Person,
+    PhoneNumber, ScenarioId, TenantId, UserId,
 };
 
 use crate::call::read_call_options;
@@ -41,7 +41,7 @@ pub enum Intent {
     /// Call several people or numbers.
     GroupCall {
         /// Two or more.
-        targets: Vec<InvitationParticipant>,
+        targets: Vec<Invitee>,
     },
     /// Join a meeting.
     Join {
@@ -50,21 +50,10 @@ pub enum Intent {
         /// Its chat, where the meeting is named by its coordinates.
         chat: Option<ChatInfo>,
     },
-    /// Call one person.
+    /// Call one person, or one number.
     PeerToPeer {
-        /// The target as the body has it.
-        target: InvitationParticipant,
-        /// Its user.
-        callee: UserId,
-    },
-    /// Call one phone number.
-    PhoneNumber {
-        /// The target as the body has it.
-        target: InvitationParticipant,
-        /// E.164 with the plus.
-        number: String,
-        /// The application instance that calls.
-        instance: Identity,
+        /// Which one.
+        target: Invitee,
     },
 }
 
@@ -73,7 +62,7 @@ impl Intent {
     /// A join may have the consent of the one chat that it joins instead.
     pub const fn permissions(&self) -> &'static [&'static str] {
         match self {
-            Self::PeerToPeer { .. } | Self::PhoneNumber { .. } => &[Permission::INITIATE],
+            Self::PeerToPeer { .. } => &[Permission::INITIATE],
             Self::GroupCall { .. } => &[Permission::INITIATE_GROUP_CALL],
             Self::Join { .. } => &[Permission::JOIN_GROUP_CALL, Permission::JOIN_GROUP_CALL_AS_GUEST],
         }
@@ -81,10 +70,7 @@ impl Intent {
 
     fn into_destination(self, joined: Option<JoinedMeeting>) -> Result<Destination, NotServed> {
         match self {
-            Self::GroupCall { targets } => {
-                let invitees = targets.into_iter().map(invitee).collect::<Result<_, _>>()?;
-                Ok(Destination::Group(invitees))
-            }
+            Self::GroupCall { targets } => Ok(Destination::Group(targets)),
             Self::Join { meeting: asked, chat } => {
                 let JoinedMeeting { meeting, guest } = joined.ok_or(NotServed::Meeting)?;
                 let own_chat = ChatInfo {
@@ -98,23 +84,13 @@ impl Intent {
                 };
                 Ok(Destination::Meeting(Box::new(MeetingJoin { meeting, chat, asked, guest })))
             }
-            Self::PeerToPeer { target, callee } => {
-                Ok(Destination::Person(Box::new(Invitee { target, callee })))
-            }
-            Self::PhoneNumber { .. } => Err(NotServed::PhoneNumber),
+            Self::PeerToPeer { target } => Ok(Destination::Person(Box::new(target))),
         }
     }
 }
 
 /// The message that a meeting's own chat hangs on (documentation of `chatInfo`).
 pub(crate) const OWN_CHAT: &str = "0";
-
-/// Someone to be called, where it is a person.
-pub(crate) fn invitee(target: InvitationParticipant) -> Result<Invitee, NotServed> {
-    let callee = target.identity.user.as_ref().and_then(|user| user.id.as_deref()).map(UserId::new);
-    let callee = callee.ok_or(NotServed::PhoneNumber)?;
-    Ok(Invitee { target, callee })
-}
 
 /// The meeting that a request to join was found to mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -144,9 +120,6 @@ pub enum NotServed {
     /// Joining a meeting.
     #[error("joining meetings is not served")]
     Meeting,
-    /// Calls to the phone network.
-    #[error("calls to phone numbers are not served")]
-    PhoneNumber,
 }
 
 impl CreateCall {
@@ -189,7 +162,7 @@ impl CreateCall {
     ///
     /// # Errors
     ///
-    /// [`NotServed`] where the phone network is asked for, or a meeting is to be joined that is not given.
+    /// [`NotServed`] where a meeting is to be joined that is not given.
     pub fn into_new_call(self, caller: Caller, joined: Option<JoinedMeeting>) -> Result<NewCall, NotServed> {
         let destination = self.intent.into_destination(joined)?;
         Ok(NewCall {
@@ -249,11 +222,15 @@ fn read_intent(
         return read_meeting(root, meeting);
     }
     let list = Path::Member(&Path::Root, "targets");
-    for (index, target) in targets.iter().enumerate() {
-        check_target(target, &Path::Item(&list, index))?;
+    let targets = read_invitees(targets, &list)?;
+    let has_numbers = targets.iter().any(|target| target.callee.is_in_phone_network());
+    let instance = source.and_then(|source| source.identity.application_instance.as_ref());
+    if has_numbers && instance.is_none_or(|instance| instance.id.is_none()) {
+        let instance = "source.identity.applicationInstance";
+        return Err(root.expected(instance, "the application instance that calls the phone number"));
     }
-    match <[InvitationParticipant; 1]>::try_from(targets) {
-        Ok([target]) => read_single_target(root, target, source),
+    match <[Invitee; 1]>::try_from(targets) {
+        Ok([target]) => Ok(Intent::PeerToPeer { target }),
         Err(targets) if targets.is_empty() => {
             Err(root.expected("targets", "at least one item, or meetingInfo beside it"))
         }
@@ -261,50 +238,43 @@ fn read_intent(
     }
 }
 
-/// Refuses a target that is neither a user nor a phone number.
-pub(crate) fn check_target(target: &InvitationParticipant, at: &Path<'_>) -> Result<(), InvalidRequest> {
+/// Those to be called who are in a list at that place.
+pub(crate) fn read_invitees(
+    targets: Vec<InvitationParticipant>,
+    at: &Path<'_>,
+) -> Result<Vec<Invitee>, InvalidRequest> {
+    let invitee = |(index, target)| read_invitee(target, &Path::Item(at, index));
+    targets.into_iter().enumerate().map(invitee).collect()
+}
+
+/// Someone to be called: a user or a phone number.
+pub(crate) fn read_invitee(target: InvitationParticipant, at: &Path<'_>) -> Result<Invitee, InvalidRequest> {
+    let callee = read_person(&target, at)?;
+    Ok(Invitee { target, callee })
+}
+
+/// Who is meant: a user or a phone number.
+pub(crate) fn read_person(target: &InvitationParticipant, at: &Path<'_>) -> Result<Person, InvalidRequest> {
     let identity = Path::Member(at, "identity");
-    let expect_id = |kind: &str, named: &Identity| match named.id.as_deref() {
-        Some("") | None => Err(Path::Member(&Path::Member(&identity, kind), "id").expected("an id")),
-        Some(id) if kind == "phone" && !is_e164(id) => {
-            Err(Path::Member(&Path::Member(&identity, kind), "id").expected("an E.164 number with the plus"))
-        }
-        Some(_) => Ok(()),
-    };
     match (&target.identity.user, &target.identity.phone) {
-        (Some(user), None) => expect_id("user", user),
-        (None, Some(phone)) => expect_id("phone", phone),
+        (Some(user), None) => Ok(Person::User(UserId::new(read_id(user, &Path::Member(&identity, "user"))?))),
+        (None, Some(phone)) => {
+            let number = read_id(phone, &Path::Member(&identity, "phone"))?;
+            // Only in the form that the API shows: what is written otherwise would be shown otherwise, too.
+            let parsed = PhoneNumber::parse(number).ok().filter(|parsed| parsed.as_str() == number);
+            parsed.map(Person::Phone).ok_or_else(|| {
+                let at = Path::Member(&identity, "phone");
+                Path::Member(&at, "id").expected("an E.164 number with the plus, as +12015550123")
+            })
+        }
         (None, None) | (Some(_), Some(_)) => Err(identity.expected("either a user or a phone")),
     }
 }
 
-/// Whether the text is a plus and at most 15 digits (ITU-T E.164, 6.2).
-fn is_e164(text: &str) -> bool {
-    let digits = text.strip_prefix('+').unwrap_or_default();
-    (1..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// Tells a person from a phone number; `check_target` has found one of them with an id.
-fn read_single_target(
-    root: &Fields<'_>,
-    target: InvitationParticipant,
-    source: Option<&Participant>,
-) -> Result<Intent, InvalidRequest> {
-    let id_of = |identity: &Option<Identity>| identity.as_ref().and_then(|identity| identity.id.clone());
-    if let Some(number) = id_of(&target.identity.phone) {
-        let instance = source.and_then(|source| source.identity.application_instance.clone());
-        return match instance {
-            Some(instance) if instance.id.is_some() => Ok(Intent::PhoneNumber { target, number, instance }),
-            Some(_) | None => Err(root.expected(
-                "source.identity.applicationInstance",
-                "the application instance that calls the phone number",
-            )),
-        };
-    }
-    match id_of(&target.identity.user) {
-        Some(callee) => Ok(Intent::PeerToPeer { target, callee: UserId::new(callee) }),
-        None => Err(root.expected("targets[0].identity", "either a user or a phone")),
-    }
+/// The id of whom an identity names.
+pub(crate) fn read_id<'a>(named: &'a Identity, at: &Path<'_>) -> Result<&'a str, InvalidRequest> {
+    let id = named.id.as_deref().filter(|id| !id.is_empty());
+    id.ok_or_else(|| Path::Member(at, "id").expected("an id"))
 }
 
 fn read_meeting(root: &Fields<'_>, meeting: MeetingInfo) -> Result<Intent, InvalidRequest> {

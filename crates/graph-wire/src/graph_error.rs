@@ -96,6 +96,31 @@ impl GraphError {
         Self::new(403, "7507", "The source identity does not belong to the application.")
     }
 
+    /// 403, code 7507: phone numbers are called by an application instance that the application has, and this is none.
+    pub fn no_application_instance(message: impl Into<String>) -> Self {
+        Self::new(403, "7507", message)
+    }
+
+    /// 403, code 7502: the tenant's trunks do not call the number.
+    pub fn number_not_enabled(message: impl Into<String>) -> Self {
+        Self::new(403, "7502", message)
+    }
+
+    /// 403, code 8529: the application has used up what it may spend on the phone network.
+    pub fn budget_spent() -> Self {
+        Self::new(
+            403,
+            "8529",
+            "The application has used up its calls or minutes to phone numbers for today (UTC).",
+        )
+    }
+
+    /// 429, code 8530: there are as many calls over the phone network as there may be.
+    pub fn too_many_phone_calls(retry_after: Duration) -> Self {
+        let message = "There are as many calls to phone numbers as there may be at once.";
+        Self { retry_after: Some(retry_after), ..Self::new(429, "8530", message) }
+    }
+
     /// 403, code 8560: nobody may join the meeting any more.
     pub fn meeting_locked() -> Self {
         Self::new(403, "8560", "The meeting is locked.")

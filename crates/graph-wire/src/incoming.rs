@@ -3,21 +3,21 @@
 use std::time::Duration;
 
 use model::{
-    Answer, CallOptions, CallRoute, Callee, Identity, Incoming, IncomingContext, InvitationParticipant,
-    Modality, Redirect, RedirectTarget, RejectReason,
+    Answer, AppId, CallOptions, CallRoute, Callee, Incoming, IncomingContext, InvitationParticipant,
+    Modality, Person, Redirect, RedirectTarget, RejectReason,
 };
 use serde_json::Value;
 
 use crate::action::parse_parameters;
 use crate::call::read_call_options;
-use crate::create_call::{check_target, read_modalities};
+use crate::create_call::{read_id, read_modalities, read_person};
 use crate::invalid_request::Path;
 use crate::limits::{
     DEFAULT_REDIRECT_SECONDS, DEFAULT_SIMULTANEOUS_SECONDS, MAX_REDIRECT_SECONDS, MIN_REDIRECT_SECONDS,
 };
 use crate::media::check_url;
 use crate::wire::{Body, Definition, Fields, Member, Nulls, Shape, Wire, wire_enum};
-use crate::{InvalidRequest, Limits, MediaConfig, NotServed};
+use crate::{InvalidRequest, Limits, MediaConfig};
 
 wire_enum! {
     RejectReason as "rejectReason" {
@@ -57,7 +57,7 @@ pub struct RejectCall {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RedirectCall {
     /// At least one: a user, an application, an application instance or a phone number each.
-    pub targets: Vec<InvitationParticipant>,
+    pub targets: Vec<RedirectTarget>,
     /// How long they may ring.
     pub timeout: Duration,
     /// Where the last notification goes, where the body says so.
@@ -148,21 +148,15 @@ impl RedirectCall {
             return Err(root.expected("targets", "at least one item"));
         }
         let list = Path::Member(&Path::Root, "targets");
-        for (index, target) in targets.iter().enumerate() {
-            check_redirect_target(target, &Path::Item(&list, index))?;
-        }
+        let target = |(index, target)| read_redirect_target(target, &Path::Item(&list, index));
+        let targets = targets.into_iter().enumerate().map(target).collect::<Result<Vec<_>, _>>()?;
         let timeout = read_timeout(&root, targets.len())?;
         Ok(Self { targets, timeout, callback_uri: read_callback_uri(&root, limits)? })
     }
 
     /// Turns the request into what the server does.
-    ///
-    /// # Errors
-    ///
-    /// [`NotServed::PhoneNumber`] where one of the targets is a phone number.
-    pub fn into_redirect(self) -> Result<Redirect, NotServed> {
-        let targets = self.targets.into_iter().map(redirect_target).collect::<Result<_, _>>()?;
-        Ok(Redirect { targets, timeout: self.timeout, callback_uri: self.callback_uri })
+    pub fn into_redirect(self) -> Redirect {
+        Redirect { targets: self.targets, timeout: self.timeout, callback_uri: self.callback_uri }
     }
 
     pub(crate) fn parameters() -> Vec<Member> {
@@ -200,31 +194,29 @@ fn read_timeout(root: &Fields<'_>, targets: usize) -> Result<Duration, InvalidRe
     Ok(Duration::from_secs(seconds.into()))
 }
 
-/// Refuses a target that is not exactly one of those that can be called. Unlike elsewhere, applications can.
-fn check_redirect_target(target: &InvitationParticipant, at: &Path<'_>) -> Result<(), InvalidRequest> {
+/// Reads a target, which is exactly one of those that can be called. Unlike elsewhere, applications can.
+fn read_redirect_target(
+    target: InvitationParticipant,
+    at: &Path<'_>,
+) -> Result<RedirectTarget, InvalidRequest> {
     let set = &target.identity;
-    let applications =
-        [("application", &set.application), ("applicationInstance", &set.application_instance)];
-    let mut named = applications.into_iter().filter_map(|(kind, named)| Some((kind, named.as_ref()?)));
-    let has_others = set.user.is_some() || set.phone.is_some();
     let identity = Path::Member(at, "identity");
-    match (named.next(), named.next()) {
-        (None, _) if has_others => check_target(target, at),
-        (Some((kind, application)), None) if !has_others => match application.id.as_deref() {
-            Some("") | None => Err(Path::Member(&Path::Member(&identity, kind), "id").expected("an id")),
-            Some(_) => Ok(()),
+    let has_others = set.user.is_some() || set.phone.is_some();
+    let callee = match (&set.application, &set.application_instance) {
+        (Some(application), None) if !has_others => {
+            Callee::Application(AppId::new(read_id(application, &Path::Member(&identity, "application"))?))
+        }
+        (None, Some(instance)) if !has_others => {
+            let id = read_id(instance, &Path::Member(&identity, "applicationInstance"))?;
+            Callee::ApplicationInstance(id.to_owned())
+        }
+        (None, None) if has_others => match read_person(&target, at)? {
+            Person::Phone(number) => Callee::Phone(number),
+            Person::User(user) => Callee::User(user),
+            Person::Withheld => return Err(identity.expected("an id")),
         },
-        _ => Err(identity.expected("one of user, application, applicationInstance, phone")),
-    }
-}
-
-fn redirect_target(target: InvitationParticipant) -> Result<RedirectTarget, NotServed> {
-    let id_of = |named: &Option<Identity>| named.as_ref().and_then(|named| named.id.clone());
-    let set = &target.identity;
-    let application = id_of(&set.application).map(|id| Callee::Application(model::AppId::new(id)));
-    let instance = || id_of(&set.application_instance).map(Callee::ApplicationInstance);
-    let user = || id_of(&set.user).map(|id| Callee::User(model::UserId::new(id)));
-    let callee = application.or_else(instance).or_else(user).ok_or(NotServed::PhoneNumber)?;
+        _ => return Err(identity.expected("one of user, application, applicationInstance, phone")),
+    };
     Ok(RedirectTarget { target, callee })
 }
 

@@ -1,12 +1,12 @@
 //! The body of `transfer`.
 
-use model::{InvitationParticipant, Participant, ParticipantId, Transfer, Transferee, UserId};
+use model::{InvitationParticipant, Invitee, Participant, ParticipantId, Transfer, Transferee, UserId};
 
 use crate::action::parse_parameters;
-use crate::create_call::{check_target, invitee};
+use crate::create_call::read_invitee;
 use crate::invalid_request::Path;
 use crate::wire::{Fields, Member, Wire};
-use crate::{InvalidRequest, Limits, NotServed};
+use crate::{InvalidRequest, Limits};
 
 /// The body of `transfer`, found valid.
 ///
@@ -14,7 +14,7 @@ use crate::{InvalidRequest, Limits, NotServed};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TransferCall {
     /// A user or a phone number, and the call that is replaced where the transfer is consultative.
-    pub target: InvitationParticipant,
+    pub target: Invitee,
     /// Who is handed over, where the body says so.
     pub transferee: Option<Transferee>,
 }
@@ -29,7 +29,7 @@ impl TransferCall {
         let value = parse_parameters(body)?;
         let root = Fields::any(&value, &Path::Root)?;
         let target = root.required("transferTarget")?;
-        check_target(&target, &Path::Member(&Path::Root, "transferTarget"))?;
+        let target = read_invitee(target, &Path::Member(&Path::Root, "transferTarget"))?;
         let transferee = root.value("transferee");
         let transferee = transferee
             .map(|value| read_transferee(&Fields::of(value, &TRANSFEREE, &["participantInfo"])?))
@@ -38,12 +38,8 @@ impl TransferCall {
     }
 
     /// Turns the request into what the server does.
-    ///
-    /// # Errors
-    ///
-    /// [`NotServed::PhoneNumber`] where the target is a phone number.
-    pub fn into_transfer(self) -> Result<Transfer, NotServed> {
-        Ok(Transfer { target: invitee(self.target)?, transferee: self.transferee })
+    pub fn into_transfer(self) -> Transfer {
+        Transfer { target: self.target, transferee: self.transferee }
     }
 
     pub(crate) fn parameters() -> Vec<Member> {

@@ -3,10 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 use graph_wire::{
-    ChangeScreenSharingRole, InvalidRequest, Invite, Limits, MuteAll, NotServed, PlainAction, RoutingGroup,
+    ChangeScreenSharingRole, InvalidRequest, Invite, Limits, MuteAll, PlainAction, RoutingGroup,
     StartHoldMusic, UpdateRecordingStatus,
 };
-use model::{AudioRoutingGroup, ParticipantId, RecordingStatus, RoutingMode, ScreenSharingRole};
+use model::{AudioRoutingGroup, ParticipantId, Person, RecordingStatus, RoutingMode, ScreenSharingRole};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -59,7 +59,7 @@ fn a_documented_invitation_is_taken() {
     let body = json!({"participants": [user("278405a3"), user("f7fcf6db")], "clientContext": CONTEXT});
     let action = invite(&body).unwrap();
     assert_eq!(action.client_context.as_deref(), Some(CONTEXT));
-    let callees: Vec<_> = action.into_invitees().unwrap().into_iter().map(|one| one.callee).collect();
+    let callees: Vec<_> = action.participants.into_iter().map(|one| one.callee).collect();
     assert_eq!(callees, ["278405a3".into(), "f7fcf6db".into()]);
 }
 
@@ -67,16 +67,17 @@ fn a_documented_invitation_is_taken() {
 fn an_invitation_keeps_the_call_that_it_replaces() {
     let mut whom = user("278405a3");
     whom["replacesCallId"] = json!("d7a3b999-17ac-4bca-9e77-e6a730d2ec2e");
-    let invitees = invite(&json!({"participants": [whom]})).unwrap().into_invitees().unwrap();
+    let invitees = invite(&json!({"participants": [whom]})).unwrap().participants;
     let replaced = invitees[0].target.replaces_call_id.as_deref();
     assert_eq!(replaced, Some("d7a3b999-17ac-4bca-9e77-e6a730d2ec2e"));
 }
 
 #[test]
-fn a_phone_number_is_read_and_not_served() {
+fn a_phone_number_is_invited_like_a_person() {
     let phone = json!({"identity": {"phone": {"id": "+12345678901"}}});
     let action = invite(&json!({"participants": [user("u"), phone]})).unwrap();
-    assert_eq!(action.into_invitees(), Err(NotServed::PhoneNumber));
+    let callees: Vec<_> = action.participants.into_iter().map(|one| one.callee).collect();
+    assert_eq!(callees, ["u".into(), Person::Phone("+12345678901".parse().unwrap())]);
 }
 
 #[test]
@@ -101,7 +102,7 @@ fn an_invitation_that_is_not_right_is_refused_by_its_place() {
             ),
             (
                 whom(json!({"phone": {"id": "12345"}})),
-                "participants[1].identity.phone.id: expected an E.164 number with the plus",
+                "participants[1].identity.phone.id: expected an E.164 number with the plus, as +12015550123",
             ),
             (
                 json!({"participants": [user("u")], "clientContext": "x".repeat(257)}),

@@ -8,8 +8,8 @@ mod meeting;
 use graph_wire::{Caller, CreateCall, Intent, InvalidRequest, JoinedMeeting, Limits, MediaConfig, NotServed};
 use meeting::{NUMBERED_THREAD, THREAD, meeting};
 use model::{
-    AppId, ChainId, Destination, Identity, MeetingInfo, MeetingJoin, Modality, NewCall, Permission, TenantId,
-    UserId,
+    AppId, ChainId, Destination, Identity, MeetingInfo, MeetingJoin, Modality, NewCall, Permission, Person,
+    TenantId,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -51,7 +51,7 @@ fn refusal(body: &str) -> String {
 fn the_first_documented_body_calls_one_person() {
     let call = decode(PEER_TO_PEER).into_new_call(caller(), None).unwrap();
     let Destination::Person(invitee) = call.destination else { panic!("it calls otherwise") };
-    assert_eq!(invitee.callee, UserId::from("112f7296-5fa4-42ca-bae8-6a692b15d4b8"));
+    assert_eq!(invitee.callee, "112f7296-5fa4-42ca-bae8-6a692b15d4b8".into());
     assert_eq!(call.callback_uri, "https://bot.contoso.com/callback");
     assert_eq!(call.tenant, caller().tenant);
     assert!(!call.is_tenant_shown);
@@ -84,23 +84,22 @@ fn each_documented_body_is_told_by_its_intent() {
     let initiate: &[&str] = &[Permission::INITIATE];
     let group: &[&str] = &[Permission::INITIATE_GROUP_CALL];
     let join: &[&str] = &[Permission::JOIN_GROUP_CALL, Permission::JOIN_GROUP_CALL_AS_GUEST];
-    let phone = Some(NotServed::PhoneNumber);
     let expected = [
-        (PEER_TO_PEER_APP_HOSTED, None, initiate, true),
-        (GROUP, None, group, false),
-        (GROUP_APP_HOSTED, None, group, true),
-        (BY_COORDINATES, None, join, false),
-        (BY_COORDINATES_APP_HOSTED, None, join, true),
-        (BY_NUMBER_AND_PASSCODE, None, join, false),
-        (BY_NUMBER, None, join, false),
-        (include_str!("requests/09-phone-number.json"), phone, initiate, false),
-        (include_str!("requests/10-phone-number-app-hosted.json"), phone, initiate, true),
+        (PEER_TO_PEER_APP_HOSTED, initiate, true),
+        (GROUP, group, false),
+        (GROUP_APP_HOSTED, group, true),
+        (BY_COORDINATES, join, false),
+        (BY_COORDINATES_APP_HOSTED, join, true),
+        (BY_NUMBER_AND_PASSCODE, join, false),
+        (BY_NUMBER, join, false),
+        (include_str!("requests/09-phone-number.json"), initiate, false),
+        (include_str!("requests/10-phone-number-app-hosted.json"), initiate, true),
     ];
-    for (body, not_served, permissions, is_app_hosted) in expected {
+    for (body, permissions, is_app_hosted) in expected {
         let request = decode(body);
         assert_eq!(request.intent.permissions(), permissions, "{body}");
         assert_eq!(request.is_app_hosted(), is_app_hosted, "{body}");
-        assert_eq!(request.into_new_call(caller(), joined(THREAD)).err(), not_served, "{body}");
+        assert!(request.into_new_call(caller(), joined(THREAD)).is_ok(), "{body}");
     }
 }
 
@@ -115,8 +114,9 @@ fn the_documented_group_call_calls_everyone_and_names_the_tenant() {
     };
     assert_eq!(call.media_config, shown);
     let Destination::Group(invitees) = call.destination else { panic!("it calls otherwise") };
-    let callees: Vec<_> = invitees.iter().map(|invitee| invitee.callee.as_str()).collect();
-    assert_eq!(callees, ["98da8a1a-1b87-452c-a713-65d3f10b5555", "bf5aae9a-d11d-47a8-93b1-782504c95555"]);
+    let callees: Vec<_> = invitees.iter().map(|invitee| invitee.callee.clone()).collect();
+    let named = ["98da8a1a-1b87-452c-a713-65d3f10b5555", "bf5aae9a-d11d-47a8-93b1-782504c95555"];
+    assert_eq!(callees, named.map(Person::from));
 }
 
 #[test]
@@ -137,12 +137,17 @@ fn what_the_application_tells_to_host_its_media_is_kept_as_it_is() {
 }
 
 #[test]
-fn a_phone_number_among_several_targets_is_not_served() {
+fn a_phone_number_among_several_targets_is_called_by_an_application_instance() {
     let targets =
         json!([{"identity": {"user": {"id": "u"}}}, {"identity": {"phone": {"id": "+12345678901"}}}]);
-    let request = decode(&changed("targets", targets));
+    let mut body: Value = serde_json::from_str(&changed("targets", targets)).unwrap();
+    assert!(refusal(&body.to_string()).starts_with("source.identity.applicationInstance: expected"));
+    body["source"] = json!({"identity": {"applicationInstance": {"id": "i"}}});
+    let request = decode(&body.to_string());
     assert_eq!(request.intent.permissions(), [Permission::INITIATE_GROUP_CALL]);
-    assert_eq!(request.into_new_call(caller(), None), Err(NotServed::PhoneNumber));
+    let call = request.into_new_call(caller(), None).unwrap();
+    let Destination::Group(invitees) = call.destination else { panic!("it calls otherwise") };
+    assert_eq!(invitees[1].callee, Person::Phone("+12345678901".parse().unwrap()));
 }
 
 #[test]
@@ -299,13 +304,10 @@ fn what_is_wrong_with_a_join_is_named_by_its_place() {
 
 #[test]
 fn a_phone_number_is_called_by_an_application_instance() {
-    let Intent::PhoneNumber { number, instance, .. } =
-        decode(include_str!("requests/09-phone-number.json")).intent
-    else {
+    let Intent::PeerToPeer { target } = decode(include_str!("requests/09-phone-number.json")).intent else {
         panic!("it calls otherwise");
     };
-    assert_eq!(number, "+12345678901");
-    assert_eq!(instance.id.as_deref(), Some("3d913abb-aec0-4964-8fa6-3c6850c4f278"));
+    assert_eq!(target.callee, Person::Phone("+12345678901".parse().unwrap()));
     let mut body: Value = graph_wire::json::parse(include_bytes!("requests/09-phone-number.json")).unwrap();
     body["source"] = Value::Null;
     assert!(refusal(&body.to_string()).starts_with("source.identity.applicationInstance: expected"));
@@ -354,7 +356,7 @@ fn what_is_wrong_is_named_by_its_place() {
         (changed("targets", target(json!({"user": {}}))), "targets[0].identity.user.id: expected an id"),
         (
             changed("targets", target(json!({"phone": {"id": "12345"}}))),
-            "targets[0].identity.phone.id: expected an E.164 number with the plus",
+            "targets[0].identity.phone.id: expected an E.164 number with the plus, as +12015550123",
         ),
         (changed("meetingInfo", json!({"token": "t"})), "targets: expected no items beside meetingInfo"),
         (changed("direction", json!("incoming")), "direction: expected outgoing"),

@@ -5,10 +5,8 @@
 
 use std::time::Duration;
 
-use graph_wire::{
-    AnswerCall, InvalidRequest, Limits, MediaConfig, NotServed, RedirectCall, RejectCall, TransferCall,
-};
-use model::{Callee, Modality, ParticipantId, RejectReason, Transferee};
+use graph_wire::{AnswerCall, InvalidRequest, Limits, MediaConfig, RedirectCall, RejectCall, TransferCall};
+use model::{Callee, Modality, ParticipantId, Person, RejectReason, Transferee};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -151,7 +149,7 @@ fn a_documented_redirect_to_an_application_is_taken_and_rings_for_55_seconds() {
         "targets": [named("application", "22bfd41f-550e-477d-8789-f6f7bd2a5e8b")],
         "callbackUri": CALLBACK,
     });
-    let sent_on = redirect(&body).unwrap().into_redirect().unwrap();
+    let sent_on = redirect(&body).unwrap().into_redirect();
     assert_eq!(sent_on.timeout, Duration::from_secs(55));
     assert_eq!(sent_on.callback_uri.as_deref(), Some(CALLBACK));
     let application = Callee::Application("22bfd41f-550e-477d-8789-f6f7bd2a5e8b".into());
@@ -170,25 +168,28 @@ fn a_documented_redirect_to_several_is_taken_and_rings_for_60_seconds() {
         "routingPolicies": ["disableForwarding"],
         "callbackUri": CALLBACK,
     });
-    let sent_on = redirect(&body).unwrap().into_redirect().unwrap();
+    let sent_on = redirect(&body).unwrap().into_redirect();
     assert_eq!((sent_on.targets.len(), sent_on.timeout), (2, Duration::from_secs(60)));
     let instance = redirect(&json!({"targets": [named("applicationInstance", "i")]})).unwrap();
-    let instance = instance.into_redirect().unwrap().targets.remove(0).callee;
+    let instance = instance.into_redirect().targets.remove(0).callee;
     assert_eq!(instance, Callee::ApplicationInstance("i".to_owned()));
 }
 
 #[test]
-fn a_phone_number_is_read_and_not_served() {
+fn a_call_is_sent_on_and_transferred_to_phone_numbers() {
     // call-redirect, example 3; call-transfer, examples 3 and 4.
     let phone = named("phone", "+12345678901");
     let sent_on = redirect(&json!({"targets": [named("user", "u"), phone]})).unwrap();
-    assert_eq!(sent_on.into_redirect(), Err(NotServed::PhoneNumber));
+    let number = "+12345678901".parse().unwrap();
+    assert_eq!(sent_on.into_redirect().targets[1].callee, Callee::Phone(number));
     let mut target = phone;
     target["languageId"] = json!("en-us");
     target["region"] = json!("amer");
     target["replacesCallId"] = json!("e5d39592-99bd-4db8-bca8-30fb894ec51d");
     let moved = transfer(&json!({"transferTarget": target, "clientContext": "9e90d1c1"})).unwrap();
-    assert_eq!(moved.into_transfer(), Err(NotServed::PhoneNumber));
+    let moved = moved.into_transfer();
+    assert!(moved.is_consultative());
+    assert_eq!(moved.target.callee, Person::Phone(number));
 }
 
 #[test]
@@ -223,7 +224,7 @@ fn a_redirect_outside_the_documented_limits_is_refused() {
             ),
             (
                 json!({"targets": [named("phone", "12")]}),
-                "targets[0].identity.phone.id: expected an E.164 number with the plus",
+                "targets[0].identity.phone.id: expected an E.164 number with the plus, as +12015550123",
             ),
         ],
     );
@@ -239,7 +240,7 @@ fn heidi() -> Value {
 #[test]
 fn a_documented_transfer_is_taken() {
     // call-transfer, example 1.
-    let moved = transfer(&json!({"transferTarget": heidi()})).unwrap().into_transfer().unwrap();
+    let moved = transfer(&json!({"transferTarget": heidi()})).unwrap().into_transfer();
     assert_eq!(moved.target.callee, HEIDI.into());
     assert!(!moved.is_consultative() && moved.transferee.is_none());
 }
@@ -251,7 +252,7 @@ fn a_documented_consultative_transfer_names_the_call_that_it_replaces() {
         let mut target = heidi();
         target["replacesCallId"] = json!(replaced);
         let body = json!({"transferTarget": target, "clientContext": "9e90d1c1-f61e-43e7-9f75-d420159aae08"});
-        let moved = transfer(&body).unwrap().into_transfer().unwrap();
+        let moved = transfer(&body).unwrap().into_transfer();
         assert!(moved.is_consultative());
         assert_eq!(moved.target.target.replaces_call_id.as_deref(), Some(replaced));
     }

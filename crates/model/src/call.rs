@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AppId, CallId, ChainId, ChatInfo, Identity, IdentitySet, Incoming, MediaInfo, MeetingInfo, OnlineMeeting,
-    Outcome, ParticipantId, ScenarioId, TenantId, Timestamp, Tone, UserId,
+    Outcome, ParticipantId, Person, ScenarioId, TenantId, Timestamp, Tone,
 };
 
 /// What an application asks for when it creates a call, found valid.
@@ -43,7 +43,7 @@ pub enum Destination {
     Group(Vec<Invitee>),
     /// Into a meeting.
     Meeting(Box<MeetingJoin>),
-    /// To one person.
+    /// To one person, or one number.
     Person(Box<Invitee>),
 }
 
@@ -52,8 +52,8 @@ pub enum Destination {
 pub struct Invitee {
     /// As the request has it.
     pub target: InvitationParticipant,
-    /// The directory's user behind it.
-    pub callee: UserId,
+    /// Who that is.
+    pub callee: Person,
 }
 
 /// A meeting that is joined.
@@ -78,9 +78,9 @@ pub enum CallKind {
     Meeting,
     /// The application and one other.
     PeerToPeer {
-        /// The directory's user at the other end: who is called, or who calls.
+        /// Who is at the other end: who is called, or who calls.
         #[serde(alias = "callee")]
-        person: UserId,
+        person: Person,
     },
 }
 
@@ -140,6 +140,25 @@ pub struct Call {
     pub outcome: Option<Outcome>,
     /// How many notifications it has had; the sequence of the last one.
     pub notified: u64,
+}
+
+impl Call {
+    /// The application instance that called, or was called: by its number, the call goes over the phone network.
+    pub fn application_instance(&self) -> Option<&str> {
+        let identity = match self.direction {
+            CallDirection::Incoming => &self.targets.first()?.identity,
+            CallDirection::Outgoing => &self.source.identity,
+        };
+        identity.application_instance.as_ref()?.id.as_deref()
+    }
+
+    /// Whether the other party of a call between two is in the phone network.
+    pub const fn is_with_phone_network(&self) -> bool {
+        match &self.kind {
+            CallKind::PeerToPeer { person } => person.is_in_phone_network(),
+            CallKind::Group | CallKind::Meeting => false,
+        }
+    }
 }
 
 /// Who called whom (`callDirection`).

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AppId, CallOptions, ChainId, IdentitySet, InvitationParticipant, MediaConfig, Modality, Participant,
-    ParticipantId, TenantId, UserId,
+    ParticipantId, Person, PhoneNumber, TenantId, UserId,
 };
 
 /// A call that someone makes to an application.
@@ -20,8 +20,8 @@ pub struct NewIncomingCall {
     pub callback_uri: String,
     /// The chain of the call that was sent on here, or `None` to have one made.
     pub chain: Option<ChainId>,
-    /// The directory's user who calls.
-    pub caller: UserId,
+    /// Who calls.
+    pub caller: Person,
     /// Who calls, as it is shown.
     pub source: Participant,
     /// Who was called, as it is shown: the application, or its instance.
@@ -118,6 +118,8 @@ pub enum Callee {
     Application(AppId),
     /// An application, by its account in a directory.
     ApplicationInstance(String),
+    /// A number of the phone network.
+    Phone(PhoneNumber),
     /// A person.
     User(UserId),
 }

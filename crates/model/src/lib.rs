@@ -15,6 +15,7 @@ mod meeting;
 mod notification;
 mod operation;
 mod permission;
+mod person;
 mod phone_number;
 mod result_info;
 mod time;
@@ -51,6 +52,7 @@ pub use meeting::{
 pub use notification::{Attempt, ChangeType, Notification, NotificationBody, NotificationState};
 pub use operation::{Operation, OperationKind, OperationStatus, RecordCompletion, SendDtmfCompletion};
 pub use permission::{Permission, PermissionSet};
+pub use person::Person;
 pub use phone_number::{ParseNumberError, PhoneNumber};
 pub use result_info::{Outcome, ResultInfo};
 pub use time::Timestamp;

@@ -66,6 +66,9 @@ pub enum CallsError {
     /// Nothing that the application's media stack offers can be used; the text says why.
     #[error("the offer cannot be used: {0}")]
     UnusableOffer(String),
+    /// The phone network may not be called like this.
+    #[error("the phone network may not be called: {0}")]
+    Denied(trunk::Denied),
     /// There is no room for the application's media.
     #[error("no media could be opened")]
     MediaUnavailable,
@@ -357,12 +360,14 @@ impl Shared {
         let mut live = self.live();
         let (room, caller) = match origin {
             Origin::Dialled => {
-                (live.ensure_room_of(&new.caller, &self.context.config), Some(new.caller.clone()))
+                let caller = new.caller.user().cloned();
+                let room = caller.as_ref().map(|caller| live.ensure_room_of(caller, &self.context.config));
+                (room.unwrap_or(Ok(())), caller)
             }
             Origin::SentOn => (Ok(()), None),
         };
         room.and_then(|()| live.ensure_room_at(&new.app, &self.context.config))
-            .map_err(|limit| self.refusal(&new.caller, limit))?;
+            .map_err(|limit| self.refusal(new.caller.user(), limit))?;
         let (task, entry) = task::CallTask::incoming(new, self.context.clone(), phone, inputs);
         live.insert(entry.id, Live { owner: entry.owner, caller, inputs: entry.inputs });
         let guard = Registered { shared: Arc::clone(self), id: entry.id };
@@ -371,10 +376,15 @@ impl Shared {
     }
 
     /// Tells of a phone's call for which there is no room, and what the phone is told.
-    fn refusal(&self, caller: &UserId, limit: CallLimit) -> Refusal {
+    fn refusal(&self, caller: Option<&UserId>, limit: CallLimit) -> Refusal {
         self.context.observer.incoming_refused(limit);
         let setting = limit.setting();
-        tracing::info!(user.id = %caller, limit = setting, "refused a phone's call: there are as many as may be");
+        let caller = caller.map_or("", UserId::as_str);
+        tracing::info!(
+            user.id = caller,
+            limit = setting,
+            "refused a phone's call: there are as many as may be"
+        );
         match limit {
             CallLimit::Application | CallLimit::Server => Refusal::Occupied,
             CallLimit::User => Refusal::CallerAtLimit,
@@ -457,7 +467,7 @@ impl DirectPlace {
     fn take(shared: &Arc<Shared>, caller: &UserId) -> Result<Self, Refusal> {
         let (mut live, config) = (shared.live(), &shared.context.config);
         let room = live.ensure_room_of(caller, config).and_then(|()| live.ensure_room(config));
-        room.map_err(|limit| shared.refusal(caller, limit))?;
+        room.map_err(|limit| shared.refusal(Some(caller), limit))?;
         live.begin_direct(caller.clone());
         Ok(Self { shared: Arc::clone(shared), caller: caller.clone() })
     }

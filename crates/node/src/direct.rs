@@ -1,11 +1,11 @@
 //! A call of a phone to a person: it rings wherever that person is, and the two talk.
 
 use call_engine::{EndCause, RedirectEvent, Refusal};
-use model::{ParticipantId, TenantId, UserId};
+use model::{ParticipantId, Person, TenantId, UserId};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::conference::Person;
+use crate::conference::Person as Member;
 use crate::context::Context;
 use crate::far_end::{FarEnd, FarEndEvent, FarEndEvents, FarEndReport};
 use crate::ids::RandomIds;
@@ -52,7 +52,7 @@ pub(crate) async fn connect(
             ringing.keep(Box::new(place));
             let info = info_of(&context.directory.load(), &parties.caller);
             let participant = ParticipantId::next(&mut RandomIds);
-            ringing.connect_phone(0, incoming.phone, Person { participant, info, is_held: false });
+            ringing.connect_phone(0, incoming.phone, Member { participant, info, is_held: false });
         }
         Err(Some(why)) => far_end.reject(why),
         // The caller has gone.
@@ -74,9 +74,10 @@ async fn ring(
         Some(Refusal::Unavailable)
     })?;
     let whom = Whom {
-        callee: &parties.callee,
+        callee: &Person::User(parties.callee.clone()),
+        payer: None,
         info: info_of(&context.directory.load(), &parties.callee),
-        caller: &Caller::User(parties.caller.clone()),
+        caller: &Caller::Person(Person::User(parties.caller.clone())),
         tenant: &parties.tenant,
         subject,
         events,

@@ -166,6 +166,11 @@ impl FarEndEvents {
         Self::new(listener(inputs, make))
     }
 
+    /// Reports go to `pass`, which says whether anybody listens there.
+    pub(crate) fn passed_to(pass: impl Fn(FarEndReport) -> bool + Send + Sync + 'static) -> Self {
+        Self::new(Box::new(move |report, _| pass(report)))
+    }
+
     /// Nobody listens yet.
     pub(crate) fn held() -> Self {
         Self::new(Box::new(|_, _| true))

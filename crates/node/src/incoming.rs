@@ -3,7 +3,7 @@
 use call_engine::Refusal;
 use model::{
     AppId, Application, Call, CallKind, CallRoute, Callee, Identity, IdentitySet, IncomingContext,
-    IndexedDirectory, InvitationParticipant, Modality, NewIncomingCall, Participant, ParticipantId,
+    IndexedDirectory, InvitationParticipant, Modality, NewIncomingCall, Participant, ParticipantId, Person,
     RedirectTarget, TenantId, User, UserId,
 };
 
@@ -79,7 +79,7 @@ fn new_call(
         tenant: caller.tenant.clone(),
         callback_uri,
         chain: None,
-        caller: caller.id.clone(),
+        caller: Person::User(caller.id.clone()),
         source,
         target,
         subject,
@@ -112,7 +112,7 @@ pub(crate) fn sent_on(
             let known = directory.instances.get(instance);
             known.filter(|known| known.tenant == record.tenant).map(|known| known.app.clone())
         }
-        Callee::User(_) => None,
+        Callee::Phone(_) | Callee::User(_) => None,
     };
     let application = app.and_then(|app| let_in(directory, &app, &record.tenant)).ok_or(Refusal::NotFound)?;
     let mut routes = incoming.routes.clone();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use call_engine::EndCause;
 use media_plane::PlaneError;
-use model::{AppId, Directory, TenantId, User, UserId};
+use model::{AppId, Directory, Person, PhoneNumber, Script, TenantId, User, UserId};
 use rtc_proto::Codec;
 use rtc_proto::sdp::{Direction, LocalMedia, Negotiated, Negotiator};
 use sip_message::{Host, NameAddr, Uri};
@@ -12,6 +12,7 @@ use sip_message::{Host, NameAddr, Uri};
 use crate::context::Context;
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents};
 use crate::media::MediaPort;
+use crate::phone_network::{self, Line, Payer};
 use crate::referral::ReferralStatus;
 use crate::sip::{CallingPhone, Dialled};
 use crate::{media, scripted};
@@ -53,7 +54,7 @@ pub(crate) enum Caller {
     /// An application.
     Application(AppId),
     /// A person, of whom a phone shows more than that.
-    User(UserId),
+    Person(Person),
 }
 
 /// Who calls whom.
@@ -63,7 +64,11 @@ pub(crate) struct Dialling<'a> {
     /// The tenant, of whose people the callee has to be.
     pub(crate) tenant: &'a TenantId,
     /// Who is called.
-    pub(crate) callee: &'a UserId,
+    pub(crate) callee: &'a Person,
+    /// In whose name a number is called; `None` lets nobody call one.
+    pub(crate) payer: Option<Payer>,
+    /// The way to the number, where it is open already.
+    pub(crate) line: Option<Line>,
     /// What the call is about.
     pub(crate) subject: Option<&'a str>,
     /// What a scripted endpoint names the file of what it hears after.
@@ -82,33 +87,18 @@ impl Leg {
         media: Arc<MediaPort>,
         events: FarEndEvents,
     ) -> Result<Self, EndCause> {
-        let directory = context.directory.load_full();
-        // A tenant's people are unknown to every other tenant.
-        let user = directory.users.get(dialling.callee).filter(|user| user.tenant == *dialling.tenant);
-        let user = user.ok_or(EndCause::NotFound)?;
         let mut negotiator = negotiator(context, &media)?;
         let offer = Bytes::from(negotiator.offer());
-        let from = from(&directory, dialling.caller, &media);
-        let dialled = dialled(&dialling, from, user, &media, offer.clone());
-        let far_end = match context.sip.call(dialled, events.clone()).await {
-            Some(phone) => phone,
-            None => Self::script(context, &dialling.label, user, offer, events.clone())?,
+        let far_end = match dialling.callee {
+            Person::Phone(number) => {
+                let number = *number;
+                call_number(context, dialling, number, offer, events.clone())?
+            }
+            Person::User(user) => call_user(context, &dialling, user, (offer, &media), &events).await?,
+            Person::Withheld => return Err(EndCause::NotFound),
         };
         let allows_foreign = context.config.allows_foreign_media;
         Ok(Self { media, negotiator, far_end, events, source: None, allows_foreign, is_held: false })
-    }
-
-    fn script(
-        context: &Context,
-        label: &str,
-        user: &User,
-        offer: Bytes,
-        events: FarEndEvents,
-    ) -> Result<FarEnd, EndCause> {
-        let script =
-            user.script.clone().filter(|_| context.config.is_lab_enabled).ok_or(EndCause::NoEndpoint)?;
-        let heard = context.config.scripted_dir.as_ref().map(|dir| dir.join(heard_name(&user.id, label)));
-        Ok(scripted::start(context.clone(), scripted::Part { script, offer, heard, events }))
     }
 
     /// Takes a phone's call: answers its offer, or makes one where it asks for that. It is told once the leg is where its reports
@@ -264,6 +254,67 @@ impl Leg {
     }
 }
 
+/// Calls a user's phones, or has the user's script take the call where there is none.
+async fn call_user(
+    context: &Context,
+    dialling: &Dialling<'_>,
+    user: &UserId,
+    (offer, media): (Bytes, &MediaPort),
+    events: &FarEndEvents,
+) -> Result<FarEnd, EndCause> {
+    let directory = context.directory.load_full();
+    // A tenant's people are unknown to every other tenant.
+    let user = directory.users.get(user).filter(|user| user.tenant == *dialling.tenant);
+    let user = user.ok_or(EndCause::NotFound)?;
+    let from = from(&directory, dialling.caller, media);
+    let dialled = dialled(dialling, from, user, media, offer.clone());
+    match context.sip.call(dialled, events.clone()).await {
+        Some(phone) => Ok(phone),
+        None => {
+            let script = user.script.clone().filter(|_| context.config.is_lab_enabled);
+            let script = script.ok_or(EndCause::NoEndpoint)?;
+            Ok(call_script(context, (user.id.as_str(), &dialling.label), script, offer, events.clone()))
+        }
+    }
+}
+
+/// Calls a number of the phone network.
+fn call_number(
+    context: &Context,
+    dialling: Dialling<'_>,
+    number: PhoneNumber,
+    offer: Bytes,
+    events: FarEndEvents,
+) -> Result<FarEnd, EndCause> {
+    let line = match (dialling.line, &dialling.payer) {
+        (Some(line), _) => line,
+        (None, Some(payer)) => {
+            Line::open(context, dialling.tenant, payer, number).map_err(phone_network::cause_of)?
+        }
+        (None, None) => return Err(EndCause::PhoneNetwork(403)),
+    };
+    match line {
+        Line::Down => Err(EndCause::PhoneNetwork(503)),
+        Line::Nobody => Err(EndCause::PhoneNetwork(404)),
+        Line::Script(script) => {
+            let events = phone_network::as_of_phone_network(&events);
+            Ok(call_script(context, (number.digits(), &dialling.label), *script, offer, events))
+        }
+    }
+}
+
+/// Has a script take the call; `of` and `label` name the file of what it hears.
+fn call_script(
+    context: &Context,
+    (of, label): (&str, &str),
+    script: Script,
+    offer: Bytes,
+    events: FarEndEvents,
+) -> FarEnd {
+    let heard = context.config.scripted_dir.as_ref().map(|dir| dir.join(heard_name(of, label)));
+    scripted::start(context.clone(), scripted::Part { script, offer, heard, events })
+}
+
 /// A negotiator for a media leg with this node's codecs and policy.
 ///
 /// # Errors
@@ -284,10 +335,10 @@ pub(crate) fn negotiator(context: &Context, media: &MediaPort) -> Result<Negotia
 }
 
 /// Where a scripted endpoint keeps what it heard, relative to the folder for all of them.
-fn heard_name(user: &UserId, label: &str) -> String {
+fn heard_name(of: &str, label: &str) -> String {
     let safe =
         |id: &str| id.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect::<String>();
-    format!("{}-{label}.wav", safe(user.as_str()))
+    format!("{}-{label}.wav", safe(of))
 }
 
 /// Characters of a subject that phones are shown: an INVITE has to fit into a datagram. Arbitrary.
@@ -307,10 +358,12 @@ fn from(directory: &Directory, caller: &Caller, media: &MediaPort) -> NameAddr {
             let known = directory.applications.get(app);
             (Uri::sip(app.as_str(), here), known.map(|known| &known.name))
         }
-        Caller::User(user) => match directory.users.get(user) {
+        Caller::Person(Person::User(user)) => match directory.users.get(user) {
             Some(known) => (address_of(known, here), Some(&known.name)),
             None => (Uri::sip(user.as_str(), here), None),
         },
+        Caller::Person(Person::Phone(number)) => (Uri::sip(number.as_str(), here), None),
+        Caller::Person(Person::Withheld) => return NameAddr::anonymous(),
     };
     NameAddr { display: name.cloned(), ..NameAddr::new(uri) }
 }

@@ -12,6 +12,7 @@
 //! | `application` | the end of a call where the application's own program hears and speaks |
 //! | `incoming` | whom a phone calls, and as whom |
 //! | `ringing` | those who are called at once for somebody who waits, and where they meet |
+//! | `phone_network` | the way to a number: over a trunk, or to a script of the lab |
 //! | `direct` | a call of a phone to a person |
 //! | `referral` | a phone hands its conversation over |
 //! | `media` | the way to and from the media threads |
@@ -33,6 +34,7 @@ mod live;
 mod media;
 mod node;
 mod observer;
+mod phone_network;
 mod prompts;
 mod recordings;
 mod recovery;
@@ -42,6 +44,8 @@ mod scripted;
 mod sip;
 mod sweep;
 mod task;
+
+pub use trunk::Denied;
 
 pub use application::{ApplicationConfig, ApplicationStats, MediaPass, SocketDialling, Sockets};
 pub use calls::{Calls, CallsError, WhipAnswer};

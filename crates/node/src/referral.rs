@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use call_engine::{EndCause, Refusal};
-use model::{Participant, UserId};
+use model::{Participant, Person, UserId};
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -103,7 +103,9 @@ impl Successor {
         let dialling = Dialling {
             caller: succession.caller,
             tenant: &transferor.tenant,
-            callee: &user.id,
+            callee: &Person::User(user.id.clone()),
+            payer: None,
+            line: None,
             subject: succession.subject,
             label: succession.label,
         };

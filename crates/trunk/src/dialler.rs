@@ -351,7 +351,11 @@ fn budget(budgets: &BTreeMap<AppId, TrunkBudget>, app: &AppId) -> TrunkBudget {
 }
 
 /// The number that a call is made from.
-fn caller_number(call: &NewTrunkCall<'_>, directory: &Directory) -> Result<PhoneNumber, Denied> {
+///
+/// # Errors
+///
+/// [`Denied::NoInstance`], [`Denied::OtherAppsInstance`] or [`Denied::NoNumber`].
+pub fn caller_number(call: &NewTrunkCall<'_>, directory: &Directory) -> Result<PhoneNumber, Denied> {
     let instance = call.instance.and_then(|id| find(directory, id));
     let instance = instance.filter(|instance| instance.tenant == *call.tenant).ok_or(Denied::NoInstance)?;
     if instance.app != *call.app {

@@ -33,7 +33,7 @@ mod screen;
 mod spending;
 
 pub use call::{Denied, Failure, NewTrunkCall, Next, Plan, Route, TrunkCallId};
-pub use dialler::{Dialler, Effect, TrunkStatus};
+pub use dialler::{Dialler, Effect, TrunkStatus, caller_number};
 pub use flood::{FloodCounts, FloodGuard, Refused};
 pub use health::{HealthConfig, TrunkHealth};
 pub use numbers::{called, caller, received};

@@ -18,7 +18,7 @@ pub(crate) async fn redirect(
     JsonBody(body): JsonBody,
 ) -> Result<StatusCode, ApiError> {
     caller.require_any(&[Permission::INITIATE])?;
-    let mut redirect = RedirectCall::decode(&body, &state.api.settings.wire_limits)?.into_redirect()?;
+    let mut redirect = RedirectCall::decode(&body, &state.api.settings.wire_limits)?.into_redirect();
     callees::of_redirect(&state.api.directory.load(), &mut redirect);
     state.api.calls.command(&caller.owner, id, Command::Redirect(redirect)).await?;
     Ok(StatusCode::ACCEPTED)

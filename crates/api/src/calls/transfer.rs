@@ -18,7 +18,7 @@ pub(crate) async fn transfer(
     JsonBody(body): JsonBody,
 ) -> Result<StatusCode, ApiError> {
     caller.require_any(&[Permission::INITIATE])?;
-    let mut transfer = TransferCall::decode(&body, &state.api.settings.wire_limits)?.into_transfer()?;
+    let mut transfer = TransferCall::decode(&body, &state.api.settings.wire_limits)?.into_transfer();
     callees::of_invitees(&state.api.directory.load(), std::slice::from_mut(&mut transfer.target));
     state.api.calls.command(&caller.owner, id, Command::Transfer(Box::new(transfer))).await?;
     Ok(StatusCode::ACCEPTED)

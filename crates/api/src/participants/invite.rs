@@ -24,7 +24,7 @@ pub(crate) async fn invite(
     caller.require_any(&[Permission::INITIATE_GROUP_CALL])?;
     let action = Invite::decode(&body, &state.api.settings.wire_limits)?;
     let client_context = action.client_context.clone();
-    let mut invitees = action.into_invitees()?;
+    let mut invitees = action.participants;
     callees::of_invitees(&state.api.directory.load(), &mut invitees);
     let command = Command::Conference { request: ConferenceRequest::Invite(invitees), client_context };
     action::start(&state, &context, &caller, call, command).await

@@ -2,7 +2,7 @@
 
 use api::{AppLimits, CallFault, Settings};
 use axum::body::Body;
-use model::{Destination, Permission};
+use model::{Destination, Permission, Person};
 use serde_json::{Value, json};
 
 use crate::app::{
@@ -87,14 +87,20 @@ async fn media_that_the_application_hosts_needs_access_to_media_besides() {
 }
 
 #[tokio::test]
-async fn a_phone_number_is_not_served_whoever_hosts_the_media() {
+async fn a_phone_number_is_called_whoever_hosts_the_media() {
     let app = App::new();
     let mut body = from_source(json!({ "applicationInstance": { "id": INSTANCE } }));
     body["targets"] = json!([{ "identity": { "phone": { "id": "+12345678901" } } }]);
     for name in ["appHostedMediaConfig", "serviceHostedMediaConfig"] {
         body["mediaConfig"] = json!({ "@odata.type": format!("#microsoft.graph.{name}") });
-        assert_eq!(app.post(CALLS, &body).await.error(), refused(501, "8520"), "{name}");
+        assert_eq!(app.post(CALLS, &body).await.status, 201, "{name}");
     }
+    let created = app.calls.created.lock().unwrap();
+    for new in created.iter() {
+        let Destination::Person(invitee) = &new.destination else { panic!("{new:?}") };
+        assert_eq!(invitee.callee, Person::Phone("+12345678901".parse().unwrap()));
+    }
+    assert_eq!(created.len(), 2);
 }
 
 #[tokio::test]
@@ -115,7 +121,7 @@ async fn tenant_and_callee_are_the_directorys_in_any_case() {
     let created = app.calls.created.lock().unwrap().pop().unwrap();
     assert_eq!(created.tenant.as_str(), CONTOSO);
     let Destination::Person(invitee) = created.destination else { panic!("it calls otherwise") };
-    assert_eq!(invitee.callee.as_str(), JOHN);
+    assert_eq!(invitee.callee.user().unwrap().as_str(), JOHN);
     assert_eq!(shown["tenantId"], CONTOSO);
     assert_eq!(shown["targets"][0]["identity"]["user"]["id"], JOHN.to_uppercase());
 }

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use model::{
-    Answer, CallId, CallState, ChangeType, IdSource, LegId, NewIncomingCall, Outcome, Participant, Redirect,
-    RedirectTarget, RejectReason, Timestamp,
+    Answer, CallId, CallState, Callee, ChangeType, IdSource, LegId, NewIncomingCall, Outcome, Participant,
+    Redirect, RedirectTarget, RejectReason, Timestamp,
 };
 
 use super::Call;
@@ -134,6 +134,10 @@ impl Call {
         let routes = self.record.incoming.as_ref().map_or(0, |incoming| incoming.routes.len());
         if routes >= self.config.max_redirects {
             return Err(Rejection::TooManyRedirects);
+        }
+        let leads_to_number = redirect.targets.iter().any(|target| matches!(target.callee, Callee::Phone(_)));
+        if leads_to_number && !self.is_of_instance() {
+            return Err(Rejection::NoInstance);
         }
         self.move_callback(redirect.callback_uri);
         self.record.state = CallState::Redirecting;

@@ -25,6 +25,12 @@ impl Call {
         if !is_app_hosted && matches!(request, ConferenceRequest::ChangeScreenSharingRole(_)) {
             return self.pending.reply(command, Err(Rejection::NeedsAppHostedMedia));
         }
+        if let ConferenceRequest::Invite(invitees) = &request
+            && invitees.iter().any(|invitee| invitee.callee.is_in_phone_network())
+            && !self.may_invite_numbers()
+        {
+            return self.pending.reply(command, Err(Rejection::NoInstance));
+        }
         if self.asked.len() >= self.config.max_waiting_operations {
             return self.pending.reply(command, Err(Rejection::TooManyOperations));
         }

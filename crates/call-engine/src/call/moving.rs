@@ -2,7 +2,7 @@
 
 use model::{
     CallDirection, CallKind, CallState, ChangeType, IdSource, InvitationParticipant, Invitee, OperationId,
-    Outcome, Participant, ParticipantId, Timestamp, Transfer, UserId,
+    Outcome, Participant, ParticipantId, Person, Timestamp, Transfer,
 };
 
 use super::Call;
@@ -45,6 +45,9 @@ impl Call {
         }
         if replaces_itself {
             return self.pending.reply(command, Err(Rejection::TransferToItself));
+        }
+        if transfer.target.callee.is_in_phone_network() && !self.is_of_instance() {
+            return self.pending.reply(command, Err(Rejection::NoInstance));
         }
         if matches!(self.record.kind, CallKind::PeerToPeer { .. }) {
             let is_consultative = transfer.is_consultative();
@@ -155,7 +158,7 @@ impl Call {
     /// Shows who is there in the place of the other party.
     pub(super) fn party_replaced(
         &mut self,
-        person: UserId,
+        person: Person,
         info: Participant,
         now: Timestamp,
         ids: &mut dyn IdSource,

@@ -405,7 +405,7 @@ impl Conference {
             until: now.after(self.config.ringing_timeout),
             replaces: target.replaces_call_id.clone(),
         };
-        let standing = Standing::User(invitee.callee.clone());
+        let standing = invitee.callee.user().map_or(Standing::Guest, |user| Standing::User(user.clone()));
         let member = self.member(Side::Person, info, State::Invited(invitation), standing);
         let member = Member {
             is_hidden: target.hidden.unwrap_or(false),

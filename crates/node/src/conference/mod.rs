@@ -27,6 +27,7 @@ use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs};
 use crate::leg::Leg;
 use crate::media::{self, MixerPort, PortEvent};
+use crate::phone_network::Payer;
 use crate::ringing::Party;
 use crate::task::CallInput;
 
@@ -92,6 +93,8 @@ impl std::fmt::Debug for ConferenceTaskInput {
 pub(crate) struct CallSide {
     pub(crate) inputs: Inputs<CallInput>,
     pub(crate) app: AppId,
+    /// In whose name numbers are called for it.
+    pub(crate) payer: Payer,
     pub(crate) tenant: TenantId,
     /// What its call is about.
     pub(crate) subject: Option<String>,

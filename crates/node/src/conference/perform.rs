@@ -151,6 +151,8 @@ impl ConferenceTask {
                     caller: &Caller::Application(side.app.clone()),
                     tenant: &side.tenant,
                     callee: &invitee.callee,
+                    payer: Some(side.payer.clone()),
+                    line: None,
                     subject: side.subject.as_deref(),
                     label: participant.to_string(),
                 };

@@ -80,7 +80,7 @@ impl ConferenceTask {
             return Caller::Application(side.app.clone());
         }
         let other = self.engine.counterpart(participant).and_then(|other| self.user(other));
-        Caller::User(other.unwrap_or_else(|| transferor.clone()))
+        Caller::Person(other.unwrap_or_else(|| transferor.clone()).into())
     }
 
     /// Asks for the one whom a member's phone talks to on another leg.

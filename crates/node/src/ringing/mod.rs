@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use call_engine::{EndCause, RedirectEvent, Refusal};
 use media_plane::{LegId, PlaneError};
-use model::{CallId, Participant, ParticipantId, UserId};
+use model::{CallId, Participant, ParticipantId};
 
 use crate::conference::{ConferenceDoor, ConferenceTaskInput, Person};
 use crate::context::Context;
 use crate::far_end::{FarEndEvent, FarEndEvents};
 use crate::ids::RandomIds;
 use crate::leg::{Acceptance, Caller, Dialling, Leg};
+use crate::phone_network::Payer;
 use crate::sip::CallingPhone;
 
 pub(crate) use self::relay::{Relay, RelayEvent};
@@ -57,7 +58,9 @@ impl Drop for Place {
 
 /// Who is called, and how.
 pub(crate) struct Whom<'a> {
-    pub(crate) callee: &'a UserId,
+    pub(crate) callee: &'a model::Person,
+    /// In whose name a number is called.
+    pub(crate) payer: Option<Payer>,
     /// As the one who meets it sees it.
     pub(crate) info: Participant,
     pub(crate) caller: &'a Caller,
@@ -91,6 +94,8 @@ impl Ringing {
             caller: whom.caller,
             tenant: whom.tenant,
             callee: whom.callee,
+            payer: whom.payer,
+            line: None,
             subject: whom.subject,
             label: participant.to_string(),
         };

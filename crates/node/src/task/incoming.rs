@@ -47,6 +47,7 @@ impl CallTask {
             application: None,
             callee_participant,
             jobs: Jobs::new(None),
+            line: None,
             moving: super::moving::Moving::default(),
             replies: std::collections::BTreeMap::new(),
             commands: 0,

@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 
 use super::CallTask;
 use super::application::HostedMedia;
+use super::perform::payer_of;
 use crate::conference::{CallSide, ConferenceDoor, ConferenceTaskInput, Person};
 use crate::context::Context;
 use crate::leg::Leg;
@@ -207,6 +208,7 @@ impl CallTask {
         CallSide {
             inputs: self.own.clone(),
             app: record.app.clone(),
+            payer: payer_of(record),
             tenant: record.tenant.clone(),
             subject: record.subject.clone(),
             participant: record.my_participant,

@@ -15,8 +15,8 @@ use call_engine::{Command, CommandId, ConferenceEvent, EndCause, Input, LegEvent
 use media_engine::PromptAudio;
 use media_plane::MixerId;
 use model::{
-    AudioRoutingGroup, Call, CallId, NewCall, Operation, OperationId, Outcome, Owner, ParticipantId,
-    RosterParticipant, UserId,
+    AudioRoutingGroup, Call, CallId, Destination, NewCall, Operation, OperationId, Outcome, Owner,
+    ParticipantId, Person, RosterParticipant,
 };
 use store::{Recording, StoreError};
 use tokio::sync::oneshot;
@@ -30,6 +30,7 @@ use crate::far_end::{FarEndEvent, FarEndEvents, FarEndReport};
 use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs, inputs};
 use crate::media::PortEvent;
+use crate::phone_network::{Line, Payer};
 use crate::ringing::{Party, RelayEvent};
 
 use self::application::HostedMedia;
@@ -70,7 +71,7 @@ pub(crate) enum CallInput {
     /// What another application does that the call was sent on to.
     Relayed { place: Place, event: RelayEvent },
     /// Another call of the application wants the leg, as its own other party takes this call's place.
-    TakeLeg { party: UserId, command: CommandId, mixer: MixerId, to: Inputs<CallInput> },
+    TakeLeg { party: Person, command: CommandId, mixer: MixerId, to: Inputs<CallInput> },
     /// Someone who is called for a redirect or a transfer reports.
     Target { place: Place, report: FarEndReport },
     /// Show the private routes of sound.
@@ -123,6 +124,8 @@ pub(crate) struct CallTask {
     /// The callee of a call between two, as participants are named.
     callee_participant: ParticipantId,
     jobs: Jobs,
+    /// The way to the number that is called, before it is.
+    line: Option<Line>,
     moving: Moving,
     replies: BTreeMap<CommandId, oneshot::Sender<Result<Reply, CallsError>>>,
     commands: u64,
@@ -147,6 +150,7 @@ impl CallTask {
         let mut ids = RandomIds;
         let id = CallId::next(&mut ids);
         let owner = Whose { app: new.app.clone(), tenant: new.tenant.clone(), call: id };
+        let line = open_line(&context, &new)?;
         let place = (Some(&new.destination), &mut new.media_config);
         let application = HostedMedia::open(&context, owner, place, &own)?;
         let prefetch = prefetch(&context, &new.app, &new.media_config);
@@ -168,6 +172,7 @@ impl CallTask {
             application,
             callee_participant: ParticipantId::next(&mut ids),
             jobs: Jobs::new(prefetch),
+            line,
             moving: Moving::default(),
             replies: BTreeMap::new(),
             commands: 0,
@@ -334,5 +339,18 @@ impl CallTask {
 
     fn events(&self) -> FarEndEvents {
         FarEndEvents::to_call(self.own.clone())
+    }
+}
+
+/// Opens the way to the number that a new call leads to. Where no way is up, the call is made, and its end says so.
+fn open_line(context: &Context, new: &NewCall) -> Result<Option<Line>, CallsError> {
+    let Destination::Person(invitee) = &new.destination else { return Ok(None) };
+    let Person::Phone(number) = invitee.callee else { return Ok(None) };
+    let instance = new.source.as_ref().and_then(|source| source.identity.application_instance.as_ref());
+    let payer = Payer { app: new.app.clone(), instance: instance.and_then(|instance| instance.id.clone()) };
+    match Line::open(context, &new.tenant, &payer, number) {
+        Ok(line) => Ok(Some(line)),
+        Err(trunk::Denied::AllDown) => Ok(Some(Line::Down)),
+        Err(denied) => Err(CallsError::Denied(denied)),
     }
 }

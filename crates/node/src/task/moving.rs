@@ -4,13 +4,14 @@ use call_engine::{CommandId, EndCause, Input, RedirectEvent, Refusal, TransferEv
 use media_plane::MixerId;
 use model::{
     CallKind, CallState, Callee, InvitationParticipant, Invitee, MediaState, Participant, ParticipantId,
-    RedirectTarget, UserId,
+    Person, RedirectTarget, UserId,
 };
 
 use super::link::Link;
+use super::perform::payer_of;
 use super::{CallInput, CallTask};
 use crate::calls::Registered;
-use crate::conference::Person;
+use crate::conference::Person as Member;
 use crate::far_end::{FarEndEvent, FarEndEvents};
 use crate::incoming;
 use crate::inputs::Inputs;
@@ -97,10 +98,11 @@ impl CallTask {
     ) -> Result<(), EndCause> {
         let place = Place { round: self.moving.round, index };
         match &target.callee {
+            Callee::Phone(number) => {
+                self.ring_person(ringing, place, (Person::Phone(*number), &target.target)).await
+            }
             Callee::User(user) => {
-                // The phone shows who calls, not who sent the call on.
-                let caller = self.other_party().map(Caller::User).ok_or(EndCause::Internal)?;
-                self.call_person(ringing, place, (user, &target.target), &caller).await
+                self.ring_person(ringing, place, (Person::User(user.clone()), &target.target)).await
             }
             Callee::Application(_) | Callee::ApplicationInstance(_) => {
                 let relay = self.send_on(place, target, registered).map_err(|why| match why {
@@ -119,16 +121,28 @@ impl CallTask {
         }
     }
 
+    /// Calls somebody whom the call is sent on to. A phone shows who calls, not who sent the call on.
+    async fn ring_person(
+        &mut self,
+        ringing: &mut Ringing,
+        place: Place,
+        (callee, target): (Person, &InvitationParticipant),
+    ) -> Result<(), EndCause> {
+        let caller = self.other_party().map(Caller::Person).ok_or(EndCause::Internal)?;
+        self.call_person(ringing, place, (&callee, target), &caller).await
+    }
+
     async fn call_person(
         &mut self,
         ringing: &mut Ringing,
         place: Place,
-        (callee, target): (&UserId, &InvitationParticipant),
+        (callee, target): (&Person, &InvitationParticipant),
         caller: &Caller,
     ) -> Result<(), EndCause> {
         let record = self.engine.record();
         let whom = Whom {
             callee,
+            payer: Some(payer_of(record)),
             info: Participant { identity: target.identity.clone(), ..Participant::default() },
             caller,
             tenant: &record.tenant,
@@ -186,7 +200,7 @@ impl CallTask {
             _ if self.moving.under_way.is_some() => Err(EndCause::Internal),
             Some(_) if transferee.is_some() => Err(EndCause::Internal),
             Some(replaced) => self.consult(command, replaced, target.callee.clone(), registered),
-            None if self.refers() && transferee.is_none() => self.refer(command, &target),
+            None if self.refers(&target) && transferee.is_none() => self.refer(command, &target),
             None => self.call_target(command, &target, transferee).await,
         };
         if begun.is_err() {
@@ -221,7 +235,7 @@ impl CallTask {
         &mut self,
         command: CommandId,
         replaced: &str,
-        party: UserId,
+        party: Person,
         registered: &Registered,
     ) -> Result<(), EndCause> {
         let Link::Leg(leg) = &self.link else { return Err(EndCause::Internal) };
@@ -241,7 +255,7 @@ impl CallTask {
     /// come to where the two are to meet.
     pub(super) fn give_leg(
         &mut self,
-        party: &UserId,
+        party: &Person,
         mixer: MixerId,
         (command, to): (CommandId, &Inputs<CallInput>),
     ) {
@@ -390,16 +404,21 @@ impl CallTask {
     }
 
     /// The person of a call between two.
-    pub(super) fn other_party(&self) -> Option<UserId> {
+    pub(super) fn other_party(&self) -> Option<Person> {
         match &self.engine.record().kind {
             CallKind::PeerToPeer { person } => Some(person.clone()),
             CallKind::Group | CallKind::Meeting => None,
         }
     }
 
+    /// The same, where it is a user.
+    pub(super) fn other_user(&self) -> Option<UserId> {
+        self.other_party().and_then(|person| person.user().cloned())
+    }
+
     /// The other party, as it goes elsewhere.
-    fn other_person(&self) -> Person {
+    fn other_person(&self) -> Member {
         let is_held = self.engine.record().media_state == Some(MediaState::Inactive);
-        Person { participant: self.callee_participant, info: self.callee_info(), is_held }
+        Member { participant: self.callee_participant, info: self.callee_info(), is_held }
     }
 }

@@ -9,6 +9,7 @@ use super::CallTask;
 use super::link::Link;
 use crate::calls::{CallsError, Registered};
 use crate::leg::{Caller, Dialling, Leg};
+use crate::phone_network::Payer;
 use crate::recovery::end_later;
 
 /// How often a transaction is tried before the call is given up, and the pause before each further try: five seconds
@@ -161,11 +162,14 @@ impl CallTask {
     }
 
     async fn start_leg(&mut self, invitee: &Invitee) {
+        let line = self.line.take();
         let record = self.engine.record();
         let dialling = Dialling {
             caller: &Caller::Application(record.app.clone()),
             tenant: &record.tenant,
             callee: &invitee.callee,
+            payer: Some(payer_of(record)),
+            line,
             subject: record.subject.as_deref(),
             label: record.id.to_string(),
         };
@@ -181,6 +185,11 @@ impl CallTask {
             Err(cause) => self.feed(Input::Leg(LegEvent::Ended(cause))),
         }
     }
+}
+
+/// In whose name a call calls numbers.
+pub(super) fn payer_of(record: &Call) -> Payer {
+    Payer { app: record.app.clone(), instance: record.application_instance().map(str::to_owned) }
 }
 
 /// The record as it is kept: what connects an application with its call holds tokens and keys, and is worth nothing after a

@@ -39,7 +39,7 @@ impl CallTask {
         let events = FarEndEvents::to(self.own.clone(), move |report| CallInput::Target { place, report });
         let record = self.engine.record();
         let succession = Succession {
-            transferor: &self.other_party().ok_or(EndCause::Internal)?,
+            transferor: &self.other_user().ok_or(EndCause::Internal)?,
             to,
             caller: &Caller::Application(record.app.clone()),
             subject: record.subject.as_deref(),
@@ -145,7 +145,7 @@ impl CallTask {
         let events = leg.events.clone();
         std::mem::replace(&mut **place, leg).retire();
         events.move_to_call(self.own.clone());
-        self.feed(Input::PartyReplaced { person: user, info: Box::new(info) });
+        self.feed(Input::PartyReplaced { person: user.into(), info: Box::new(info) });
         self.feed(Input::Leg(LegEvent::Held(is_held)));
         self.show_both();
     }
@@ -185,14 +185,16 @@ impl CallTask {
     }
 
     /// Whether phones are asked to call the targets of transfers by themselves.
-    pub(super) fn refers(&self) -> bool {
-        self.context.config.refers_phones && matches!(self.link, Link::Leg(_))
+    /// Those in the phone network are not: carriers follow no such wish, and what they would call nobody here pays for.
+    pub(super) fn refers(&self, target: &Invitee) -> bool {
+        let is_among_users = self.other_user().is_some() && target.callee.user().is_some();
+        self.context.config.refers_phones && matches!(self.link, Link::Leg(_)) && is_among_users
     }
 
     /// Asks the other party's phone to call the target by itself.
     pub(super) fn refer(&mut self, command: CommandId, target: &Invitee) -> Result<(), EndCause> {
         let directory = self.context.directory.load();
-        let user = directory.users.get(&target.callee);
+        let user = target.callee.user().and_then(|user| directory.users.get(user));
         let user =
             user.filter(|user| user.tenant == self.engine.record().tenant).ok_or(EndCause::NotFound)?;
         let Link::Leg(leg) = &self.link else { return Err(EndCause::Internal) };

@@ -52,7 +52,7 @@ impl Samples {
                 ..InvitationParticipant::default()
             }],
             incoming: None,
-            kind: CallKind::PeerToPeer { person: UserId::from("user") },
+            kind: CallKind::PeerToPeer { person: UserId::from("user").into() },
             chat: None,
             meeting: None,
             subject: Some("s".repeat(subject_bytes)),
