@@ -62,13 +62,17 @@ pub enum BlobError {
     Url(&'static str),
 }
 
+/// What the documented requests have in the place of a blob. Pasted as they are, they say nothing of media.
+const PLACEHOLDER: &str = "<Media Session Configuration>";
+
 /// Reads the blob of a request.
 ///
 /// # Errors
 ///
 /// [`BlobError`], whose text says what is wrong and where.
 pub fn read_blob(text: Option<&str>) -> Result<Blob<'_>, BlobError> {
-    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Blob::Absent) };
+    let says_nothing = |text: &&str| matches!(text.trim(), "" | PLACEHOLDER);
+    let Some(text) = text.filter(|text| !says_nothing(text)) else { return Ok(Blob::Absent) };
     if text.len() > MAX_BLOB_OCTETS {
         return Err(BlobError::TooLong(text.len()));
     }
@@ -227,12 +231,14 @@ mod tests {
     }
 
     #[test]
+    fn a_documented_request_that_is_pasted_says_nothing_of_media() {
+        assert_eq!(read_blob(Some("<Media Session Configuration>")), Ok(Blob::Absent));
+    }
+
+    #[test]
     fn what_is_wrong_with_a_blob_is_said_with_its_place() {
         let rows = [
-            (
-                "<Media Session Configuration>",
-                "neither a session description, which begins with v=0, nor a JSON object",
-            ),
+            ("<Media Session>", "neither a session description, which begins with v=0, nor a JSON object"),
             ("{", "line 1, column 1: EOF while parsing an object"),
             ("{\n\"url\":\"wss://x\"}", "line 2, column 16: missing field `transport`"),
             (r#"{"transport":"webrtc"}"#, "transport: webrtc is not one of websocket"),

@@ -200,9 +200,11 @@ impl Outcome {
     }
 }
 
-/// Code, subcode and words of a SIP status of the phone network, whose subcodes are of one family.
+/// Code, subcode and words of a SIP status of the phone network, whose subcodes are of one family. A hang-up has the
+/// subcode that the family begins with.
 fn pstn(family: i32, status: u16) -> (i32, i32, &'static str) {
-    (i32::from(status), family + i32::from(status), pstn_message(status))
+    let subcode = if status == 200 { family } else { family + i32::from(status) };
+    (i32::from(status), subcode, pstn_message(status))
 }
 
 /// What the phone network means by a SIP status.
@@ -229,7 +231,9 @@ mod tests {
 
     #[test]
     fn each_sip_status_of_the_phone_network_has_its_code_in_the_family_of_its_direction() {
-        for status in [200, 403, 404, 408, 480, 486, 487, 488, 500, 503, 603] {
+        let hung_up = Outcome::PstnOutgoing(200).result_info();
+        assert_eq!((hung_up.code, hung_up.subcode), (200, 560_000));
+        for status in [403, 404, 408, 480, 486, 487, 488, 500, 503, 603] {
             let of = |outcome: Outcome| (outcome.result_info().code, outcome.result_info().subcode);
             let code = i32::from(status);
             assert_eq!(of(Outcome::PstnOutgoing(status)), (code, 560_000 + code));

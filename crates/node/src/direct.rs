@@ -9,7 +9,7 @@ use crate::conference::Person as Member;
 use crate::context::Context;
 use crate::far_end::{FarEnd, FarEndEvent, FarEndEvents, FarEndReport};
 use crate::ids::RandomIds;
-use crate::incoming::info_of;
+use crate::incoming::{info_of, info_of_person};
 use crate::inputs::{InputQueue, inputs};
 use crate::leg::Caller;
 use crate::ringing::{Ringing, Whom};
@@ -18,7 +18,7 @@ use crate::sip::IncomingCall;
 /// Who calls whom.
 pub(crate) struct Parties {
     pub(crate) caller: UserId,
-    pub(crate) callee: UserId,
+    pub(crate) callee: Person,
     pub(crate) tenant: TenantId,
 }
 
@@ -74,9 +74,9 @@ async fn ring(
         Some(Refusal::Unavailable)
     })?;
     let whom = Whom {
-        callee: &Person::User(parties.callee.clone()),
+        callee: &parties.callee,
         payer: None,
-        info: info_of(&context.directory.load(), &parties.callee),
+        info: info_of_person(&context.directory.load(), &parties.callee),
         caller: &Caller::Person(Person::User(parties.caller.clone())),
         tenant: &parties.tenant,
         subject,

@@ -2,9 +2,9 @@
 
 use call_engine::Refusal;
 use model::{
-    AppId, Application, Call, CallKind, CallRoute, Callee, Identity, IdentitySet, IncomingContext,
-    IndexedDirectory, InvitationParticipant, Modality, NewIncomingCall, Participant, ParticipantId, Person,
-    RedirectTarget, TenantId, User, UserId,
+    AppId, Application, ApplicationInstance, Call, CallKind, CallRoute, Callee, Identity, IdentitySet,
+    IncomingContext, IndexedDirectory, InvitationParticipant, Modality, NewIncomingCall, Participant,
+    ParticipantId, Person, PhoneNumber, RedirectTarget, TenantId, User, UserId,
 };
 
 use crate::direct::Parties;
@@ -19,6 +19,17 @@ pub(crate) enum Dialled {
     Person(Parties),
 }
 
+/// Who calls.
+struct Calling<'a> {
+    person: Person,
+    /// The same, as it is shown.
+    info: Participant,
+    /// In which tenant.
+    tenant: &'a TenantId,
+    /// What the call is about.
+    subject: Option<String>,
+}
+
 /// Finds whom a phone calls.
 ///
 /// # Errors
@@ -27,14 +38,64 @@ pub(crate) enum Dialled {
 pub(crate) fn dialled(directory: &IndexedDirectory, incoming: &IncomingCall) -> Result<Dialled, Refusal> {
     // Whoever was in the directory when the phone called may be gone.
     let caller = directory.user_by_sip_name(&incoming.caller).ok_or(Refusal::Forbidden)?;
-    if let Some(application) = called(directory, &incoming.dialled, caller) {
-        return new_call(directory, application, caller, incoming.subject.clone())
-            .map(Box::new)
-            .map(Dialled::Application);
+    let calling = Calling {
+        person: Person::User(caller.id.clone()),
+        info: info_of(directory, &caller.id),
+        tenant: &caller.tenant,
+        subject: incoming.subject.clone(),
+    };
+    let number = PhoneNumber::parse(&incoming.dialled).ok();
+    if let Some(instance) = instance(directory, &incoming.dialled, number, calling.tenant) {
+        return of_instance(directory, instance, calling);
     }
-    let callee = person(directory, (&incoming.dialled, &incoming.domain), caller).ok_or(Refusal::NotFound)?;
+    if let Some(application) = called(directory, &incoming.dialled, calling.tenant) {
+        let shown = Identity::of(application.id.as_str()).named(application.name.as_str());
+        let target = InvitationParticipant {
+            identity: IdentitySet::application(shown),
+            ..InvitationParticipant::default()
+        };
+        return new_call(application, target, calling);
+    }
+    let callee = match number {
+        Some(number) => Person::Phone(number),
+        None => {
+            let user = person(directory, (&incoming.dialled, &incoming.domain), caller);
+            Person::User(user.ok_or(Refusal::NotFound)?.id.clone())
+        }
+    };
     let (caller, tenant) = (caller.id.clone(), caller.tenant.clone());
-    Ok(Dialled::Person(Parties { caller, callee: callee.id.clone(), tenant }))
+    Ok(Dialled::Person(Parties { caller, callee, tenant }))
+}
+
+/// The application instance that is dialled in a tenant: by its id, or by one of its numbers.
+fn instance<'a>(
+    directory: &'a IndexedDirectory,
+    dialled: &str,
+    number: Option<PhoneNumber>,
+    tenant: &TenantId,
+) -> Option<&'a ApplicationInstance> {
+    let by_number = number.and_then(|number| directory.instance_by_number(&number));
+    let by_id = || directory.instances.values().find(|instance| instance.id.eq_ignore_ascii_case(dialled));
+    by_number.or_else(by_id).filter(|instance| instance.tenant == *tenant)
+}
+
+/// A call to an application instance: its application is told which one.
+fn of_instance(
+    directory: &IndexedDirectory,
+    instance: &ApplicationInstance,
+    calling: Calling<'_>,
+) -> Result<Dialled, Refusal> {
+    let application = let_in(directory, &instance.app, calling.tenant).ok_or(Refusal::NotFound)?;
+    let shown = Identity {
+        tenant_id: Some(instance.tenant.as_str().to_owned()),
+        ..Identity::of(instance.id.as_str()).named(application.name.as_str())
+    };
+    let target = InvitationParticipant {
+        identity: IdentitySet { application_instance: Some(shown), ..IdentitySet::default() },
+        endpoint_type: Some("default".to_owned()),
+        ..InvitationParticipant::default()
+    };
+    new_call(application, target, calling)
 }
 
 /// The person of the caller's tenant that is meant: by address, by the name in it where that is nobody else's, or by id.
@@ -60,29 +121,34 @@ pub(crate) fn info_of(directory: &IndexedDirectory, user: &UserId) -> Participan
     }
 }
 
-/// What an application is told of a user's call to it.
-fn new_call(
-    directory: &IndexedDirectory,
-    application: &Application,
-    caller: &User,
-    subject: Option<String>,
-) -> Result<NewIncomingCall, Refusal> {
-    let callback_uri = webhook_of(application)?;
-    let source = info_of(directory, &caller.id);
-    let shown = Identity::of(application.id.as_str()).named(application.name.as_str());
-    let target = InvitationParticipant {
-        identity: IdentitySet::application(shown),
-        ..InvitationParticipant::default()
+/// The same for whoever it is.
+pub(crate) fn info_of_person(directory: &IndexedDirectory, person: &Person) -> Participant {
+    let phone = match person {
+        Person::Phone(number) => Identity::of(number.as_str()),
+        Person::User(user) => return info_of(directory, user),
+        Person::Withheld => Identity::of("anonymous").named("Anonymous"),
     };
-    Ok(NewIncomingCall {
+    Participant {
+        identity: IdentitySet { phone: Some(phone), ..IdentitySet::default() },
+        ..Participant::default()
+    }
+}
+
+/// What an application is told of a call to it.
+fn new_call(
+    application: &Application,
+    target: InvitationParticipant,
+    calling: Calling<'_>,
+) -> Result<Dialled, Refusal> {
+    Ok(Dialled::Application(Box::new(NewIncomingCall {
         app: application.id.clone(),
-        tenant: caller.tenant.clone(),
-        callback_uri,
+        tenant: calling.tenant.clone(),
+        callback_uri: webhook_of(application)?,
         chain: None,
-        caller: Person::User(caller.id.clone()),
-        source,
+        caller: calling.person,
+        source: calling.info,
         target,
-        subject,
+        subject: calling.subject,
         requested_modalities: vec![Modality::Audio],
         context: IncomingContext {
             source_participant: ParticipantId::next(&mut RandomIds),
@@ -90,7 +156,7 @@ fn new_call(
             transferor: None,
         },
         routes: Vec::new(),
-    })
+    })))
 }
 
 /// What another application is told of a call that is sent on to it.
@@ -141,17 +207,9 @@ fn webhook_of(application: &Application) -> Result<String, Refusal> {
     webhook.ok_or(Refusal::Unavailable)
 }
 
-/// The application that is dialled: by its id or alias, or by the id of an account that it has in the caller's tenant.
-fn called<'a>(directory: &'a IndexedDirectory, dialled: &str, caller: &User) -> Option<&'a Application> {
-    let instance = directory
-        .instances
-        .values()
-        .find(|instance| instance.tenant == caller.tenant && instance.id.eq_ignore_ascii_case(dialled));
-    let id = match instance {
-        Some(instance) => &instance.app,
-        None => &directory.application_by_sip_name(dialled)?.id,
-    };
-    let_in(directory, id, &caller.tenant)
+/// The application that is dialled: by its id or alias.
+fn called<'a>(directory: &'a IndexedDirectory, dialled: &str, tenant: &TenantId) -> Option<&'a Application> {
+    let_in(directory, &directory.application_by_sip_name(dialled)?.id, tenant)
 }
 
 /// An application that the tenant has not let in does not exist there.

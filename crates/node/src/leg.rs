@@ -65,7 +65,7 @@ pub(crate) struct Dialling<'a> {
     pub(crate) tenant: &'a TenantId,
     /// Who is called.
     pub(crate) callee: &'a Person,
-    /// In whose name a number is called; `None` lets nobody call one.
+    /// In whose name a number is called; without one, scripts only are.
     pub(crate) payer: Option<Payer>,
     /// The way to the number, where it is open already.
     pub(crate) line: Option<Line>,
@@ -286,12 +286,10 @@ fn call_number(
     offer: Bytes,
     events: FarEndEvents,
 ) -> Result<FarEnd, EndCause> {
-    let line = match (dialling.line, &dialling.payer) {
-        (Some(line), _) => line,
-        (None, Some(payer)) => {
-            Line::open(context, dialling.tenant, payer, number).map_err(phone_network::cause_of)?
-        }
-        (None, None) => return Err(EndCause::PhoneNetwork(403)),
+    let line = match dialling.line {
+        Some(line) => line,
+        None => Line::open(context, dialling.tenant, dialling.payer.as_ref(), number)
+            .map_err(phone_network::cause_of)?,
     };
     match line {
         Line::Down => Err(EndCause::PhoneNetwork(503)),

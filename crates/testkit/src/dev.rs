@@ -20,6 +20,8 @@ impl App {
     pub const SECRET: &'static str = "dev-secret";
     /// The tenant of most examples.
     pub const CONTOSO: &'static str = "aa67bd4c-8475-432d-bd41-39f255720e0a";
+    /// The application instance of Calling Bot in that tenant, which has the number +12345678900.
+    pub const INSTANCE: &'static str = "3d913abb-aec0-4964-8fa6-3c6850c4f278";
     /// The tenant whose id is no GUID.
     pub const FABRIKAM: &'static str = "86dc81db-c112-4228-9222-63f3esaa1edb";
 }

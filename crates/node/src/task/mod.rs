@@ -348,7 +348,7 @@ fn open_line(context: &Context, new: &NewCall) -> Result<Option<Line>, CallsErro
     let Person::Phone(number) = invitee.callee else { return Ok(None) };
     let instance = new.source.as_ref().and_then(|source| source.identity.application_instance.as_ref());
     let payer = Payer { app: new.app.clone(), instance: instance.and_then(|instance| instance.id.clone()) };
-    match Line::open(context, &new.tenant, &payer, number) {
+    match Line::open(context, &new.tenant, Some(&payer), number) {
         Ok(line) => Ok(Some(line)),
         Err(trunk::Denied::AllDown) => Ok(Some(Line::Down)),
         Err(denied) => Err(CallsError::Denied(denied)),

@@ -188,11 +188,12 @@ async fn malformed_json_is_a_400_with_line_and_column_and_trailing_commas_are_no
 }
 
 #[tokio::test]
-async fn what_is_known_and_not_served_is_a_501() {
+async fn a_number_without_an_application_instance_to_call_it_is_refused() {
     let stage = Stage::new().await;
     let good = stage.request(User::USER2);
     let phone = json!([good.body()["targets"][0], {"identity": {"phone": {"id": "+12345678901"}}}]);
-    assert_eq!(stage.bot.create(&good.with("targets", phone)).await.expect(501).error_code(), "8520");
+    let reply = stage.bot.create(&good.with("targets", phone)).await.expect(400);
+    assert!(reply.to_string().contains("source.identity.applicationInstance"), "{reply}");
 }
 
 #[tokio::test]

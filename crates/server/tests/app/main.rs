@@ -20,6 +20,7 @@ mod moving_calls;
 mod notifications;
 mod online_meetings;
 mod phone_command;
+mod phone_numbers;
 mod phones_joining;
 mod races;
 mod restart;

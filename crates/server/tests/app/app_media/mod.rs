@@ -360,7 +360,7 @@ async fn a_blob_that_cannot_be_used_creates_no_call() {
     let elsewhere =
         "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt=0 0\r\nm=audio 4000 RTP/AVP 0\r\n";
     for (blob, code) in [
-        ("<Media Session Configuration>", "8523"),
+        ("<Media Session>", "8523"),
         ("{\"transport\":\"carrier pigeon\"}", "8523"),
         ("{\"transport\":\"websocket\",\"url\":\"ws://192.168.0.1/\"}", "8523"),
         ("{\"transport\":\"websocket\",\"dialect\":\"acs\",\"sampleRate\":8000}", "8523"),

@@ -6,7 +6,7 @@ use testkit::{App, Bot, Phone, Reply, User};
 use super::{
     CALLBACK, assert_changes, assert_incoming, assert_notified, of_app, of_user, phone, result_info, target,
 };
-use crate::support::{Stage, assert_says, id_of};
+use crate::support::{Stage, assert_says, id_of, incoming_call};
 
 /// What is told of a call that is sent on: nothing before its end.
 const REDIRECTED: [(&str, &str); 2] = [("created", "incoming"), ("deleted", "terminated")];
@@ -111,23 +111,54 @@ async fn row_22_a_call_that_comes_in_rings_at_two_and_the_first_who_answers_has_
     quick.expect("CALL_CLOSED").await;
 }
 
-#[tokio::test]
-async fn row_23_a_redirect_to_a_phone_number_is_not_served_and_the_call_rings_on() {
-    let stage = Stage::new().await;
-    let mut phone = phone(&stage, 0, User::JOHN, Phone::AUTOMATIC).await;
-    let told = stage.dial(&mut phone, App::CALLING_BOT).await;
-    let call = id_of(told.data());
-    let number = json!({
+/// The number that the example redirects to.
+fn number() -> Value {
+    json!({
         "@odata.type": "#microsoft.graph.invitationParticipantInfo",
         "identity": {
             "@odata.type": "#microsoft.graph.identitySet",
             "phone": {"@odata.type": "#microsoft.graph.identity", "id": "+15550100"},
         },
+    })
+}
+
+#[tokio::test]
+async fn row_23_a_call_to_a_number_of_the_bot_is_redirected_to_another_number() {
+    let stage = Stage::new().await;
+    let mut phone = phone(&stage, 0, User::JOHN, Phone::AUTOMATIC).await;
+    phone.command("dial", &format!("sip:+12345678900@{}", stage.server.sip())).await;
+    let told = incoming_call(&stage.webhook, 0).await;
+    let call = id_of(&told);
+    let instance = json!({
+        "@odata.type": "#microsoft.graph.identity",
+        "id": App::INSTANCE,
+        "displayName": App::CALLING_BOT.name,
+        "tenantId": App::CONTOSO,
     });
+    let target = &told["targets"][0];
+    assert_says(&target["identity"]["applicationInstance"], &instance, "$.targets[0]");
+    assert_eq!(target["endpointType"], "default", "{told}");
 
-    let reply = redirect(&stage, &call, &[number], &json!({"timeout": 60})).await.expect(501);
+    let reply = redirect(&stage, &call, &[number()], &json!({"timeout": 60})).await.expect(202);
 
-    assert_eq!(reply.error_code(), "8520", "{reply}");
+    assert!(reply.body.is_empty(), "{reply}");
+    let end = stage.webhook.expect_end(&call).await;
+    assert_eq!(end.result(), Some((200, 0)), "{}", end.body);
+    assert_eq!(end.data()["answeredBy"]["identity"]["phone"]["id"], "+15550100", "{}", end.body);
+    phone.expect("CALL_ESTABLISHED").await;
+    phone.command("hangup", "").await;
+}
+
+#[tokio::test]
+async fn row_23_a_call_to_the_bot_itself_is_not_redirected_to_a_number_and_rings_on() {
+    let stage = Stage::new().await;
+    let mut phone = phone(&stage, 0, User::JOHN, Phone::AUTOMATIC).await;
+    let told = stage.dial(&mut phone, App::CALLING_BOT).await;
+    let call = id_of(told.data());
+
+    let reply = redirect(&stage, &call, &[number()], &json!({"timeout": 60})).await.expect(403);
+
+    assert_eq!(reply.error_code(), "7507", "{reply}");
     assert_eq!(stage.bot.show(&call).await.expect(200).json()["state"], "incoming");
     stage.bot.act(&call, "reject", &json!({"reason": "busy"})).await.expect(202);
     phone.expect("CALL_CLOSED").await;

@@ -1,7 +1,7 @@
 //! Handing the other party of a call over: the page `call-transfer`.
 
 use serde_json::{Value, json};
-use testkit::{Baresip, Phone, User};
+use testkit::{App, Baresip, Phone, User};
 
 use super::{
     CONTEXT, assert_changes, assert_notified, assert_state_told, of_user, phone, result_info, target,
@@ -159,28 +159,54 @@ async fn row_25_a_consultative_transfer_fails_where_the_call_to_replace_is_over(
     phones[0].expect("CALL_CLOSED").await;
 }
 
-/// Phone numbers are refused before anything is told, and the call goes on.
-async fn assert_not_served(target: &Value) {
+/// A call of the bot's number that is answered.
+async fn established_by_number(stage: &Stage, target: Value) -> String {
+    let instance = json!({"@odata.type": "#microsoft.graph.identity", "id": App::INSTANCE});
+    let source = json!({"identity": {"applicationInstance": instance}});
+    let request = stage.request(User::JOHN).with("targets", json!([target])).with("source", source);
+    let call = stage.bot.call(&request).await;
+    stage.webhook.expect_state(&call, "established").await;
+    call
+}
+
+#[tokio::test]
+async fn row_26_a_callee_is_transferred_to_a_phone_number() {
+    let stage = Stage::new().await;
+    let mut phones = phones(&stage, []).await;
+    let call = established_by_number(&stage, target(User::JOHN)).await;
+
+    transfer(&stage, &call, &number()).await;
+
+    assert_transferred(&stage, &call).await;
+    phones[0].command("hangup", "").await;
+}
+
+#[tokio::test]
+async fn row_26_a_call_without_a_number_of_its_own_is_not_transferred_to_one_and_goes_on() {
     let stage = Stage::new().await;
     let call = stage.established(User::USER1).await;
-    let body = json!({"transferTarget": target, "clientContext": CONTEXT});
-    let reply = stage.bot.act(&call, "transfer", &body).await.expect(501);
-    assert_eq!(reply.error_code(), "8520", "{reply}");
+    let body = json!({"transferTarget": number(), "clientContext": CONTEXT});
+    let reply = stage.bot.act(&call, "transfer", &body).await.expect(403);
+    assert_eq!(reply.error_code(), "7507", "{reply}");
     assert_eq!(stage.bot.show(&call).await.expect(200).json()["state"], "established");
     assert_changes(&stage, &call, &[("updated", "establishing"), ("updated", "established")]);
     stage.end(&call).await;
 }
 
 #[tokio::test]
-async fn row_26_a_transfer_to_a_phone_number_is_not_served() {
-    assert_not_served(&number()).await;
-}
+async fn row_27_a_callee_is_transferred_to_the_phone_number_of_another_call() {
+    let stage = Stage::new().await;
+    let mut phones = phones(&stage, []).await;
+    let call = established_by_number(&stage, target(User::JOHN)).await;
+    let consulted = established_by_number(&stage, number()).await;
 
-#[tokio::test]
-async fn row_27_a_consultative_transfer_to_a_phone_number_is_not_served() {
     let mut target = number();
-    target["replacesCallId"] = json!("0a7d3c53-6f0e-4c8e-9d7c-3f2a55c0b6c1");
-    assert_not_served(&target).await;
+    target["replacesCallId"] = json!(consulted);
+    transfer(&stage, &call, &target).await;
+
+    assert_transferred(&stage, &call).await;
+    assert_eq!(stage.result_of(&consulted).await, (200, 5003));
+    phones[0].command("hangup", "").await;
 }
 
 #[tokio::test]
