@@ -193,6 +193,8 @@ pub enum EndCause {
         reason: String,
         /// With a status of 3xx, where the target wants to be called instead, at most [`crate::Limits::contacts`].
         contacts: Vec<NameAddr>,
+        /// When to try again, in seconds, where the target says so (RFC 3261, 20.33).
+        retry_after: Option<u32>,
     },
     /// The far end hung up.
     RemoteBye {

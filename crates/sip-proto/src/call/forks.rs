@@ -171,10 +171,11 @@ impl Forks {
             let contacts = contacts(&response, core.config.limits.contacts);
             let is_elsewhere = response.status == StatusCode::REQUEST_TERMINATED
                 && reason::says_elsewhere(&response.headers);
+            let retry_after = response.headers.retry_after();
             fork.fail(if is_elsewhere {
                 EndCause::AnsweredElsewhere
             } else {
-                EndCause::Rejected { status: response.status, reason: response.reason, contacts }
+                EndCause::Rejected { status: response.status, reason: response.reason, contacts, retry_after }
             });
         }
         News::Failed

@@ -65,10 +65,22 @@ fn a_refusal_ends_the_call_with_its_status_and_is_acknowledged() {
         assert_eq!(ack.headers.top_via(), invite.headers.top_via());
         assert_eq!(ack.headers.to().unwrap().tag(), Some("peer6001"));
         let reason = status(code).reason().to_owned();
-        assert_eq!(net.ended(HOME), EndCause::Rejected { status: status(code), reason, contacts: vec![] });
+        let cause =
+            EndCause::Rejected { status: status(code), reason, contacts: vec![], retry_after: None };
+        assert_eq!(net.ended(HOME), cause);
         net.run(seconds(40));
         net.assert_idle(HOME);
     }
+}
+
+#[test]
+fn a_refusal_says_when_to_try_again() {
+    let mut net = Net::new();
+    net.call(&[PEER]);
+    let invite = net.request(PEER, Method::Invite);
+    net.reply(PEER, &invite, 503, &[("Retry-After", "40 (overloaded)")], "");
+    net.exchange();
+    assert!(matches!(net.ended(HOME), EndCause::Rejected { retry_after: Some(40), .. }));
 }
 
 #[test]
