@@ -291,6 +291,19 @@ impl Endpoint {
         self.on_call(handle, now, |call, core| call.reject(rejection, core))
     }
 
+    /// Forgets an incoming call without a word, so that a flood does not come back as one of ours.
+    /// [`Event::Ended`] follows at once.
+    ///
+    /// The 100 is not sent either where [`Self::poll_transmit`] has not given it yet. A repeat of the INVITE is a new
+    /// call.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError::Unknown`], or [`CallError::WrongPhase`] when the call does not ring.
+    pub fn forget(&mut self, handle: CallHandle, now: Duration) -> Result<(), CallError> {
+        self.on_call(handle, now, Call::forget)
+    }
+
     /// Asks the far end of an established call to call somebody else.
     ///
     /// [`Event::ReferAccepted`] or [`Event::ReferRefused`] follows; after the first one,

@@ -1,6 +1,6 @@
 //! What a user agent server refuses before it looks at the meaning of a request (RFC 3261, 8.2).
 
-use sip_message::{Method, Response, StatusCode};
+use sip_message::{Method, Response, Scheme, StatusCode};
 
 use crate::call::message::{ALLOW, OPTIONS, SDP, is_sdp_type};
 use crate::inbound::Inbound;
@@ -44,7 +44,9 @@ fn method(inbound: &Inbound) -> Option<Response> {
 /// RFC 3261, 8.2.2.1.
 fn scheme(inbound: &Inbound) -> Option<Response> {
     let request = &inbound.request;
-    if !request.uri.is_sip() {
+    // Carriers dial numbers by either scheme (RFC 3261, 19.1.6).
+    let is_number = request.method == Method::Invite && *request.uri.scheme() == Scheme::Tel;
+    if !request.uri.is_sip() && !is_number {
         return Some(request.response(StatusCode::UNSUPPORTED_URI_SCHEME));
     }
     // The To of a REGISTER names the user to be reached, which only a SIP URI can (10.3, step 5).

@@ -87,6 +87,11 @@ impl Alerting {
         core.respond(self.server, self.response(status));
     }
 
+    /// Says nothing more.
+    pub(super) fn forget(&self, core: &mut Core) {
+        core.forget_server(self.server);
+    }
+
     /// Sends the failure that the user wants.
     pub(super) fn reject(&self, rejection: &Rejection, core: &mut Core) {
         let wanted = rejection.status;

@@ -308,6 +308,13 @@ impl Call {
         Ok(())
     }
 
+    /// Leaves an incoming call without an answer.
+    pub(crate) fn forget(&mut self, core: &mut Core) -> Result<(), CallError> {
+        self.alerting()?.forget(core);
+        self.end(Some(EndCause::LocalHangUp), core);
+        Ok(())
+    }
+
     /// The established call.
     pub(crate) fn session(&mut self) -> Result<&mut Session, CallError> {
         match &mut self.phase {

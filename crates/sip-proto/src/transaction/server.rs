@@ -271,6 +271,14 @@ impl Core {
         }
     }
 
+    /// Takes back what waits to be sent of a server transaction, and forgets it.
+    pub(crate) fn forget_server(&mut self, id: ServerId) {
+        let Some(server) = self.servers.table.get(&id) else { return };
+        let (flow, bytes) = (server.flow, server.response.clone());
+        self.transmits.retain(|transmit| transmit.flow != flow || transmit.bytes != bytes);
+        self.drop_server(id);
+    }
+
     fn drop_server(&mut self, id: ServerId) {
         if let Some(mut server) = self.servers.table.remove(&id) {
             self.servers.keys.remove(&server.key);

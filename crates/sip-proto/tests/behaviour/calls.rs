@@ -65,8 +65,7 @@ fn a_refusal_ends_the_call_with_its_status_and_is_acknowledged() {
         assert_eq!(ack.headers.top_via(), invite.headers.top_via());
         assert_eq!(ack.headers.to().unwrap().tag(), Some("peer6001"));
         let reason = status(code).reason().to_owned();
-        let cause =
-            EndCause::Rejected { status: status(code), reason, contacts: vec![], retry_after: None };
+        let cause = EndCause::Rejected { status: status(code), reason, contacts: vec![], retry_after: None };
         assert_eq!(net.ended(HOME), cause);
         net.run(seconds(40));
         net.assert_idle(HOME);

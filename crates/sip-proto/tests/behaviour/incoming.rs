@@ -88,8 +88,7 @@ fn a_call_is_rejected_with_every_status_that_says_why() {
         net.at(PEER, |endpoint, now| endpoint.reject_with(incoming.handle, &rejection, now)).unwrap();
         net.exchange();
         let reason = status(code).reason().to_owned();
-        let cause =
-            EndCause::Rejected { status: status(code), reason, contacts: vec![], retry_after: None };
+        let cause = EndCause::Rejected { status: status(code), reason, contacts: vec![], retry_after: None };
         assert_eq!(net.ended(HOME), cause);
         assert_eq!(net.ended(PEER), EndCause::LocalHangUp);
         net.run(seconds(40));

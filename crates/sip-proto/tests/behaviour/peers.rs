@@ -81,6 +81,32 @@ fn a_peer_calls_without_a_challenge_whatever_others_get() {
 }
 
 #[test]
+fn a_call_that_is_forgotten_before_anything_was_sent_hears_nothing() {
+    let mut net = with_peers(strict(), vec![trunk(1)]);
+    let (flow, bytes) = (net.flow(HOME, PEER), invite(1, &[]).to_bytes());
+    net.at(HOME, |endpoint, now| {
+        endpoint.handle_receive(flow, &bytes, now);
+        let Some(Event::Incoming(call)) = endpoint.poll_event() else { panic!("no call") };
+        endpoint.forget(call.handle, now).unwrap();
+        assert_eq!(endpoint.forget(call.handle, now), Err(sip_proto::CallError::Unknown));
+    });
+    net.exchange();
+    assert_eq!(net.responses(PEER), []);
+    assert!(matches!(net.events(HOME)[..], [Event::Ended { .. }]));
+    net.assert_idle(HOME);
+    assert_eq!(code(&mut net, 1), 100, "the same INVITE again is a new call");
+}
+
+#[test]
+fn a_number_is_called_by_its_own_scheme_too() {
+    let mut net = with_peers(strict(), vec![trunk(1)]);
+    let mut invite = invite(1, &[]);
+    invite.uri = "tel:+12015550123".parse().unwrap();
+    assert_eq!(answer(&mut net, invite).status, status(100));
+    assert_eq!(incoming(&mut net).request_uri.to_string(), "tel:+12015550123");
+}
+
+#[test]
 fn whoever_sends_from_elsewhere_is_asked_who_it_is() {
     let elsewhere = Peer { ranges: vec!["192.0.2.0/24".parse().unwrap()], ..trunk(1) };
     let mut net = with_peers(strict(), vec![elsewhere]);
