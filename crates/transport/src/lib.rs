@@ -7,6 +7,7 @@
 
 mod connection;
 mod flow;
+mod route;
 mod sender;
 mod table;
 mod tls;
@@ -14,6 +15,7 @@ mod transports;
 mod udp;
 
 pub use flow::{CloseCause, ConnectionId, Destination, Flow, Incoming, Protocol};
+pub use route::local_towards;
 pub use sender::{SendError, Sender};
 pub use tls::{Identity, PeerName, Tls, TlsError};
 pub use transports::{BindError, Config, Transports};
