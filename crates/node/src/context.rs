@@ -14,6 +14,7 @@ use crate::media::Media;
 use crate::observer::Observer;
 use crate::prompts::{PromptMemory, Prompts};
 use crate::sip::Sip;
+use crate::trunks::Trunks;
 
 /// Who is known, as it is at the moment; replaced whole when the directory changes.
 pub type SharedDirectory = Arc<ArcSwap<IndexedDirectory>>;
@@ -55,6 +56,8 @@ pub struct Config {
     pub refers_phones: bool,
     /// Whether SRTP is offered to phones.
     pub srtp: rtc_proto::sdp::SrtpPolicy,
+    /// How long a trunk's peer may take to answer anything before a call is made over the next trunk.
+    pub trunk_attempt_timeout: Duration,
     /// Media of applications that host it themselves.
     pub app_media: ApplicationConfig,
 }
@@ -69,6 +72,7 @@ pub(crate) struct Context {
     pub(crate) directory: SharedDirectory,
     pub(crate) media: Media,
     pub(crate) sip: Sip,
+    pub(crate) trunks: Trunks,
     pub(crate) prompts: Prompts,
     pub(crate) sounds: Sounds,
     pub(crate) conferences: Conferences,

@@ -9,7 +9,7 @@ use model::{
 
 use crate::direct::Parties;
 use crate::ids::RandomIds;
-use crate::sip::IncomingCall;
+use crate::sip::{IncomingCall, IncomingCaller, TrunkCallee, TrunkCaller};
 
 /// Whom a phone calls.
 pub(crate) enum Dialled {
@@ -36,8 +36,12 @@ struct Calling<'a> {
 ///
 /// Why the caller is refused.
 pub(crate) fn dialled(directory: &IndexedDirectory, incoming: &IncomingCall) -> Result<Dialled, Refusal> {
+    let caller = match &incoming.caller {
+        IncomingCaller::Trunk(caller) => return dialled_over_trunk(directory, caller, incoming),
+        IncomingCaller::User(caller) => caller,
+    };
     // Whoever was in the directory when the phone called may be gone.
-    let caller = directory.user_by_sip_name(&incoming.caller).ok_or(Refusal::Forbidden)?;
+    let caller = directory.user_by_sip_name(caller).ok_or(Refusal::Forbidden)?;
     let calling = Calling {
         person: Person::User(caller.id.clone()),
         info: info_of(directory, &caller.id),
@@ -65,6 +69,27 @@ pub(crate) fn dialled(directory: &IndexedDirectory, incoming: &IncomingCall) -> 
     };
     let (caller, tenant) = (caller.id.clone(), caller.tenant.clone());
     Ok(Dialled::Person(Parties { caller, callee, tenant }))
+}
+
+/// Finds whom somebody in the phone network calls.
+fn dialled_over_trunk(
+    directory: &IndexedDirectory,
+    caller: &TrunkCaller,
+    incoming: &IncomingCall,
+) -> Result<Dialled, Refusal> {
+    let person = caller.number.map_or(Person::Withheld, Person::Phone);
+    let mut info = info_of_person(directory, &person);
+    if let (Some(phone), Some(name)) = (&mut info.identity.phone, &caller.name) {
+        phone.display_name = Some(name.clone());
+    }
+    let calling = Calling { person, info, tenant: &caller.tenant, subject: incoming.subject.clone() };
+    match &caller.to {
+        TrunkCallee::DialIn => Err(Refusal::NotFound),
+        TrunkCallee::Instance(id) => {
+            let instance = directory.instances.get(id).ok_or(Refusal::NotFound)?;
+            of_instance(directory, instance, calling)
+        }
+    }
 }
 
 /// The application instance that is dialled in a tenant: by its id, or by one of its numbers.

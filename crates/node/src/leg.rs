@@ -343,7 +343,7 @@ fn heard_name(of: &str, label: &str) -> String {
 const MAX_SHOWN_SUBJECT: usize = 128;
 
 /// What phones show beside the caller (RFC 3261, section 20.36).
-fn subject_header(subject: &str) -> (String, String) {
+pub(crate) fn subject_header(subject: &str) -> (String, String) {
     let shown = subject.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_SHOWN_SUBJECT);
     ("Subject".to_owned(), shown.collect())
 }

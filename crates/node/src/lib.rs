@@ -9,6 +9,7 @@
 //! | `conference` | one group call or meeting: its engine, its mixer, the legs of its people |
 //! | `leg` | a connection to a person: media here, a far end there |
 //! | `sip`, `scripted` | the far ends: phones, and scripts that stand in for people |
+//! | `trunks` | calls to and from the phone network, as far ends too |
 //! | `application` | the end of a call where the application's own program hears and speaks |
 //! | `incoming` | whom a phone calls, and as whom |
 //! | `ringing` | those who are called at once for somebody who waits, and where they meet |
@@ -44,6 +45,7 @@ mod scripted;
 mod sip;
 mod sweep;
 mod task;
+mod trunks;
 
 pub use trunk::Denied;
 

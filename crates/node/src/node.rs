@@ -18,6 +18,7 @@ use crate::observer::{Counts, Observer};
 use crate::prompts::{PromptSource, Prompts};
 use crate::sip::{Sip, SipAddresses, SipConfig};
 use crate::sweep::sweep;
+use crate::trunks::Trunks;
 
 /// What a node is made of.
 pub struct Parts {
@@ -89,6 +90,8 @@ impl Node {
         let prompts = Prompts::new(prompts, config.prompt_memory);
         let of_applications = (config.app_media.clone(), config.max_calls);
         let applications = Applications::new(of_applications, sockets, webrtc, clock);
+        let trunks =
+            Trunks::new(Arc::clone(&directory), clock, Arc::clone(&observer), config.trunk_attempt_timeout);
         let context = Context {
             config: Arc::new(config),
             clock,
@@ -97,6 +100,7 @@ impl Node {
             directory,
             media,
             sip: sip.clone(),
+            trunks,
             prompts,
             sounds: Sounds::default(),
             conferences: Conferences::default(),

@@ -18,6 +18,8 @@ pub trait Observer: Send + Sync {
     fn incoming_refused(&self, limit: CallLimit);
     /// An operation is over.
     fn operation_ended(&self, operation: &Operation);
+    /// A call to the phone network was not made, for this reason.
+    fn trunk_call_denied(&self, reason: &'static str);
     /// A transaction became durable after this long.
     fn committed(&self, took: Duration);
     /// A transaction could not be stored.

@@ -81,6 +81,12 @@ sections! {
         refer: bool = "false";
     }
 
+    /// Trunks to the phone network.
+    trunks: Trunks {
+        /// How long the peer of a trunk may take to answer anything at all before a call is made over the next one.
+        attempt_timeout: Duration = "4s";
+    }
+
     /// Sound.
     media: Media {
         /// The address that RTP is sent from and received on.

@@ -72,6 +72,12 @@ areas! {
         idle: Gauge = "hookswitch_sip_idle";
     }
 
+    /// Trunks to the phone network.
+    trunks: TrunkMetrics {
+        /// Calls to the phone network that were not made, by reason.
+        denied: Counters = "hookswitch_trunk_calls_denied_total" by "reason";
+    }
+
     /// Sound.
     media: MediaMetrics {
         /// Legs that are open.

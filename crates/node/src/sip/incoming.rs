@@ -1,16 +1,17 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
+use model::{PhoneNumber, TenantId, TrunkId};
 use tokio::sync::mpsc;
 
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvents};
 use crate::inputs::{InputQueue, Inputs, inputs};
 use crate::task::CallInput;
 
-/// A phone of a user calls somebody here; nothing has been answered.
+/// Somebody calls here; nothing has been answered.
 pub(crate) struct IncomingCall {
-    /// The user who calls, by the address that was proven.
-    pub(crate) caller: String,
+    /// Who calls.
+    pub(crate) caller: IncomingCaller,
     /// Who is called: the part before the `@`.
     pub(crate) dialled: String,
     /// The part after it, without a port.
@@ -20,6 +21,42 @@ pub(crate) struct IncomingCall {
     pub(crate) phone: CallingPhone,
     /// The call's own queue, in which the phone reports from the first moment.
     pub(crate) inputs: (Inputs<CallInput>, InputQueue<CallInput>),
+}
+
+/// Who calls here.
+#[derive(Clone, Debug)]
+pub(crate) enum IncomingCaller {
+    /// Somebody of the phone network.
+    Trunk(Box<TrunkCaller>),
+    /// A user, by the address that was proven.
+    User(String),
+}
+
+/// Somebody of the phone network who calls over a trunk.
+#[derive(Clone, Debug)]
+pub(crate) struct TrunkCaller {
+    /// The tenant that has the number.
+    pub(crate) tenant: TenantId,
+    /// The trunk.
+    pub(crate) trunk: TrunkId,
+    /// Who calls, as the trunk's peer asserts where that is believed, else as it says. `None` where that is withheld, or is
+    /// no number.
+    pub(crate) number: Option<PhoneNumber>,
+    /// The caller's name to show, from the same place.
+    pub(crate) name: Option<String>,
+    /// The number that is called.
+    pub(crate) called: PhoneNumber,
+    /// Whose that is.
+    pub(crate) to: TrunkCallee,
+}
+
+/// Whose a number is that is called.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum TrunkCallee {
+    /// It is for the meetings of a tenant: the caller says which one.
+    DialIn,
+    /// The application instance with this id has it.
+    Instance(String),
 }
 
 /// The phone that calls.
@@ -36,7 +73,7 @@ pub(crate) struct CallingPhone {
 impl IncomingCall {
     /// What an INVITE says, and the commands for its phone.
     pub(super) fn new(
-        caller: String,
+        caller: IncomingCaller,
         incoming: &sip_proto::Incoming,
     ) -> (Self, mpsc::UnboundedReceiver<FarEndCommand>) {
         let inputs = inputs();

@@ -3,6 +3,7 @@
 mod cause;
 mod incoming;
 mod shell;
+mod trunk;
 mod users;
 
 use std::net::{IpAddr, SocketAddr};
@@ -18,7 +19,8 @@ use crate::context::SharedDirectory;
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents};
 use crate::observer::SipCounts;
 
-pub(crate) use self::incoming::{CallingPhone, IncomingCall};
+pub(crate) use self::incoming::{CallingPhone, IncomingCall, IncomingCaller, TrunkCallee, TrunkCaller};
+pub(crate) use self::trunk::{Asserted, Attempt, TrunkInvite};
 
 /// What the SIP side of a node is told once.
 #[derive(Clone, Debug)]
@@ -52,6 +54,8 @@ pub(crate) struct Sip {
 enum Request {
     /// Ring every phone of a user.
     Call(Box<Outgoing>),
+    /// Call a trunk's peer.
+    CallTrunk(Box<trunk::OutgoingTrunk>),
     /// What a leg tells its phone.
     FarEnd { call: sip_proto::CallHandle, command: FarEndCommand },
     /// Leave: unregister nothing, hang up everything, answer with when it is done.

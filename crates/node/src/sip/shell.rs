@@ -1,3 +1,5 @@
+mod trunks;
+
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -9,11 +11,12 @@ use sip_proto::{
     CallError, CallHandle, Chunk, Endpoint, Event, NewCall, Reason, Refer, Streams, Target, Transmit,
 };
 use tokio::sync::{mpsc, oneshot};
-use transport::{ConnectionId, Destination, Incoming, Protocol, SendError, Transports};
+use transport::{ConnectionId, Destination, Incoming, PeerName, Protocol, SendError, Transports};
 
+use self::trunks::TrunkLeg;
 use super::cause::{end_cause, end_cause_of_caller, retry_after, status_of};
 use super::users::DirectoryUsers;
-use super::{CallingPhone, IncomingCall, Outgoing, Request, SipConfig, report_end};
+use super::{CallingPhone, IncomingCall, IncomingCaller, Outgoing, Request, SipConfig, report_end};
 use crate::clock::Clock;
 use crate::context::SharedDirectory;
 use crate::far_end::{FarEndCommand, FarEndEvent, FarEndEvents, ReferProgress};
@@ -28,6 +31,8 @@ pub(super) struct Shell {
     sender: transport::Sender,
     streams: Streams<ConnectionId>,
     legs: BTreeMap<CallHandle, PhoneLeg>,
+    /// The names that the certificates of peers of trunks have to hold, by where they are.
+    names: BTreeMap<SocketAddr, PeerName>,
     links: Links,
     draining: Option<Draining>,
 }
@@ -39,16 +44,32 @@ struct Draining {
     until: Duration,
 }
 
-/// A leg to a user's phones.
+/// A leg to a user's phones, or to a trunk's peer.
 struct PhoneLeg {
     events: FarEndEvents,
-    /// The address of record of the user.
-    user: String,
+    whose: Whose,
     /// Where each phone that rings was last heard from.
     sources: Vec<IpAddr>,
     /// Whether the phone calls, and whether it has acknowledged our answer to that.
     is_caller: bool,
     is_confirmed: bool,
+}
+
+/// Who is at the other end of a leg.
+enum Whose {
+    /// Whoever the peer of a trunk connects.
+    Trunk(TrunkLeg),
+    /// The user with this address of record.
+    User(String),
+}
+
+impl PhoneLeg {
+    fn user(&self) -> Option<&str> {
+        match &self.whose {
+            Whose::Trunk(_) => None,
+            Whose::User(user) => Some(user),
+        }
+    }
 }
 
 /// What ties the endpoint's task to the rest of the node.
@@ -73,8 +94,8 @@ impl Shell {
         let users = Box::new(DirectoryUsers(Arc::clone(&links.directory)));
         let endpoint = Endpoint::new(config.endpoint.clone(), crate::ids::random_seed(), users);
         let (sender, streams) = (transports.sender(), Streams::default());
-        let legs = BTreeMap::new();
-        Self { config, endpoint, transports, sender, streams, legs, links, draining: None }
+        let (legs, names) = (BTreeMap::new(), BTreeMap::new());
+        Self { config, endpoint, transports, sender, streams, legs, names, links, draining: None }
     }
 
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
@@ -144,6 +165,7 @@ impl Shell {
     fn request(&mut self, request: Request) {
         match request {
             Request::Call(outgoing) => self.call(*outgoing),
+            Request::CallTrunk(outgoing) => self.call_trunk(*outgoing),
             Request::FarEnd { call, command } => self.command(call, command),
             Request::Drain(done) => {
                 self.draining = Some(Draining { done, until: self.links.clock.elapsed() + GOODBYE_LIMIT });
@@ -184,7 +206,7 @@ impl Shell {
                     handle,
                     PhoneLeg {
                         events: outgoing.events,
-                        user: outgoing.aor,
+                        whose: Whose::User(outgoing.aor),
                         sources,
                         is_caller: false,
                         is_confirmed: true,
@@ -261,6 +283,9 @@ impl Shell {
             Event::Ended { handle, cause } => {
                 tracing::debug!(call = %handle, ?cause, "a phone's call ended");
                 if let Some(leg) = self.legs.remove(&handle) {
+                    if let Whose::Trunk(trunk) = &leg.whose {
+                        trunk.ended(&cause);
+                    }
                     let cause = if leg.is_caller { end_cause_of_caller(&cause) } else { end_cause(&cause) };
                     report_end(&leg.events, cause);
                 }
@@ -281,10 +306,12 @@ impl Shell {
             Event::Unregistered { aor } => {
                 tracing::info!(user.id = self.user(&aor), "no phone is registered any more");
             }
-            Event::Ringing { handle, .. } => self.report(handle, FarEndEvent::Ringing),
+            Event::EarlyMedia { handle, .. } | Event::Ringing { handle, .. } => {
+                self.report(handle, FarEndEvent::Ringing);
+            }
             Event::Confirmed { handle, sdp } => self.confirmed(handle, sdp),
-            Event::EarlyMedia { .. }
-            | Event::OfferAnswered { .. }
+            Event::Trying { handle } => self.heard(handle),
+            Event::OfferAnswered { .. }
             | Event::OfferRefused { .. }
             | Event::OfferWithdrawn { .. }
             | Event::Pong { .. }
@@ -292,8 +319,7 @@ impl Shell {
             | Event::RegistrationAccepted { .. }
             | Event::RegistrationEnded { .. }
             | Event::RegistrationFailed { .. }
-            | Event::SessionRefreshed { .. }
-            | Event::Trying { .. } => {}
+            | Event::SessionRefreshed { .. } => {}
         }
     }
 
@@ -306,7 +332,7 @@ impl Shell {
             let (events, commands) = match incoming.replaces {
                 Some(replaced) => self.pull(&caller, replaced, incoming)?,
                 None => {
-                    let (call, commands) = IncomingCall::new(caller, incoming);
+                    let (call, commands) = IncomingCall::new(IncomingCaller::User(caller), incoming);
                     let events = call.phone.events.clone();
                     let is_taken = self.links.incoming.try_send(call);
                     is_taken.map_err(|_full| StatusCode::SERVICE_UNAVAILABLE)?;
@@ -314,7 +340,13 @@ impl Shell {
                 }
             };
             Ok((
-                PhoneLeg { events, user, sources: Vec::new(), is_caller: true, is_confirmed: false },
+                PhoneLeg {
+                    events,
+                    whose: Whose::User(user),
+                    sources: Vec::new(),
+                    is_caller: true,
+                    is_confirmed: false,
+                },
                 commands,
             ))
         });
@@ -338,7 +370,7 @@ impl Shell {
         incoming: &sip_proto::Incoming,
     ) -> Result<(FarEndEvents, mpsc::UnboundedReceiver<FarEndCommand>), StatusCode> {
         let leg = self.legs.get(&replaced).ok_or(StatusCode::CALL_DOES_NOT_EXIST)?;
-        if !leg.user.eq_ignore_ascii_case(caller) {
+        if !leg.user().is_some_and(|user| user.eq_ignore_ascii_case(caller)) {
             return Err(StatusCode::FORBIDDEN);
         }
         let (phone, commands) = CallingPhone::new(incoming, FarEndEvents::held());
@@ -356,10 +388,10 @@ impl Shell {
             }),
             // A call of the same user; that somebody knows the tags of a dialog says little of whose it is.
             Some(replaces) => {
-                let user = self.legs.get(&referred.handle).map(|leg| &leg.user);
+                let user = self.legs.get(&referred.handle).and_then(PhoneLeg::user);
                 let other = self.endpoint.replaced_call(replaces).filter(|other| *other != referred.handle);
                 let other = other.and_then(|other| self.legs.get(&other));
-                let own = other.filter(|other| Some(&other.user) == user);
+                let own = other.filter(|other| user.is_some() && other.user() == user);
                 own.map(|leg| Referral::Join(leg.events.clone()))
             }
         };
@@ -449,7 +481,8 @@ impl Shell {
         let advertised = self.config.advertised;
         let is_source = |bound: &SocketAddr| reached_at(*bound, flow.remote, advertised) == flow.local;
         let local = self.transports.udp_addresses().find(is_source);
-        Destination { protocol, remote: flow.remote, local, connection, name: None }
+        let name = self.names.get(&flow.remote).filter(|_| protocol == Protocol::Tls).cloned();
+        Destination { protocol, remote: flow.remote, local, connection, name }
     }
 }
 

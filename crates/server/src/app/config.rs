@@ -152,6 +152,7 @@ pub(super) fn node(settings: &Settings, base_url: &str) -> node::Config {
         allows_foreign_media: settings.media.allow_foreign_address,
         refers_phones: settings.sip.refer,
         srtp: rtc_proto::sdp::SrtpPolicy::Optional,
+        trunk_attempt_timeout: settings.trunks.attempt_timeout,
         app_media: app_media(settings, base_url),
     }
 }

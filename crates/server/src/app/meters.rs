@@ -49,6 +49,10 @@ impl node::Observer for Meters {
         self.0.calls.refused.increment(&[limit.setting()]);
     }
 
+    fn trunk_call_denied(&self, reason: &'static str) {
+        self.0.trunks.denied.increment(&[reason]);
+    }
+
     fn operation_ended(&self, operation: &Operation) {
         let kind = match operation.kind {
             OperationKind::AddLargeGalleryView => "addLargeGalleryView",
