@@ -387,6 +387,21 @@ impl Endpoint {
         self.registrations.register(new, &mut self.core)
     }
 
+    /// Refreshes a registration of this side now, as the registrar may have forgotten it. Where one is being asked for
+    /// already, that is enough.
+    ///
+    /// # Errors
+    ///
+    /// [`RegistrationError::Unknown`].
+    pub fn refresh(
+        &mut self,
+        registration: RegistrationHandle,
+        now: Duration,
+    ) -> Result<(), RegistrationError> {
+        self.advance(now);
+        self.registrations.refresh(registration, &mut self.core)
+    }
+
     /// Takes a registration of this side back. [`Event::RegistrationEnded`] follows, whatever the registrar says.
     ///
     /// # Errors

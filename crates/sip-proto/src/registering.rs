@@ -165,6 +165,20 @@ impl Registrations {
         Ok(())
     }
 
+    pub(crate) fn refresh(
+        &mut self,
+        handle: RegistrationHandle,
+        core: &mut Core,
+    ) -> Result<(), RegistrationError> {
+        let registering = self.table.get_mut(&handle).filter(|registering| !registering.is_leaving);
+        let registering = registering.ok_or(RegistrationError::Unknown)?;
+        if let Phase::Bound { .. } = registering.phase {
+            registering.begin(handle, registering.new.expires, core);
+        }
+        self.settle(handle);
+        Ok(())
+    }
+
     pub(crate) fn next_timeout(&self) -> Option<Duration> {
         self.timers.next()
     }

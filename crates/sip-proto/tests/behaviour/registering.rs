@@ -51,6 +51,26 @@ fn grant(net: &mut Net, register: &Request, expires: &str) {
 }
 
 #[test]
+fn a_registration_is_refreshed_at_once_where_that_is_wanted() {
+    let mut net = Net::new();
+    let (registration, first) = asking(&mut net);
+    let refresh = |net: &mut Net| net.at(HOME, |endpoint, now| endpoint.refresh(registration, now));
+    assert_eq!(refresh(&mut net), Ok(()));
+    net.exchange();
+    assert!(net.requests(PEER, &Method::Register).is_empty(), "one is under way");
+    grant(&mut net, &first, "600");
+    assert_eq!(refresh(&mut net), Ok(()));
+    net.exchange();
+    let second = net.request(PEER, Method::Register);
+    assert_eq!(second.headers.call_id(), first.headers.call_id());
+    grant(&mut net, &second, "600");
+    net.at(HOME, |endpoint, now| endpoint.unregister(registration, now)).unwrap();
+    assert_eq!(refresh(&mut net), Err(RegistrationError::Unknown));
+    let expires = seconds(600);
+    assert_eq!(net.events(HOME), vec![Event::RegistrationAccepted { registration, expires }; 2]);
+}
+
+#[test]
 fn a_phone_registers_refreshes_in_time_and_leaves() {
     for (transport, challenge) in
         [(Transport::Udp, sip_proto::Challenge::Md5), (Transport::Tcp, sip_proto::Challenge::Sha256)]
