@@ -6,7 +6,7 @@ use call_engine::EndCause;
 use media_plane::PlaneError;
 use model::{AppId, Directory, Person, PhoneNumber, Script, TenantId, User, UserId};
 use rtc_proto::Codec;
-use rtc_proto::sdp::{Direction, LocalMedia, Negotiated, Negotiator};
+use rtc_proto::sdp::{Direction, LocalMedia, Negotiated, Negotiator, SrtpPolicy};
 use sip_message::{Host, NameAddr, Uri};
 
 use crate::context::Context;
@@ -15,7 +15,8 @@ use crate::media::MediaPort;
 use crate::phone_network::{self, Line, Payer};
 use crate::referral::ReferralStatus;
 use crate::sip::{CallingPhone, Dialled};
-use crate::{media, scripted};
+use crate::trunks::OutgoingPart;
+use crate::{media, scripted, trunks};
 
 /// Codecs in the order in which they are offered: the best sound first.
 const CODECS: [Codec; 4] = [Codec::Opus, Codec::G722, Codec::Pcmu, Codec::Pcma];
@@ -83,18 +84,27 @@ impl Leg {
     /// Why nobody can be called.
     pub(crate) async fn start(
         context: &Context,
-        dialling: Dialling<'_>,
+        mut dialling: Dialling<'_>,
         media: Arc<MediaPort>,
         events: FarEndEvents,
     ) -> Result<Self, EndCause> {
-        let mut negotiator = negotiator(context, &media)?;
-        let offer = Bytes::from(negotiator.offer());
-        let far_end = match dialling.callee {
+        let negotiator_for = |srtp| {
+            let mut negotiator = negotiator(&media, srtp)?;
+            let offer = Bytes::from(negotiator.offer());
+            Ok::<_, EndCause>((negotiator, offer))
+        };
+        let (negotiator, far_end) = match dialling.callee {
             Person::Phone(number) => {
-                let number = *number;
-                call_number(context, dialling, number, offer, events.clone())?
+                let payer = dialling.payer.as_ref();
+                let open = || Line::open(context, dialling.tenant, payer, *number);
+                let line = dialling.line.take().map_or_else(open, Ok).map_err(phone_network::cause_of)?;
+                let (negotiator, offer) = negotiator_for(line.srtp(context))?;
+                (negotiator, call_number(context, &dialling, (*number, line), offer, events.clone())?)
             }
-            Person::User(user) => call_user(context, &dialling, user, (offer, &media), &events).await?,
+            Person::User(user) => {
+                let (negotiator, offer) = negotiator_for(context.config.srtp)?;
+                (negotiator, call_user(context, &dialling, user, (offer, &media), &events).await?)
+            }
             Person::Withheld => return Err(EndCause::NotFound),
         };
         let allows_foreign = context.config.allows_foreign_media;
@@ -114,7 +124,7 @@ impl Leg {
     ) -> Result<(Self, Acceptance), EndCause> {
         let CallingPhone { far_end, offer, source, events } = phone;
         let mut leg = Self {
-            negotiator: negotiator(context, &media)?,
+            negotiator: negotiator(&media, context.config.srtp)?,
             media,
             far_end,
             events,
@@ -281,22 +291,31 @@ async fn call_user(
 /// Calls a number of the phone network.
 fn call_number(
     context: &Context,
-    dialling: Dialling<'_>,
-    number: PhoneNumber,
+    dialling: &Dialling<'_>,
+    (number, line): (PhoneNumber, Line),
     offer: Bytes,
     events: FarEndEvents,
 ) -> Result<FarEnd, EndCause> {
-    let line = match dialling.line {
-        Some(line) => line,
-        None => Line::open(context, dialling.tenant, dialling.payer.as_ref(), number)
-            .map_err(phone_network::cause_of)?,
-    };
     match line {
         Line::Down => Err(EndCause::PhoneNetwork(503)),
         Line::Nobody => Err(EndCause::PhoneNetwork(404)),
         Line::Script(script) => {
             let events = phone_network::as_of_phone_network(&events);
             Ok(call_script(context, (number.digits(), &dialling.label), *script, offer, events))
+        }
+        Line::Trunk(call) => {
+            let directory = context.directory.load();
+            let known = dialling.payer.as_ref().and_then(|payer| directory.applications.get(&payer.app));
+            let part = OutgoingPart {
+                call: *call,
+                offer,
+                name: known.map(|application| application.name.clone()),
+                is_private: false,
+                subject: dialling.subject.map(str::to_owned),
+                label: dialling.label.clone(),
+                events,
+            };
+            Ok(trunks::start(context.clone(), part))
         }
     }
 }
@@ -318,14 +337,14 @@ fn call_script(
 /// # Errors
 ///
 /// [`EndCause::Internal`] where the system has no randomness for keys.
-pub(crate) fn negotiator(context: &Context, media: &MediaPort) -> Result<Negotiator, EndCause> {
+pub(crate) fn negotiator(media: &MediaPort, srtp: SrtpPolicy) -> Result<Negotiator, EndCause> {
     let keys = media::local_keys().ok_or(EndCause::Internal)?;
     let local = LocalMedia {
         rtp: media.rtp(),
         rtcp: media.rtcp(),
         codecs: CODECS.to_vec(),
         has_telephone_event: true,
-        srtp: context.config.srtp,
+        srtp,
         direction: Direction::SendRecv,
         session_id: media.session_id(),
     };

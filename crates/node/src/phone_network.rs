@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use call_engine::EndCause;
 use model::{AppId, ApplicationInstance, Directory, PhoneNumber, Script, ScriptAnswer, TenantId, Tone};
+use rtc_proto::sdp::SrtpPolicy;
 use trunk::{Denied, NewTrunkCall};
 
 use crate::context::Context;
 use crate::far_end::{FarEndEvent, FarEndEvents, FarEndReport};
+use crate::trunks::TrunkCall;
 
 /// In whose name the phone network is called, and on whose budget.
 #[derive(Clone, Debug)]
@@ -26,6 +28,8 @@ pub(crate) enum Line {
     Nobody,
     /// A script has it.
     Script(Box<Script>),
+    /// It is in the phone network.
+    Trunk(Box<TrunkCall>),
 }
 
 impl Line {
@@ -47,10 +51,32 @@ impl Line {
         let instance = payer.instance.as_deref().or_else(|| first_instance(&directory, tenant, &payer.app));
         let new = NewTrunkCall { app: &payer.app, tenant, instance, caller: None, number };
         if let Some(line) = lab() {
-            trunk::caller_number(&new, &directory)?;
-            return Ok(line);
+            return trunk::caller_number(&new, &directory)
+                .map(|_number| line)
+                .inspect_err(|denied| context.trunks.denied(&new, *denied));
         }
-        Err(Denied::NoTrunk)
+        context.trunks.plan(new).map(|call| Self::Trunk(Box::new(call)))
+    }
+}
+
+impl Line {
+    /// How sound is protected: as the first trunk that is tried wants it.
+    pub(crate) fn srtp(&self, context: &Context) -> SrtpPolicy {
+        match self {
+            Self::Trunk(call) => {
+                let first = call.plan.routes.first().and_then(|route| context.trunks.trunk(&route.trunk));
+                first.map_or(context.config.srtp, |trunk| offered_to(trunk.srtp))
+            }
+            Self::Down | Self::Nobody | Self::Script(_) => context.config.srtp,
+        }
+    }
+}
+
+/// What a trunk's peer is offered.
+const fn offered_to(policy: model::SrtpPolicy) -> SrtpPolicy {
+    match policy {
+        model::SrtpPolicy::Accepted | model::SrtpPolicy::Never => SrtpPolicy::Off,
+        model::SrtpPolicy::Required => SrtpPolicy::Required,
     }
 }
 

@@ -76,7 +76,7 @@ impl Performance {
     async fn talk(&mut self) -> Result<EndCause, EndCause> {
         let (media, mut media_events) =
             self.context.media.open_for_script().map_err(|_| EndCause::Internal)?;
-        let mut negotiator = negotiator(&self.context, &media)?;
+        let mut negotiator = negotiator(&media, self.context.config.srtp)?;
         let offer = std::str::from_utf8(&self.part.offer).map_err(|_| EndCause::RefusedOffer)?;
         let (negotiated, answer) = negotiator.answer(offer).map_err(|_| EndCause::RefusedOffer)?;
         media.configure(&negotiated).map_err(|_| EndCause::Internal)?;

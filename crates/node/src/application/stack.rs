@@ -63,7 +63,7 @@ fn is_webrtc(offer: &str) -> bool {
 fn answer_rtp(parts: &Parts, offer: &str) -> Result<Answered, CallsError> {
     let opened = parts.context.media.open_for_application_at_address(parts.mixer, parts.calls.clone());
     let media = opened.map_err(unavailable)?;
-    let made = negotiator(&parts.context, &media);
+    let made = negotiator(&media, parts.context.config.srtp);
     let mut negotiator: Negotiator = made.map_err(|_cause: EndCause| CallsError::MediaUnavailable)?;
     let (negotiated, sdp) = negotiator.answer(offer).map_err(|error| unusable(&error))?;
     permit(&parts.context, &negotiated)?;

@@ -80,16 +80,20 @@ impl Trunks {
             state.cuts.insert(plan.call, cut.clone());
             Ok((plan, cut))
         });
-        let (plan, cut) = planned.inspect_err(|denied: &Denied| {
-            tracing::info!(app.id = %new.app, tenant.id = %new.tenant, number = %new.number, %denied,
-                "a call to the phone network was denied");
-            self.0.observer.trunk_call_denied(reason(*denied));
-        })?;
+        let (plan, cut) = planned.inspect_err(|denied: &Denied| self.denied(&new, *denied))?;
         let place = Place { trunks: self.clone(), call: plan.call };
         Ok(TrunkCall { plan, cut, place })
     }
 
-    fn trunk(&self, id: &TrunkId) -> Option<Trunk> {
+    /// Tells of a call that may not be made.
+    pub(crate) fn denied(&self, new: &NewTrunkCall<'_>, denied: Denied) {
+        tracing::info!(app.id = %new.app, tenant.id = %new.tenant, number = %new.number, %denied,
+            "a call to the phone network was denied");
+        self.0.observer.trunk_call_denied(reason(denied));
+    }
+
+    /// A trunk of the directory.
+    pub(crate) fn trunk(&self, id: &TrunkId) -> Option<Trunk> {
         self.0.directory.load().trunks.get(id).cloned()
     }
 
