@@ -37,7 +37,7 @@ pub use rtp_bot::RtpBot;
 pub use server::{Options, Server};
 pub use sip_phone::SipPhone;
 pub use sip_socket::{Registration, SipSocket};
-pub use sipp::Sipp;
+pub use sipp::{Calls, Sipp, Traced};
 pub use sound::{find_stretch, melody, sound_of};
 pub use wait::{DEADLINE, eventually, within};
 pub use webhook::{Answer, Received, Webhook};
