@@ -7,6 +7,7 @@
 
 mod baresip;
 mod bot;
+mod carrier;
 mod dev;
 mod dir;
 mod file_server;
@@ -26,6 +27,7 @@ mod webhook;
 
 pub use baresip::{Answering, Baresip, Phone, PhoneCodec, PhoneTransport};
 pub use bot::{Bot, CallRequest};
+pub use carrier::{Caller, Carrier, Script, Way};
 pub use dev::{App, User};
 pub use dir::TempDir;
 pub use file_server::FileServer;
