@@ -1,7 +1,7 @@
 //! The server as tests start it, a bot that calls its API, and the peers that it talks to.
 //!
 //! [`Server`] is the built program on ports and in a folder of its own. [`Bot`] speaks its API, [`Webhook`] receives
-//! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`SipPhone`] is one of our own that can do more
+//! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`Carrier`] and [`Kamailio`] are the phone network, [`SipPhone`] is one of our own that can do more
 //! than those, [`SipSocket`] one that does only what it is told, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
 //! Whatever was started ends when its value is dropped.
 
@@ -12,6 +12,7 @@ mod dev;
 mod dir;
 mod file_server;
 mod http_client;
+mod kamailio;
 mod log;
 mod media_bot;
 mod ports;
@@ -32,6 +33,7 @@ pub use dev::{App, User};
 pub use dir::TempDir;
 pub use file_server::FileServer;
 pub use http_client::{Reply, bare, request};
+pub use kamailio::{Account, Kamailio, Network};
 pub use media_bot::{MediaBot, MediaDoor};
 pub use ports::PortBlock;
 pub use process::require_program;

@@ -1,4 +1,5 @@
 use std::io::{self, BufRead, BufReader, Read, Write as _};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
@@ -18,9 +19,22 @@ pub(crate) struct Process {
 ///
 /// Panics with the command that installs it.
 pub fn require_program(program: &str) {
+    find_program(program);
+}
+
+/// Where a program is: in `PATH`, or where Debian has servers, which is not in everybody's.
+///
+/// # Panics
+///
+/// As [`require_program`].
+pub(crate) fn find_program(program: &str) -> PathBuf {
     let folders = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = std::env::split_paths(&folders).any(|folder| folder.join(program).is_file());
-    assert!(is_there, "{program} is not installed; `cargo xtask test app` installs it and runs these tests");
+    let mut folders = std::env::split_paths(&folders).chain([PathBuf::from("/usr/sbin")]);
+    let found = folders.find(|folder| folder.join(program).is_file());
+    let Some(folder) = found else {
+        panic!("{program} is not installed; `cargo xtask test app` installs it and runs these tests");
+    };
+    folder.join(program)
 }
 
 impl Process {
