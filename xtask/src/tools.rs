@@ -10,31 +10,44 @@ pub(crate) struct Tool {
     program: &'static str,
     package: &'static str,
     why: &'static str,
+    /// What the package would run from now on, and nobody here wants to run.
+    service: Option<&'static str>,
+}
+
+impl Tool {
+    const fn new(program: &'static str, package: &'static str, why: &'static str) -> Self {
+        Self { program, package, why, service: None }
+    }
 }
 
 /// What every build needs.
 pub(crate) const BUILD: &[Tool] = &[
-    Tool { program: "cc", package: "gcc libc6-dev", why: "builds the C parts of SQLite, AWS-LC and Opus" },
-    Tool { program: "cmake", package: "cmake", why: "builds Opus" },
-    Tool { program: "make", package: "make", why: "builds Opus" },
+    Tool::new("cc", "gcc libc6-dev", "builds the C parts of SQLite, AWS-LC and Opus"),
+    Tool::new("cmake", "cmake", "builds Opus"),
+    Tool::new("make", "make", "builds Opus"),
 ];
 
 /// What the tests need beyond that.
 pub(crate) const PEERS: &[Tool] = &[
-    Tool { program: "baresip", package: "baresip-core", why: "the softphone that tests call" },
+    Tool::new("baresip", "baresip-core", "the softphone that tests call"),
+    Tool::new(
+        "sipp",
+        "sip-tester",
+        "the SIP peer for refusals and for many calls in a row, and the phone network",
+    ),
     Tool {
-        program: "sipp",
-        package: "sip-tester",
-        why: "the SIP peer for refusals and for many calls in a row",
+        program: "kamailio",
+        package: "kamailio",
+        why: "the proxy of a carrier; it is run by the tests alone, not as a service",
+        service: Some("kamailio.service"),
     },
-    Tool { program: "python3", package: "python3", why: "runs the Graph SDK and samples against the server" },
-    Tool { program: "node", package: "nodejs", why: "runs a sample against the server" },
-    Tool { program: "npm", package: "npm", why: "installs what that sample needs" },
+    Tool::new("python3", "python3", "runs the Graph SDK and samples against the server"),
+    Tool::new("node", "nodejs", "runs a sample against the server"),
+    Tool::new("npm", "npm", "installs what that sample needs"),
 ];
 
 /// What measures.
-pub(crate) const COUNTERS: &[Tool] =
-    &[Tool { program: "valgrind", package: "valgrind", why: "counts instructions" }];
+pub(crate) const COUNTERS: &[Tool] = &[Tool::new("valgrind", "valgrind", "counts instructions")];
 
 /// Installs what is missing, or says exactly what to install.
 pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
@@ -46,7 +59,23 @@ pub(crate) fn ensure(tools: &[Tool]) -> Result<()> {
         println!("missing: {} ({})", tool.program, tool.why);
     }
     let packages: Vec<_> = missing.iter().flat_map(|tool| tool.package.split(' ')).collect();
-    install(&packages)
+    let services: Vec<_> = missing.iter().filter_map(|tool| tool.service).collect();
+    without_services(&services, || install(&packages))
+}
+
+/// Installs something whose services are neither started now nor with the system. They would take ports that the server
+/// of whoever works here has.
+fn without_services(services: &[&str], install: impl FnOnce() -> Result<()>) -> Result<()> {
+    let is_run_by_systemd = Path::new("/run/systemd/system").is_dir();
+    if services.is_empty() || !is_run_by_systemd || !is_root() {
+        return install();
+    }
+    let systemctl = |arguments: &[&str]| run(Command::new("systemctl").args(arguments).args(services));
+    systemctl(&["mask", "--runtime", "--quiet"])?;
+    let installed = install();
+    systemctl(&["unmask", "--runtime", "--quiet"])?;
+    installed?;
+    systemctl(&["disable", "--quiet"])
 }
 
 /// Installs Debian packages where this process may.
@@ -98,10 +127,11 @@ pub(crate) fn cargo_tool(name: &str, version: &str, options: &[&str]) -> Result<
     Ok(program)
 }
 
-/// The first program of this name in `PATH`.
+/// The first program of this name in `PATH`, or where Debian has servers, which is not in everybody's.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+    let folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    folders.map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
 }
 
 fn is_root() -> bool {
