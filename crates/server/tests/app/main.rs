@@ -30,3 +30,4 @@ mod sdk;
 mod several_bots;
 mod softphone;
 mod support;
+mod trunks;
