@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
 use sip_message::digest::{Algorithm, Answer, Challenge, Ha1};
-use sip_message::{Limits, Message, Method, Uri, parse_datagram};
+use sip_message::{Limits, Message, Method, Request, Uri, parse_datagram};
 use tokio::net::UdpSocket;
 
 use crate::dev::User;
@@ -82,6 +82,19 @@ impl SipSocket {
             }
         })
         .await
+    }
+
+    /// The requests that have come and were not waited for.
+    pub fn requests(&self) -> Vec<Request> {
+        let mut buffer = vec![0; MAX_DATAGRAM];
+        let mut requests = Vec::new();
+        while let Ok((length, _)) = self.socket.try_recv_from(&mut buffer) {
+            let datagram = Bytes::copy_from_slice(buffer.get(..length).unwrap_or_default());
+            if let Ok(Message::Request(request)) = parse_datagram(&datagram, &Limits::default()) {
+                requests.push(request);
+            }
+        }
+        requests
     }
 
     /// Registers, answering the strongest challenge, and returns the final status.

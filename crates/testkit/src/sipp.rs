@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use bytes::Bytes;
-use sip_message::{Limits, Message, Method, Request, parse_datagram};
+use sip_message::{Limits, Message, Method, Request, Response, parse_datagram};
 
 use crate::dev::User;
 use crate::dir::TempDir;
@@ -178,6 +178,29 @@ impl Sipp {
             (found.is_some(), (found, self.ladder()))
         });
         found.await.0.expect("the request that was found")
+    }
+
+    /// Waits until the other side has given its final answer to a request of one kind.
+    ///
+    /// # Panics
+    ///
+    /// Panics with all messages where it does not come.
+    pub async fn expect_answer(&mut self, method: &Method) -> Response {
+        let is_answer = |response: &Response| {
+            let is_of = response.headers.cseq().is_ok_and(|cseq| cseq.method == *method);
+            response.status.is_final() && is_of
+        };
+        let what = format!("sipp receives an answer to {method}");
+        let found = eventually(&what, async || {
+            let received = self.messages().into_iter().filter(|traced| traced.is_received);
+            let mut responses = received.filter_map(|traced| match traced.message {
+                Message::Request(_) => None,
+                Message::Response(response) => Some(response),
+            });
+            let found = responses.find(is_answer);
+            (found.is_some(), (found, self.ladder()))
+        });
+        found.await.0.expect("the response that was found")
     }
 
     /// The messages so far, a line each, for people.
