@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("rtc-proto", &[]),
     ("media-engine", &[]),
     ("trunk", &["model"]),
+    ("attendant", &["model"]),
     ("store", &["model"]),
     ("store-sqlite", &["store", "model"]),
     ("transport", &[]),
@@ -29,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "node",
         &[
             "app-media",
+            "attendant",
             "call-engine",
             "media-engine",
             "media-plane",
@@ -52,8 +54,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that decide and do not act: nothing in their trees may wait, open a socket or run tasks.
-const PURE: &[&str] =
-    &["model", "graph-wire", "call-engine", "sip-message", "sip-proto", "rtc-proto", "media-engine", "trunk"];
+const PURE: &[&str] = &[
+    "model",
+    "graph-wire",
+    "call-engine",
+    "sip-message",
+    "sip-proto",
+    "rtc-proto",
+    "media-engine",
+    "trunk",
+    "attendant",
+];
 const IMPURE: &[&str] = &["async-std", "mio", "nix", "reqwest", "rustls", "smol", "socket2", "tokio"];
 
 /// Only the root of the program names an adapter of storage.
