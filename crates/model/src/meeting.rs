@@ -67,14 +67,18 @@ impl OnlineMeeting {
         if *user == self.organizer {
             return MeetingRole::Organizer;
         }
-        let is_named = |attendee: &&MeetingAttendee| {
-            let id = attendee.identity.user.as_ref().and_then(|user| user.id.as_deref());
-            id.is_some_and(|id| id.eq_ignore_ascii_case(user.as_str()))
-        };
-        match self.attendees.iter().find(is_named).map(|attendee| attendee.role) {
+        match self.attendee(user).map(|attendee| attendee.role) {
             Some(MeetingRole::Attendee) | None => self.role_of_others(true),
             Some(role) => role,
         }
+    }
+
+    /// The entry of someone who is invited beside the organizer.
+    pub fn attendee(&self, user: &UserId) -> Option<&MeetingAttendee> {
+        self.attendees.iter().find(|attendee| {
+            let id = attendee.identity.user.as_ref().and_then(|user| user.id.as_deref());
+            id.is_some_and(|id| id.eq_ignore_ascii_case(user.as_str()))
+        })
     }
 
     /// What applications of the directory (`is_of_organization`) and guests are.
