@@ -42,8 +42,8 @@ mod timers;
 
 pub use call::Call;
 pub use conference::{
-    Conference, ConferenceAnswer, ConferenceConfig, ConferenceEffect, ConferenceEvent, ConferenceInput,
-    ConferenceRequest, Joining, Sound,
+    Arriving, Chime, Conference, ConferenceAnswer, ConferenceConfig, ConferenceEffect, ConferenceEvent,
+    ConferenceInput, ConferenceRequest, Joining, Sound,
 };
 pub use effect::{Effect, Job, Refusal, Reply};
 pub use ending::EndCause;

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::application::MediaPass;
 use crate::context::Context;
+use crate::dial_in::{self, Visitor};
 use crate::direct::{self, Parties};
 use crate::incoming::{self, Dialled};
 use crate::inputs::{InputQueue, Inputs, Refused};
@@ -136,14 +137,24 @@ impl Calls {
             Dialled::Application(new) => {
                 self.shared.begin_incoming(*new, incoming.phone, incoming.inputs, Origin::Dialled).map(drop)
             }
+            Dialled::DialIn(visitor) => self.attend(*visitor, incoming.phone),
             Dialled::Person(parties) => self.connect(parties, incoming),
         }
+    }
+
+    /// Lets a caller find its way to a meeting.
+    fn attend(&self, visitor: Visitor, phone: CallingPhone) -> Result<(), Refusal> {
+        let shared = &self.shared;
+        let place = DirectPlace::take(shared, visitor.person.user())?;
+        let (context, draining) = (shared.context.clone(), shared.draining.clone());
+        shared.tasks.spawn(dial_in::attend(context, visitor, phone, (place, draining)));
+        Ok(())
     }
 
     /// Lets the phone of one person call another one.
     fn connect(&self, parties: Parties, incoming: IncomingCall) -> Result<(), Refusal> {
         let shared = &self.shared;
-        let place = DirectPlace::take(shared, &parties.caller)?;
+        let place = DirectPlace::take(shared, Some(&parties.caller))?;
         let (context, draining) = (shared.context.clone(), shared.draining.clone());
         shared.tasks.spawn(async move {
             direct::connect(context, parties, incoming, (place, draining)).await;
@@ -457,25 +468,27 @@ enum Origin {
     SentOn,
 }
 
-/// A call of one person to another, as it counts among the calls.
+/// A call without an application, of one person to another or to a meeting, as it counts among the calls.
 struct DirectPlace {
     shared: Arc<Shared>,
-    caller: UserId,
+    /// The user whose phone made it.
+    caller: Option<UserId>,
 }
 
 impl DirectPlace {
-    fn take(shared: &Arc<Shared>, caller: &UserId) -> Result<Self, Refusal> {
+    fn take(shared: &Arc<Shared>, caller: Option<&UserId>) -> Result<Self, Refusal> {
         let (mut live, config) = (shared.live(), &shared.context.config);
-        let room = live.ensure_room_of(caller, config).and_then(|()| live.ensure_room(config));
-        room.map_err(|limit| shared.refusal(Some(caller), limit))?;
-        live.begin_direct(caller.clone());
-        Ok(Self { shared: Arc::clone(shared), caller: caller.clone() })
+        let room = caller.map_or(Ok(()), |caller| live.ensure_room_of(caller, config));
+        let room = room.and_then(|()| live.ensure_room(config));
+        room.map_err(|limit| shared.refusal(caller, limit))?;
+        live.begin_direct(caller);
+        Ok(Self { shared: Arc::clone(shared), caller: caller.cloned() })
     }
 }
 
 impl Drop for DirectPlace {
     fn drop(&mut self) {
-        self.shared.live().end_direct(&self.caller);
+        self.shared.live().end_direct(self.caller.as_ref());
     }
 }
 

@@ -10,6 +10,7 @@ use store::Store;
 use crate::application::{ApplicationConfig, Applications};
 use crate::clock::Clock;
 use crate::conference::{Conferences, Sounds};
+use crate::dial_in::GuessLimit;
 use crate::media::Media;
 use crate::observer::Observer;
 use crate::prompts::{PromptMemory, Prompts};
@@ -75,6 +76,7 @@ pub(crate) struct Context {
     pub(crate) trunks: Trunks,
     pub(crate) prompts: Prompts,
     pub(crate) sounds: Sounds,
+    pub(crate) guesses: GuessLimit,
     pub(crate) conferences: Conferences,
     pub(crate) applications: Applications,
     pub(crate) legs: Arc<AtomicU64>,

@@ -7,6 +7,7 @@ use model::{
     ParticipantId, Person, PhoneNumber, RedirectTarget, TenantId, User, UserId,
 };
 
+use crate::dial_in::Visitor;
 use crate::direct::Parties;
 use crate::ids::RandomIds;
 use crate::sip::{IncomingCall, IncomingCaller, TrunkCallee, TrunkCaller};
@@ -15,6 +16,8 @@ use crate::sip::{IncomingCall, IncomingCaller, TrunkCallee, TrunkCaller};
 pub(crate) enum Dialled {
     /// An application, which is told this.
     Application(Box<NewIncomingCall>),
+    /// The meetings of its tenant.
+    DialIn(Box<Visitor>),
     /// A person.
     Person(Parties),
 }
@@ -28,6 +31,13 @@ struct Calling<'a> {
     tenant: &'a TenantId,
     /// What the call is about.
     subject: Option<String>,
+}
+
+impl Calling<'_> {
+    /// The same for whoever lets people in to meetings.
+    fn visitor(self, name: Option<String>) -> Visitor {
+        Visitor { tenant: self.tenant.clone(), person: self.person, name }
+    }
 }
 
 /// Finds whom a phone calls.
@@ -48,7 +58,7 @@ pub(crate) fn dialled(directory: &IndexedDirectory, incoming: &IncomingCall) -> 
         tenant: &caller.tenant,
         subject: incoming.subject.clone(),
     };
-    let number = PhoneNumber::parse(&incoming.dialled).ok();
+    let number = number_of(&incoming.dialled);
     if let Some(instance) = instance(directory, &incoming.dialled, number, calling.tenant) {
         return of_instance(directory, instance, calling);
     }
@@ -59,6 +69,9 @@ pub(crate) fn dialled(directory: &IndexedDirectory, incoming: &IncomingCall) -> 
             ..InvitationParticipant::default()
         };
         return new_call(application, target, calling);
+    }
+    if is_dial_in(directory, number, calling.tenant) {
+        return Ok(Dialled::DialIn(Box::new(calling.visitor(None))));
     }
     let callee = match number {
         Some(number) => Person::Phone(number),
@@ -84,7 +97,7 @@ fn dialled_over_trunk(
     }
     let calling = Calling { person, info, tenant: &caller.tenant, subject: incoming.subject.clone() };
     match &caller.to {
-        TrunkCallee::DialIn => Err(Refusal::NotFound),
+        TrunkCallee::DialIn => Ok(Dialled::DialIn(Box::new(calling.visitor(caller.name.clone())))),
         TrunkCallee::Instance(id) => {
             let instance = directory.instances.get(id).ok_or(Refusal::NotFound)?;
             of_instance(directory, instance, calling)
@@ -121,6 +134,17 @@ fn of_instance(
         ..InvitationParticipant::default()
     };
     new_call(application, target, calling)
+}
+
+/// Whether a number for dialling in to meetings of the tenant is dialled.
+fn is_dial_in(directory: &IndexedDirectory, number: Option<PhoneNumber>, tenant: &TenantId) -> bool {
+    let whose = number.and_then(|number| directory.dial_in_tenant(&number));
+    whose.is_some_and(|whose| whose.id == *tenant)
+}
+
+/// The number that is dialled, with or without the plus.
+fn number_of(dialled: &str) -> Option<PhoneNumber> {
+    PhoneNumber::parse(dialled).or_else(|_| PhoneNumber::parse(&format!("+{dialled}"))).ok()
 }
 
 /// The person of the caller's tenant that is meant: by address, by the name in it where that is nobody else's, or by id.

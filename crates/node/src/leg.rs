@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub(crate) struct Leg {
     allows_foreign: bool,
     /// Whether a phone that called holds the call from the beginning.
     pub(crate) is_held: bool,
+    /// Nothing that it needs: what goes when it does.
+    pub(crate) kept: Option<Box<dyn Any + Send>>,
 }
 
 /// The answer to a phone's call, before it is sent.
@@ -108,7 +111,16 @@ impl Leg {
             Person::Withheld => return Err(EndCause::NotFound),
         };
         let allows_foreign = context.config.allows_foreign_media;
-        Ok(Self { media, negotiator, far_end, events, source: None, allows_foreign, is_held: false })
+        Ok(Self {
+            media,
+            negotiator,
+            far_end,
+            events,
+            source: None,
+            allows_foreign,
+            is_held: false,
+            kept: None,
+        })
     }
 
     /// Takes a phone's call: answers its offer, or makes one where it asks for that. It is told once the leg is where its reports
@@ -131,6 +143,7 @@ impl Leg {
             source: Some(source),
             allows_foreign: context.config.allows_foreign_media,
             is_held: false,
+            kept: None,
         };
         let answer = match &offer {
             None => leg.negotiator.offer(),

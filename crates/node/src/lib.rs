@@ -15,6 +15,7 @@
 //! | `ringing` | those who are called at once for somebody who waits, and where they meet |
 //! | `phone_network` | the way to a number: over a trunk, or to a script of the lab |
 //! | `direct` | a call of a phone to a person |
+//! | `dial_in` | a caller who is asked for a meeting, and taken there |
 //! | `referral` | a phone hands its conversation over |
 //! | `media` | the way to and from the media threads |
 //! | `prompts`, `recordings` | files in, files out |
@@ -25,6 +26,7 @@ mod calls;
 mod clock;
 mod conference;
 mod context;
+mod dial_in;
 mod direct;
 mod far_end;
 mod ids;

@@ -17,7 +17,7 @@ pub(crate) struct LiveCalls {
     by_app: BTreeMap<AppId, usize>,
     /// How many the phones of each user have made, those to people included.
     by_user: BTreeMap<UserId, usize>,
-    /// Calls of people to people.
+    /// Calls of people to people and to meetings.
     direct: usize,
 }
 
@@ -56,15 +56,19 @@ impl LiveCalls {
         }
     }
 
-    /// Counts a call of one person to another.
-    pub(crate) fn begin_direct(&mut self, caller: UserId) {
+    /// Counts a call without an application, made by a user's phone or by somebody in the phone network.
+    pub(crate) fn begin_direct(&mut self, caller: Option<&UserId>) {
         self.direct += 1;
-        *self.by_user.entry(caller).or_default() += 1;
+        if let Some(caller) = caller {
+            *self.by_user.entry(caller.clone()).or_default() += 1;
+        }
     }
 
-    pub(crate) fn end_direct(&mut self, caller: &UserId) {
+    pub(crate) fn end_direct(&mut self, caller: Option<&UserId>) {
         self.direct -= 1;
-        count_down(&mut self.by_user, caller);
+        if let Some(caller) = caller {
+            count_down(&mut self.by_user, caller);
+        }
     }
 
     pub(crate) fn get(&self, id: CallId) -> Option<&Live> {

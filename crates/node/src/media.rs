@@ -85,7 +85,8 @@ pub(crate) enum JobOutcome {
     Recorded { completion: RecordCompletion, path: PathBuf },
 }
 
-/// Events that may wait for a scripted endpoint, which only awaits the end of what it keeps.
+/// Events that may wait for a scripted endpoint, which only awaits the end of what it keeps, or for whoever attends a
+/// caller, who does not wait for ever for the end of what is said.
 const SCRIPT_QUEUE: usize = 16;
 
 /// Members of a mixer for two: each may come anew before its former leg has gone.
@@ -172,6 +173,11 @@ impl Media {
         Ok(port)
     }
 
+    /// Opens what is heard in a mixer besides its members: it plays, and nobody waits for its end.
+    pub(crate) fn open_bell(&self, mixer: MixerId) -> Result<MediaPort, PlaneError> {
+        self.open(without_address(self.plane.open_virtual_leg(mixer)?), Listener::Nobody)
+    }
+
     /// Opens a mixer, on the thread of a leg that is to be in it where there is one.
     pub(crate) fn open_mixer(
         &self,
@@ -191,7 +197,7 @@ impl Media {
         Ok(MixerPort { media: self.clone(), id })
     }
 
-    /// Opens a leg that reports to a scripted endpoint.
+    /// Opens a leg that reports to a scripted endpoint, or to whoever attends a caller.
     pub(crate) fn open_for_script(&self) -> Result<(MediaPort, mpsc::Receiver<PortEvent>), PlaneError> {
         let (events, received) = mpsc::channel(SCRIPT_QUEUE);
         Ok((self.open(self.plane.open_leg()?, Listener::Script(events))?, received))

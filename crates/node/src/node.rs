@@ -13,6 +13,7 @@ use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::conference::{Conferences, Sounds};
 use crate::context::{Config, Context, Owed, SharedDirectory};
+use crate::dial_in::GuessLimit;
 use crate::media::Media;
 use crate::observer::{Counts, Observer};
 use crate::prompts::{PromptSource, Prompts};
@@ -103,6 +104,7 @@ impl Node {
             trunks,
             prompts,
             sounds: Sounds::default(),
+            guesses: GuessLimit::default(),
             conferences: Conferences::default(),
             applications,
             legs: Arc::new(AtomicU64::new(1)),

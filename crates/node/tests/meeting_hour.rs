@@ -272,7 +272,10 @@ impl World {
                 | ConferenceEffect::EndReplaced { .. }
                 | ConferenceEffect::Released(_)
                 | ConferenceEffect::SendTone { .. }
+                | ConferenceEffect::Chime(_)
                 | ConferenceEffect::StartSound { .. }
+                | ConferenceEffect::TurnAway(_)
+                | ConferenceEffect::Welcome(_)
                 | ConferenceEffect::StopSound(_)
                 | ConferenceEffect::Tell { .. } => {}
             }

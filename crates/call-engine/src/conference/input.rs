@@ -1,6 +1,6 @@
 use model::{
     AudioRoutingGroup, CallId, Invitee, MediaPrompt, OnlineMeeting, OperationId, Outcome, Participant,
-    ParticipantId, RecordingStatus, Roster, ScreenSharingRole, Tone, Transferee,
+    ParticipantId, RecordingStatus, Roster, ScreenSharingRole, Tone, Transferee, UserId,
 };
 
 use crate::{CommandId, JobResult, LegEvent, Rejection};
@@ -29,6 +29,9 @@ pub enum ConferenceInput {
         /// Whether it holds the call.
         is_held: bool,
     },
+    /// Somebody who has dialled in comes to a meeting with a leg that is up already: straight in or into the lobby, as the
+    /// meeting says, or not at all ([`ConferenceEffect::TurnAway`]).
+    Arrive(Box<Arriving>),
     /// An application asks for something; exactly one [`ConferenceEvent::Answered`] follows, unless its call is over.
     Ask {
         /// Its call.
@@ -98,6 +101,19 @@ pub enum ConferenceInput {
         /// Whether it plays.
         result: Result<(), Outcome>,
     },
+}
+
+/// A caller who has dialled in to a meeting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Arriving {
+    /// The caller's participant id.
+    pub participant: ParticipantId,
+    /// Who it is.
+    pub info: Participant,
+    /// The user whose own phone it is; nobody of the directory where it is a number of the phone network.
+    pub user: Option<UserId>,
+    /// Whether it holds the call.
+    pub is_held: bool,
 }
 
 /// A call that joins.
@@ -213,6 +229,8 @@ pub enum ConferenceAnswer {
 /// What the owner of a conference must do, in order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConferenceEffect {
+    /// Let everybody who is in hear that somebody came or went.
+    Chime(Chime),
     /// Let someone hear and be heard.
     Connect(ParticipantId),
     /// Let someone neither hear nor be heard.
@@ -278,6 +296,19 @@ pub enum ConferenceEffect {
         /// What.
         event: ConferenceEvent,
     },
+    /// Tell a caller who has arrived that there is no room, and hang up. It is no member, and its leg's end is of no interest.
+    TurnAway(ParticipantId),
+    /// Tell a caller who has dialled in that it is in now; it is connected already.
+    Welcome(ParticipantId),
+}
+
+/// What those who are in are told of people without a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Chime {
+    /// Somebody is in who was not.
+    Came,
+    /// Somebody is in no longer.
+    Went,
 }
 
 /// What is played to someone who is not connected.
@@ -293,5 +324,8 @@ pub enum Sound {
         prompt: Option<MediaPrompt>,
     },
     /// The sound of waiting to be let in.
-    Lobby,
+    Lobby {
+        /// Whether it is said in words, too: to somebody who sees no screen.
+        is_spoken: bool,
+    },
 }

@@ -133,6 +133,7 @@ impl Conference {
         if self.alone_until.is_some() && (present != 1 || called > 0) {
             self.alone_until = None;
         }
+        self.announce();
         if self.members.values().all(|member| matches!(member.state, State::Shown)) {
             self.is_over = true;
             self.act(ConferenceEffect::Ended);

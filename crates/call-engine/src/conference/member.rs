@@ -21,6 +21,8 @@ pub(super) struct Member {
     pub(super) is_hidden: bool,
     pub(super) is_in_default_group: bool,
     pub(super) is_sharing: bool,
+    /// Whether it came by a number for dialling in, and so sees no screen.
+    pub(super) has_dialled_in: bool,
     pub(super) recording: Option<RecordingInfo>,
     /// When it changed last, counted over the conference.
     pub(super) changed: u64,

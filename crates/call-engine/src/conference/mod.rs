@@ -10,6 +10,7 @@
 //! Join ──┬──────────────► Waiting ─────── first answer ──┐
 //!        ├── lobby rules ► InLobby ── admitted ──────────┤
 //!        └──────────────────────────────────────────────►│ In ◄──► OnHold
+//! Arrive ── as Join; a caller for whom there is no room is turned away
 //! Invite ───────────────► Invited ──── answers ──────────┘  │
 //!                            └─────── fails, cancelled ─────┴──► gone (a person by way of Leaving)
 //! ```
@@ -18,6 +19,7 @@
 //! answered once and every operation ends once; a roster never shows someone who is gone; whoever is connected is in;
 //! a conference without members is over; a call that is told who speaks most is told of each change once.
 
+mod arriving;
 mod groups;
 mod hearing;
 mod input;
@@ -27,12 +29,12 @@ mod moving;
 mod requests;
 mod rosters;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use model::{
-    AudioRoutingGroup, CallId, IdSource, Invitee, LobbyBypassScope, MeetingRole, OnlineMeeting, OperationId,
-    Outcome, Participant, ParticipantId, RosterParticipant, Timestamp,
+    AudioRoutingGroup, CallId, IdSource, Invitee, MeetingRole, OnlineMeeting, OperationId, Outcome,
+    Participant, ParticipantId, RosterParticipant, Timestamp,
 };
 
 use crate::ending::outcome_of;
@@ -40,7 +42,8 @@ use crate::{JobResult, LegEvent};
 
 use self::groups::Groups;
 pub use self::input::{
-    ConferenceAnswer, ConferenceEffect, ConferenceEvent, ConferenceInput, ConferenceRequest, Joining, Sound,
+    Arriving, Chime, ConferenceAnswer, ConferenceEffect, ConferenceEvent, ConferenceInput, ConferenceRequest,
+    Joining, Sound,
 };
 use self::member::{App, Invitation, Member, SOURCES_PER_MEMBER, Side, Standing, State};
 use self::requests::Question;
@@ -94,6 +97,8 @@ pub struct Conference {
     /// Whether there have been two at once.
     has_met: bool,
     alone_until: Option<Timestamp>,
+    /// The people of whose coming those who are in know, where that is announced.
+    announced: Option<BTreeSet<ParticipantId>>,
     effects: VecDeque<ConferenceEffect>,
     is_over: bool,
 }
@@ -151,6 +156,7 @@ impl Conference {
             sources: 0,
             has_met: false,
             alone_until: None,
+            announced: None,
             effects: VecDeque::new(),
             is_over: false,
         }
@@ -168,6 +174,7 @@ impl Conference {
             ConferenceInput::AdoptPerson { participant, info, is_held } => {
                 self.adopt(participant, *info, is_held, now);
             }
+            ConferenceInput::Arrive(arriving) => self.arrive(*arriving, now),
             ConferenceInput::Ask { call, command, operation, request } => {
                 self.ask(Question { call, command, operation, request }, now, ids);
             }
@@ -314,6 +321,7 @@ impl Conference {
             is_hidden: false,
             is_in_default_group: true,
             is_sharing: false,
+            has_dialled_in: false,
             recording: None,
             changed: 0,
         }
@@ -331,7 +339,7 @@ impl Conference {
             told_speaker: None,
         };
         let standing = if joining.is_guest { Standing::Guest } else { Standing::Application };
-        let is_let_in = self.lets_in(&standing);
+        let is_let_in = self.lets_in(&standing, false);
         let waits = !invitees.is_empty();
         let state = match (is_let_in, waits) {
             (false, _) => State::InLobby { until: now.after(self.config.lobby_timeout) },
@@ -350,7 +358,8 @@ impl Conference {
             self.connect(participant);
             self.tell(call, ConferenceEvent::Joined);
         } else if !is_let_in {
-            self.act(ConferenceEffect::StartSound { participant, sound: Sound::Lobby });
+            let sound = Sound::Lobby { is_spoken: false };
+            self.act(ConferenceEffect::StartSound { participant, sound });
         }
         for invitee in invitees {
             self.invite(invitee, (call, None), now, ids);
@@ -374,18 +383,6 @@ impl Conference {
         self.connect(id);
         self.tell(call, ConferenceEvent::Joined);
         self.touch(id, now);
-    }
-
-    /// Whether someone comes straight in.
-    fn lets_in(&self, standing: &Standing) -> bool {
-        let Kind::Meeting(meeting) = &self.kind else { return true };
-        match meeting.lobby_bypass.scope {
-            LobbyBypassScope::Everyone => true,
-            LobbyBypassScope::Organization
-            | LobbyBypassScope::OrganizationAndFederated
-            | LobbyBypassScope::OrganizationExcludingGuests => !matches!(standing, Standing::Guest),
-            LobbyBypassScope::Invited | LobbyBypassScope::Organizer => false,
-        }
     }
 
     /// Calls a person.
@@ -435,7 +432,9 @@ impl Conference {
                 self.members.remove(&participant);
                 self.invitation_ended(&invitation, Some(outcome_of(cause, false)));
             }
-            (State::In | State::OnHold, LegEvent::Held(is_held)) if member.is_held != is_held => {
+            (State::In | State::InLobby { .. } | State::OnHold, LegEvent::Held(is_held))
+                if member.is_held != is_held =>
+            {
                 member.is_held = is_held;
                 self.touch(participant, now);
             }
@@ -528,7 +527,7 @@ impl Conference {
             let Some(member) = self.members.get(&id) else { continue };
             let role = self.role_of(&member.standing);
             let waits = matches!(member.state, State::InLobby { .. });
-            let is_let_in = waits && self.lets_in(&member.standing);
+            let is_let_in = waits && self.lets_in(&member.standing, member.has_dialled_in);
             self.set_role(id, role, now);
             if is_let_in {
                 self.let_in(id, now);

@@ -197,6 +197,7 @@ impl Conference {
         if let Some(call) = call {
             self.tell(call, ConferenceEvent::Joined);
         }
+        self.welcome(id);
         self.touch(id, now);
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use call_engine::{
-    CommandId, Conference, ConferenceAnswer, ConferenceConfig, ConferenceEffect, ConferenceEvent,
+    Arriving, CommandId, Conference, ConferenceAnswer, ConferenceConfig, ConferenceEffect, ConferenceEvent,
     ConferenceInput, ConferenceRequest, EndCause, JobResult, Joining, LegEvent, Rejection, Sound,
 };
 use model::{
@@ -117,6 +117,17 @@ impl Harness {
         let info = Box::new(Participant { identity, ..Participant::default() });
         self.called.push((participant, invitee));
         self.input(ConferenceInput::AdoptPerson { participant, info, is_held: false });
+        participant
+    }
+
+    /// Somebody who has dialled in comes: a user of the directory, or a caller of the phone network.
+    pub(crate) fn arrive(&mut self, user: Option<&str>) -> ParticipantId {
+        let participant = ParticipantId::next(&mut self.ids);
+        let target = InvitationParticipant { identity: dialled_in(user), ..InvitationParticipant::default() };
+        self.called.push((participant, Invitee { target, callee: "nobody".into() }));
+        let info = Participant { identity: dialled_in(user), ..Participant::default() };
+        let arriving = Arriving { participant, info, user: user.map(Into::into), is_held: false };
+        self.input(ConferenceInput::Arrive(Box::new(arriving)));
         participant
     }
 
@@ -332,8 +343,19 @@ pub(crate) fn invitee(name: &str) -> Invitee {
     }
 }
 
+/// A user, or a caller of the phone network.
+fn dialled_in(user: Option<&str>) -> IdentitySet {
+    match user {
+        Some(user) => IdentitySet::user(Identity::of(user).named(user)),
+        None => IdentitySet { phone: Some(Identity::of(CALLER).named(CALLER)), ..IdentitySet::default() },
+    }
+}
+
+/// The number of whoever calls.
+pub(crate) const CALLER: &str = "+12015550123";
+
 fn name_of(identity: &IdentitySet) -> String {
-    let slots = [&identity.application, &identity.guest, &identity.user];
+    let slots = [&identity.application, &identity.guest, &identity.phone, &identity.user];
     slots.into_iter().flatten().find_map(|slot| slot.display_name.clone()).unwrap_or_default()
 }
 

@@ -33,7 +33,8 @@ fn a_guest_waits_unseen_by_itself_is_seen_waiting_and_is_let_in() {
     let mut harness = Harness::meeting(LobbyBypassScope::Organization);
     harness.join(1);
     harness.input(ConferenceInput::Join(Box::new(guest(2))));
-    let waits = ConferenceEffect::StartSound { participant: member(2), sound: Sound::Lobby };
+    let waits =
+        ConferenceEffect::StartSound { participant: member(2), sound: Sound::Lobby { is_spoken: false } };
     assert!(harness.effects.contains(&waits));
     let roster = harness.roster(1);
     let lobby: Vec<bool> = roster.participants.iter().map(|participant| participant.is_in_lobby).collect();

@@ -17,6 +17,7 @@ enum Step {
     Adopt,
     Advance(u64),
     Answered(usize),
+    Arrive(bool),
     CallsMediaReplaced(u128),
     Depart(usize),
     Dominant(Option<usize>),
@@ -75,6 +76,7 @@ fn step() -> impl Strategy<Value = Step> {
         5 => (call.clone(), any::<bool>(), 0..3_usize).prop_map(|(call, guest, called)| Step::Join(call, guest, called)),
         1 => call.clone().prop_map(Step::Leave),
         1 => Just(Step::Adopt),
+        2 => any::<bool>().prop_map(Step::Arrive),
         1 => (call, person.clone()).prop_map(|(call, person)| Step::Release(call, person)),
         1 => person.clone().prop_map(Step::Depart),
         1 => person.clone().prop_map(Step::PersonReplaced),
@@ -116,6 +118,7 @@ impl World {
             Step::Adopt => drop(self.harness.adopt("ann")),
             Step::Advance(millis) => self.harness.advance(Duration::from_millis(*millis)),
             Step::Answered(place) => self.leg(*place, LegEvent::Answered),
+            Step::Arrive(is_user) => drop(self.harness.arrive(is_user.then_some("bob"))),
             Step::Ask(number, asked) => self.ask(*number, asked),
             Step::CallsMediaReplaced(number) => drop(self.harness.replace_media(member(*number))),
             Step::Depart(place) => {
@@ -228,7 +231,11 @@ impl World {
             .effects
             .iter()
             .filter_map(|effect| match effect {
-                ConferenceEffect::EndLeg(id) if self.legs.get(id) == Some(&true) => Some(*id),
+                ConferenceEffect::EndLeg(id) | ConferenceEffect::TurnAway(id)
+                    if self.legs.get(id) == Some(&true) =>
+                {
+                    Some(*id)
+                }
                 _ => None,
             })
             .collect();

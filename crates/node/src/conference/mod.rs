@@ -3,6 +3,7 @@
 //! Calls reach it by their own tasks only: a call asks and leaves, the conference tells. What it tells of durable things
 //! is made durable by the call that is told.
 
+mod bell;
 mod perform;
 mod referral;
 mod registry;
@@ -22,6 +23,7 @@ use tokio::sync::oneshot;
 
 use crate::application::Sources;
 use crate::context::Context;
+use crate::dial_in::Arrival;
 use crate::far_end::{FarEndEvent, FarEndReport};
 use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs};
@@ -31,7 +33,8 @@ use crate::phone_network::Payer;
 use crate::ringing::Party;
 use crate::task::CallInput;
 
-use self::perform::KEY;
+use self::bell::Bell;
+use self::perform::{KEY, TURNED_AWAY};
 use self::referral::{Referring, Way};
 use self::registry::Place;
 pub(crate) use self::registry::{ConferenceDoor, Conferences};
@@ -43,6 +46,8 @@ pub(crate) enum ConferenceTaskInput {
     Adopt { joining: Box<Joining>, side: Box<CallSide>, leg: Box<Leg>, person: Box<Person> },
     /// Somebody comes whose leg is up.
     AdoptPerson(Box<Party>),
+    /// A caller comes who has dialled in.
+    Arrive(Box<Arrival>),
     /// A call asks for something.
     Ask { call: CallId, command: CommandId, operation: OperationId, request: Box<ConferenceRequest> },
     /// Everybody is sent away: the server shuts down, or nobody comes whom it was opened for.
@@ -120,6 +125,7 @@ pub(crate) struct ConferenceTask {
     /// For whoever reports to this conference.
     own: Inputs<ConferenceTaskInput>,
     mixer: MixerPort,
+    bell: Bell,
     calls: BTreeMap<CallId, CallSide>,
     legs: BTreeMap<ParticipantId, Leg>,
     ids: RandomIds,
@@ -155,6 +161,8 @@ impl ConferenceTask {
             if let ConferenceTaskInput::Join { side, .. } = input {
                 // A call whose task is over joins nothing.
                 let _ = side.inputs.end(CallInput::JoinAgain);
+            } else if let ConferenceTaskInput::Arrive(arrival) = input {
+                arrival.enter(&self.context);
             }
         }
     }
@@ -174,6 +182,11 @@ impl ConferenceTask {
                 let info = Box::new(info);
                 self.feed(ConferenceInput::AdoptPerson { participant, info, is_held });
             }
+            ConferenceTaskInput::Arrive(arrival) => {
+                let arriving = Box::new(arrival.arriving());
+                self.legs.insert(arriving.participant, arrival.party.leg);
+                self.feed(ConferenceInput::Arrive(arriving));
+            }
             ConferenceTaskInput::Ask { call, command, operation, request } => {
                 self.feed(ConferenceInput::Ask { call, command, operation, request: *request });
             }
@@ -182,6 +195,8 @@ impl ConferenceTask {
             ConferenceTaskInput::Successor { participant, report } => {
                 self.successor(participant, report.event);
             }
+            // What announces people is none of them.
+            ConferenceTaskInput::Dominant(Some(leg)) if self.bell.is(leg) => {}
             ConferenceTaskInput::Dominant(leg) => {
                 let participant = leg.and_then(|leg| self.participant_of(leg));
                 self.feed(ConferenceInput::Dominant(participant));
@@ -269,6 +284,7 @@ impl ConferenceTask {
     fn media(&mut self, participant: ParticipantId, event: PortEvent) {
         match event {
             PortEvent::JobDone { job: KEY, .. } => self.pressed(participant),
+            PortEvent::JobDone { job: TURNED_AWAY, .. } => self.end_leg(participant),
             // Music ends when it is told to; what a call had begun on a leg that has left it is of no use to anybody.
             event @ PortEvent::JobDone { .. } => media::discard(event),
             // Whoever is called in the place of a phone that has left is not heard yet.

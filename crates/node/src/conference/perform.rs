@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use attendant::Sentence;
 use call_engine::{ConferenceEffect, ConferenceEvent, ConferenceInput, EndCause, LegEvent, Sound};
 use media_engine::{PromptAudio, SampleRate};
 use media_plane::Route;
@@ -17,6 +18,10 @@ use crate::task::CallInput;
 const SOUND: Job = Job(u64::MAX);
 /// The one key that is pressed for someone.
 pub(super) const KEY: Job = Job(u64::MAX - 1);
+/// What is said to a caller who is in now.
+const WELCOME: Job = Job(u64::MAX - 2);
+/// What is said to a caller for whom there is no room.
+pub(super) const TURNED_AWAY: Job = Job(u64::MAX - 3);
 /// Keys that may wait for one another: more than a number with its prefix has.
 const MAX_KEYS: usize = 32;
 
@@ -35,6 +40,7 @@ impl ConferenceTask {
 
     async fn act(&mut self, effect: ConferenceEffect) {
         match effect {
+            ConferenceEffect::Chime(chime) => self.bell.ring(&self.context, &self.mixer, chime),
             ConferenceEffect::Connect(id) => {
                 self.has_moved = true;
                 self.with_leg(id, |task, leg| task.mixer.join(leg));
@@ -68,12 +74,33 @@ impl ConferenceTask {
                 }
             }
             ConferenceEffect::Tell { call, event } => self.tell(call, event),
+            ConferenceEffect::TurnAway(participant) => {
+                let is_said = self.say(participant, TURNED_AWAY, &[Sentence::Full, Sentence::GoodBye]);
+                if !is_said {
+                    self.end_leg(participant);
+                }
+            }
+            // Whoever does not hear it hears the others.
+            ConferenceEffect::Welcome(participant) => {
+                let _ = self.say(participant, WELCOME, &[Sentence::Joined]);
+            }
             // `perform` takes this before it comes here.
             ConferenceEffect::Ended => {}
         }
     }
 
-    fn end_leg(&mut self, participant: ParticipantId) {
+    /// Says something to a caller alone; `false` where that fails.
+    fn say(&self, participant: ParticipantId, job: Job, sentences: &[Sentence]) -> bool {
+        let said: Vec<_> = sentences.iter().map(|it| self.context.sounds.spoken.get(*it)).collect();
+        let Some(leg) = self.legs.get(&participant) else { return false };
+        let played = leg.media.play(job, &said);
+        if let Err(error) = &played {
+            tracing::warn!(%error, "failed to speak to a caller");
+        }
+        played.is_ok()
+    }
+
+    pub(super) fn end_leg(&mut self, participant: ParticipantId) {
         // Nobody comes in the place of somebody who is sent away.
         self.referring.remove(&participant);
         match self.legs.get(&participant) {
@@ -181,8 +208,10 @@ impl ConferenceTask {
             return;
         };
         match sound {
-            Sound::Lobby => {
-                if let Err(error) = leg.media.play_looped(SOUND, self.context.sounds.lobby()) {
+            Sound::Lobby { is_spoken } => {
+                let sounds = &self.context.sounds;
+                let sound = if is_spoken { sounds.spoken_lobby() } else { sounds.lobby() };
+                if let Err(error) = leg.media.play_looped(SOUND, sound) {
                     tracing::warn!(%error, "failed to play the sound of waiting");
                 }
             }

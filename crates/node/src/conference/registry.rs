@@ -5,6 +5,7 @@ use call_engine::Conference;
 use media_plane::{MixerConfig, MixerId, PlaneError};
 use model::{OnlineMeeting, TenantId};
 
+use super::bell::Bell;
 use super::{ConferenceTask, ConferenceTaskInput};
 use crate::context::Context;
 use crate::ids::RandomIds;
@@ -125,6 +126,9 @@ fn key_of(meeting: &OnlineMeeting) -> MeetingKey {
     (meeting.tenant.clone(), meeting.thread_id.clone())
 }
 
+/// Members of a mixer that are nobody: what announces people.
+const BELLS: usize = 1;
+
 /// A conference's task, and the way to it.
 fn prepare(
     context: &Context,
@@ -132,7 +136,7 @@ fn prepare(
     near: Option<media_plane::LegId>,
 ) -> Result<(ConferenceTask, ConferenceDoor), PlaneError> {
     let (own, queue) = inputs();
-    let max_members = context.config.conference.max_participants;
+    let max_members = context.config.conference.max_participants + BELLS;
     let config = MixerConfig { max_members, ..MixerConfig::default() };
     let mixer = context.media.open_mixer(config, near, own.clone())?;
     let door = ConferenceDoor { inputs: own.clone(), mixer: mixer.id() };
@@ -142,6 +146,7 @@ fn prepare(
         inputs: queue,
         own,
         mixer,
+        bell: Bell::default(),
         calls: BTreeMap::new(),
         legs: BTreeMap::new(),
         ids: RandomIds,

@@ -1,13 +1,22 @@
 use std::f32::consts::TAU;
 use std::sync::{Arc, OnceLock};
 
-use media_engine::PromptAudio;
+use attendant::Sentence;
+use call_engine::Chime;
+use media_engine::{PromptAudio, SampleRate};
 
-/// Sounds of the server's own for those who wait, made once.
+use crate::dial_in::Spoken;
+
+/// Sounds of the server's own, made once.
 #[derive(Clone, Default)]
 pub(crate) struct Sounds {
     hold: Arc<OnceLock<Arc<PromptAudio>>>,
     lobby: Arc<OnceLock<Arc<PromptAudio>>>,
+    spoken_lobby: Arc<OnceLock<Arc<PromptAudio>>>,
+    came: Arc<OnceLock<Arc<PromptAudio>>>,
+    went: Arc<OnceLock<Arc<PromptAudio>>>,
+    /// What is said to callers who dial in.
+    pub(crate) spoken: Spoken,
 }
 
 const RATE_HZ: u32 = 16_000;
@@ -23,6 +32,12 @@ const CHORDS: [[f32; 4]; 4] = [
     [196.0, 246.9, 293.7, 392.0],
 ];
 
+/// Notes for those who wait: every four seconds.
+const WAITING: [(f32, f32); 3] = [(587.3, 0.35), (440.0, 0.65), (0.0, 3.0)];
+
+/// How often they are heard until it is said again what is waited for: some half a minute.
+const NOTES_BETWEEN_WORDS: usize = 8;
+
 impl Sounds {
     /// Music for someone taken aside.
     pub(crate) fn hold_music(&self) -> Arc<PromptAudio> {
@@ -35,7 +50,29 @@ impl Sounds {
 
     /// Two soft notes every four seconds, for someone who waits to be let in.
     pub(crate) fn lobby(&self) -> Arc<PromptAudio> {
-        Arc::clone(self.lobby.get_or_init(|| sound([(587.3, 0.35), (440.0, 0.65), (0.0, 3.0)].into_iter())))
+        Arc::clone(self.lobby.get_or_init(|| sound(WAITING.into_iter())))
+    }
+
+    /// The same with words in between, for someone who sees no screen.
+    pub(crate) fn spoken_lobby(&self) -> Arc<PromptAudio> {
+        let make = || {
+            let rate = SampleRate::Hz16000;
+            let (words, notes) =
+                (self.spoken.get(Sentence::Waiting).at_rate(rate), self.lobby().at_rate(rate));
+            let parts = std::iter::once(&words).chain(std::iter::repeat_n(&notes, NOTES_BETWEEN_WORDS));
+            let samples = parts.flat_map(|part| part.iter().copied()).collect();
+            Arc::new(PromptAudio::from_samples(samples, rate.hz()))
+        };
+        Arc::clone(self.spoken_lobby.get_or_init(make))
+    }
+
+    /// Two notes that say that somebody came, upwards, or went.
+    pub(crate) fn chime(&self, chime: Chime) -> Arc<PromptAudio> {
+        let (cell, notes) = match chime {
+            Chime::Came => (&self.came, [(587.3, 0.15), (784.0, 0.35)]),
+            Chime::Went => (&self.went, [(784.0, 0.15), (587.3, 0.35)]),
+        };
+        Arc::clone(cell.get_or_init(|| sound(notes.into_iter())))
     }
 }
 

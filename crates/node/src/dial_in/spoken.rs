@@ -1,0 +1,80 @@
+use std::sync::{Arc, OnceLock};
+
+use attendant::Sentence;
+use media_engine::{PromptAudio, WavLimits};
+
+/// What is said to callers, read from the files of the program when it is said for the first time.
+#[derive(Clone, Default)]
+pub(crate) struct Spoken([Arc<OnceLock<Arc<PromptAudio>>>; Sentence::ALL.len()]);
+
+impl Spoken {
+    /// The sound of a sentence.
+    pub(crate) fn get(&self, sentence: Sentence) -> Arc<PromptAudio> {
+        let Some(cell) = Sentence::ALL.iter().position(|it| *it == sentence).and_then(|at| self.0.get(at))
+        else {
+            return read(sentence);
+        };
+        Arc::clone(cell.get_or_init(|| read(sentence)))
+    }
+}
+
+fn read(sentence: Sentence) -> Arc<PromptAudio> {
+    let sound = PromptAudio::from_wav(file_of(sentence), &WavLimits::PROMPT);
+    Arc::new(sound.unwrap_or_else(|error| {
+        tracing::error!(?sentence, %error, "a sound of the program cannot be read");
+        PromptAudio::from_samples(Vec::new(), 8_000)
+    }))
+}
+
+/// The file, as `sounds/README.md` says how it was made.
+const fn file_of(sentence: Sentence) -> &'static [u8] {
+    match sentence {
+        Sentence::AskMeetingId => include_bytes!("../../sounds/en/ask-meeting-id.wav"),
+        Sentence::AskPasscode => include_bytes!("../../sounds/en/ask-passcode.wav"),
+        Sentence::Full => include_bytes!("../../sounds/en/full.wav"),
+        Sentence::GoodBye => include_bytes!("../../sounds/en/good-bye.wav"),
+        Sentence::Joined => include_bytes!("../../sounds/en/joined.wav"),
+        Sentence::Locked => include_bytes!("../../sounds/en/locked.wav"),
+        Sentence::NoEntry => include_bytes!("../../sounds/en/no-entry.wav"),
+        Sentence::TooManyTries => include_bytes!("../../sounds/en/too-many-tries.wav"),
+        Sentence::Unavailable => include_bytes!("../../sounds/en/unavailable.wav"),
+        Sentence::UnknownMeeting => include_bytes!("../../sounds/en/unknown-meeting.wav"),
+        Sentence::Waiting => include_bytes!("../../sounds/en/waiting.wav"),
+        Sentence::Welcome => include_bytes!("../../sounds/en/welcome.wav"),
+        Sentence::WrongPasscode => include_bytes!("../../sounds/en/wrong-passcode.wav"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use attendant::{DialogueConfig, Sentence};
+    use media_engine::{PromptAudio, SampleRate, WavLimits};
+
+    use super::file_of;
+
+    #[test]
+    fn every_sentence_can_be_said_in_short_and_as_loud_as_the_others() {
+        let mut bytes = 0;
+        for sentence in Sentence::ALL {
+            bytes += file_of(sentence).len();
+            let sound = PromptAudio::from_wav(file_of(sentence), &WavLimits::PROMPT).unwrap();
+            let length = sound.duration();
+            assert!(
+                (Duration::from_millis(500)..Duration::from_secs(7)).contains(&length),
+                "{sentence:?}: {length:?}"
+            );
+            let samples = sound.at_rate(SampleRate::Hz8000);
+            let power: f64 = samples.iter().map(|sample| (f64::from(*sample) / 32_768.0).powi(2)).sum();
+            let level = 10.0 * (power / samples.len() as f64).log10();
+            assert!((-21.5..-18.5).contains(&level), "{sentence:?}: {level:.1} dBFS");
+        }
+        assert!(bytes < 400_000, "{bytes} octets in the program");
+        let longest = DialogueConfig::default().max_sound;
+        let all_asked = [Sentence::WrongPasscode, Sentence::AskPasscode, Sentence::GoodBye];
+        let said =
+            all_asked.map(|it| PromptAudio::from_wav(file_of(it), &WavLimits::PROMPT).unwrap().duration());
+        assert!(said.iter().sum::<Duration>() < longest);
+    }
+}
