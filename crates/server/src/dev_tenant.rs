@@ -1,6 +1,6 @@
 //! The directory of `dev`: the values of the documented examples, so that they can be pasted and run.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use model::{
@@ -27,6 +27,8 @@ const WITH_PASSCODE: &str = "19:meeting_Win6Ydo4wsMijFjZS00ZGVjLTk5MGUtOTRjNNkYT
 const WITHOUT_PASSCODE: &str = "19:meeting_ZGV2LXdpdGhvdXQtYS1wYXNzY29kZQ@thread.v2";
 const INSTANCE: &str = "3d913abb-aec0-4964-8fa6-3c6850c4f278";
 const NUMBER: &str = "+12345678900";
+/// By which people dial in to the meetings of Contoso.
+const DIAL_IN: &str = "+12345678999";
 
 pub(crate) const SECRET: &str = "dev-secret";
 const PASSWORD: &str = "dev-password";
@@ -59,7 +61,7 @@ pub(crate) fn directory(realm: &str, secret_hash: &str) -> Directory {
         numbers: NUMBER.parse().into_iter().collect(),
     };
     Directory {
-        tenants: [tenant(CONTOSO, "Contoso"), tenant(FABRIKAM, "Fabrikam")].into(),
+        tenants: [tenant(CONTOSO, "Contoso", Some(DIAL_IN)), tenant(FABRIKAM, "Fabrikam", None)].into(),
         applications: applications.map(|application| (application.id.clone(), application)).into(),
         users: users.map(|user| (user.id.clone(), user)).into(),
         instances: BTreeMap::from([(instance.id.clone(), instance)]),
@@ -68,15 +70,17 @@ pub(crate) fn directory(realm: &str, secret_hash: &str) -> Directory {
 }
 
 /// What the directory of a data folder should be that an earlier release made, where that was the dev tenant: then
-/// applications had no aliases yet, and before that nobody could act on meetings.
+/// nobody could dial in to meetings yet, before that applications had no aliases, and before that nobody could act on meetings.
 pub(crate) fn of_earlier_release(directory: &Directory, realm: &str) -> Option<Directory> {
     let secret_hash = directory.applications.get(&CALLING_BOT.into())?.secret_hashes.first()?;
     let wanted = self::directory(realm, secret_hash);
-    let mut without_aliases = wanted.clone();
+    let mut without_dial_in = wanted.clone();
+    without_dial_in.tenants.values_mut().for_each(|tenant| tenant.dial_in_numbers.clear());
+    let mut without_aliases = without_dial_in.clone();
     without_aliases.applications.values_mut().for_each(|application| application.alias = None);
     let mut without_policies = without_aliases.clone();
     without_policies.tenants.values_mut().for_each(|tenant| tenant.access_policies.clear());
-    [without_aliases, without_policies].contains(directory).then_some(wanted)
+    [without_dial_in, without_aliases, without_policies].contains(directory).then_some(wanted)
 }
 
 /// The dev tenant's meetings: the same ones in both tenants, as the documented examples join them in either.
@@ -128,14 +132,14 @@ fn meeting(
     }
 }
 
-fn tenant(id: &str, name: &str) -> (TenantId, Tenant) {
+fn tenant(id: &str, name: &str, dial_in: Option<&str>) -> (TenantId, Tenant) {
     let all: PermissionSet = Permission::KNOWN.into_iter().map(Permission::from).collect();
     let none = PermissionSet::default();
     let grants: [(AppId, PermissionSet); 3] =
         [(CALLING_BOT.into(), all.clone()), (TEST_BOT.into(), all), (NO_RIGHTS.into(), none)];
     let access_policies = [CALLING_BOT, TEST_BOT].map(|app| (app.into(), AccessPolicy::All)).into();
     let (id, name) = (TenantId::from(id), name.to_owned());
-    let dial_in_numbers = BTreeSet::new();
+    let dial_in_numbers = dial_in.and_then(|number| number.parse().ok()).into_iter().collect();
     (id.clone(), Tenant { id, name, grants: grants.into(), access_policies, dial_in_numbers })
 }
 
