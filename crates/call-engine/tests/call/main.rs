@@ -6,6 +6,7 @@ mod behaviour;
 mod harness;
 mod incoming;
 mod moving;
+mod network;
 mod results;
 mod table;
 mod walks;
