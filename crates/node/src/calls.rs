@@ -320,6 +320,11 @@ impl Calls {
         self.shared.context.conferences.meeting_changed(meeting);
     }
 
+    /// Takes over what has changed in the directory for those who do not look into it each time.
+    pub fn directory_changed(&self) {
+        self.shared.context.trunks.directory_changed();
+    }
+
     /// How many calls an application has alive.
     pub fn live_of(&self, app: &AppId) -> usize {
         self.shared.live().of_app(app)

@@ -140,7 +140,7 @@ impl Leg {
             media,
             far_end,
             events,
-            source: Some(source),
+            source,
             allows_foreign: context.config.allows_foreign_media,
             is_held: false,
             kept: None,

@@ -87,12 +87,14 @@ impl Node {
         }
         let media = Media::start(media).map_err(StartError::Media)?;
         let (incoming_calls, mut incoming) = mpsc::channel(INCOMING_QUEUE);
-        let (sip, sip_addresses) = Sip::start(sip, Arc::clone(&directory), clock, incoming_calls).await?;
+        let trunks =
+            Trunks::new(Arc::clone(&directory), clock, Arc::clone(&observer), config.trunk_attempt_timeout);
+        let (sip, sip_addresses) =
+            Sip::start(sip, Arc::clone(&directory), clock, trunks.clone(), incoming_calls).await?;
         let prompts = Prompts::new(prompts, config.prompt_memory);
         let of_applications = (config.app_media.clone(), config.max_calls);
         let applications = Applications::new(of_applications, sockets, webrtc, clock);
-        let trunks =
-            Trunks::new(Arc::clone(&directory), clock, Arc::clone(&observer), config.trunk_attempt_timeout);
+        trunks.drive(&sip);
         let context = Context {
             config: Arc::new(config),
             clock,
@@ -137,6 +139,7 @@ impl Node {
         let (calls, sip, media) = (self.calls.clone(), self.sip.clone(), self.context.media.clone());
         let (conferences, applications) =
             (self.context.conferences.clone(), self.context.applications.clone());
+        let trunks = self.context.trunks.clone();
         move || {
             let sip = sip.counts();
             Counts {
@@ -145,6 +148,7 @@ impl Node {
                 registered_users: sip.registered_users.load(Ordering::Relaxed),
                 sip_calls: sip.calls.load(Ordering::Relaxed),
                 is_sip_idle: sip.is_idle.load(Ordering::Relaxed) != 0,
+                trunks: trunks.stats(),
                 media: media.stats(),
                 applications: applications.counts.stats(),
             }
@@ -155,6 +159,7 @@ impl Node {
     pub async fn drain(self) {
         self.calls.drain().await;
         self.context.conferences.close();
+        self.context.trunks.drain().await;
         self.sip.drain().await;
         self.context.applications.tasks.close();
         self.context.applications.tasks.wait().await;

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use media_plane::PlaneStats;
 use model::{Operation, Outcome};
+use trunk::FloodCounts;
 
 use crate::application::ApplicationStats;
 
@@ -48,6 +49,21 @@ impl CallLimit {
     }
 }
 
+/// Trunks to the phone network at the moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrunkStats {
+    /// Those that make calls.
+    pub up: usize,
+    /// Those whose peer does not answer, or said that it cannot.
+    pub down: usize,
+    /// Those that have to be registered and are not.
+    pub unregistered: usize,
+    /// Calls over all of them, in both directions.
+    pub calls: usize,
+    /// Calls of the phone network that were refused since the start.
+    pub refused: FloodCounts,
+}
+
 /// What a node holds at the moment.
 #[derive(Clone, Debug)]
 pub struct Counts {
@@ -61,6 +77,8 @@ pub struct Counts {
     pub sip_calls: usize,
     /// Whether the SIP endpoint has neither call nor transaction nor deadline.
     pub is_sip_idle: bool,
+    /// Trunks to the phone network.
+    pub trunks: TrunkStats,
     /// Media legs, and how their packets fared since the start.
     pub media: PlaneStats,
     /// Media of applications that host it themselves.

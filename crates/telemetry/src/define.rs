@@ -57,14 +57,20 @@ pub struct Counters {
 impl Counters {
     /// Counts one. `values` are those of the labels, in the order in which they are described.
     pub fn increment(&self, values: &[&str]) {
-        debug_assert_eq!(self.labels.len(), values.len(), "a value for each label of {}", self.name);
-        let labels: Vec<Label> = self
-            .labels
-            .iter()
-            .zip(values)
-            .map(|(label, value)| Label::new(*label, (*value).to_owned()))
-            .collect();
+        let labels = self.labels(values);
         with_local_recorder(&*self.recorder, || counter!(self.name, labels).increment(1));
+    }
+
+    /// Brings one that somebody else counts up to date.
+    pub fn absolute(&self, values: &[&str], count: u64) {
+        let labels = self.labels(values);
+        with_local_recorder(&*self.recorder, || counter!(self.name, labels).absolute(count));
+    }
+
+    fn labels(&self, values: &[&str]) -> Vec<Label> {
+        debug_assert_eq!(self.labels.len(), values.len(), "a value for each label of {}", self.name);
+        let labelled = self.labels.iter().zip(values);
+        labelled.map(|(label, value)| Label::new(*label, (*value).to_owned())).collect()
     }
 }
 

@@ -74,8 +74,20 @@ areas! {
 
     /// Trunks to the phone network.
     trunks: TrunkMetrics {
+        /// Trunks that make calls.
+        up: Gauge = "hookswitch_trunks_up";
+        /// Trunks whose peer does not answer, or said that it cannot take calls.
+        down: Gauge = "hookswitch_trunks_down";
+        /// Trunks that are to be registered and are not.
+        unregistered: Gauge = "hookswitch_trunks_unregistered";
+        /// Calls over all trunks, in both directions, that are not over.
+        calls: Gauge = "hookswitch_trunk_calls_live";
         /// Calls to the phone network that were not made, by reason.
         denied: Counters = "hookswitch_trunk_calls_denied_total" by "reason";
+        /// Calls of the phone network that were refused, by reason; repeats count.
+        refused: Counters = "hookswitch_trunk_calls_refused_total" by "reason";
+        /// Of those, calls that were refused without an answer, as there were too many from one place.
+        unanswered: Counter = "hookswitch_trunk_calls_unanswered_total";
     }
 
     /// Sound.

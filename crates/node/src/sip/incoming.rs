@@ -65,8 +65,8 @@ pub(crate) struct CallingPhone {
     pub(crate) far_end: FarEnd,
     /// What it offers; `None` where it asks for an offer.
     pub(crate) offer: Option<Bytes>,
-    /// Where its signalling comes from.
-    pub(crate) source: IpAddr,
+    /// Where its signalling comes from; `None` for a trunk, whose media comes from where its peer says.
+    pub(crate) source: Option<IpAddr>,
     pub(crate) events: FarEndEvents,
 }
 
@@ -92,7 +92,8 @@ impl CallingPhone {
         events: FarEndEvents,
     ) -> (Self, mpsc::UnboundedReceiver<FarEndCommand>) {
         let (far_end, commands) = FarEnd::new();
-        let (offer, source) = (incoming.offer.clone(), incoming.flow.remote.ip());
+        let source = incoming.peer.is_none().then(|| incoming.flow.remote.ip());
+        let offer = incoming.offer.clone();
         (Self { far_end, offer, source, events }, commands)
     }
 }

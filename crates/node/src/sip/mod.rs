@@ -18,9 +18,12 @@ use crate::clock::Clock;
 use crate::context::SharedDirectory;
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents};
 use crate::observer::SipCounts;
+use crate::trunks::Trunks;
 
 pub(crate) use self::incoming::{CallingPhone, IncomingCall, IncomingCaller, TrunkCallee, TrunkCaller};
-pub(crate) use self::trunk::{Asserted, Attempt, TrunkInvite};
+pub(crate) use self::trunk::{
+    Asserted, Attempt, Registration, RegistrationNews, TrunkInvite, TrunkRegister, WeakSip,
+};
 
 /// What the SIP side of a node is told once.
 #[derive(Clone, Debug)]
@@ -56,6 +59,8 @@ enum Request {
     Call(Box<Outgoing>),
     /// Call a trunk's peer.
     CallTrunk(Box<trunk::OutgoingTrunk>),
+    /// Something else about trunks.
+    Trunk(trunk::TrunkRequest),
     /// What a leg tells its phone.
     FarEnd { call: sip_proto::CallHandle, command: FarEndCommand },
     /// Leave: unregister nothing, hang up everything, answer with when it is done.
@@ -98,6 +103,7 @@ impl Sip {
         config: SipConfig,
         directory: SharedDirectory,
         clock: Clock,
+        trunks: Trunks,
         incoming: mpsc::Sender<IncomingCall>,
     ) -> Result<(Self, SipAddresses), transport::BindError> {
         let transports = transport::Transports::bind(config.transport.clone()).await?;
@@ -112,6 +118,7 @@ impl Sip {
             requests: requests.downgrade(),
             counts: Arc::clone(&counts),
             directory,
+            trunks,
             incoming,
         };
         tokio::spawn(shell::Shell::new(config, transports, links).run(received));

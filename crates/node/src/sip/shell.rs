@@ -11,17 +11,20 @@ use sip_proto::{
     CallError, CallHandle, Chunk, Endpoint, Event, NewCall, Reason, Refer, Streams, Target, Transmit,
 };
 use tokio::sync::{mpsc, oneshot};
-use transport::{ConnectionId, Destination, Incoming, PeerName, Protocol, SendError, Transports};
+use transport::{ConnectionId, Destination, Incoming, Protocol, SendError, Transports};
 
-use self::trunks::TrunkLeg;
+use self::trunks::{TrunkLeg, TrunkState};
 use super::cause::{end_cause, end_cause_of_caller, retry_after, status_of};
 use super::users::DirectoryUsers;
-use super::{CallingPhone, IncomingCall, IncomingCaller, Outgoing, Request, SipConfig, report_end};
+use super::{
+    CallingPhone, IncomingCall, IncomingCaller, Outgoing, RegistrationNews, Request, SipConfig, report_end,
+};
 use crate::clock::Clock;
 use crate::context::SharedDirectory;
 use crate::far_end::{FarEndCommand, FarEndEvent, FarEndEvents, ReferProgress};
 use crate::observer::SipCounts;
 use crate::referral::{Referral, ReferralStatus};
+use crate::trunks::Trunks;
 
 /// The task that owns the endpoint: one input, then everything that follows from it, then the next.
 pub(super) struct Shell {
@@ -31,8 +34,7 @@ pub(super) struct Shell {
     sender: transport::Sender,
     streams: Streams<ConnectionId>,
     legs: BTreeMap<CallHandle, PhoneLeg>,
-    /// The names that the certificates of peers of trunks have to hold, by where they are.
-    names: BTreeMap<SocketAddr, PeerName>,
+    trunks: TrunkState,
     links: Links,
     draining: Option<Draining>,
 }
@@ -79,6 +81,7 @@ pub(super) struct Links {
     pub(super) requests: mpsc::WeakSender<Request>,
     pub(super) counts: Arc<SipCounts>,
     pub(super) directory: SharedDirectory,
+    pub(super) trunks: Trunks,
     /// Where calls go that come in.
     pub(super) incoming: mpsc::Sender<IncomingCall>,
 }
@@ -94,8 +97,8 @@ impl Shell {
         let users = Box::new(DirectoryUsers(Arc::clone(&links.directory)));
         let endpoint = Endpoint::new(config.endpoint.clone(), crate::ids::random_seed(), users);
         let (sender, streams) = (transports.sender(), Streams::default());
-        let (legs, names) = (BTreeMap::new(), BTreeMap::new());
-        Self { config, endpoint, transports, sender, streams, legs, names, links, draining: None }
+        let (legs, trunks) = (BTreeMap::new(), TrunkState::default());
+        Self { config, endpoint, transports, sender, streams, legs, trunks, links, draining: None }
     }
 
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
@@ -166,6 +169,7 @@ impl Shell {
         match request {
             Request::Call(outgoing) => self.call(*outgoing),
             Request::CallTrunk(outgoing) => self.call_trunk(*outgoing),
+            Request::Trunk(request) => self.trunk_request(request),
             Request::FarEnd { call, command } => self.command(call, command),
             Request::Drain(done) => {
                 self.draining = Some(Draining { done, until: self.links.clock.elapsed() + GOODBYE_LIMIT });
@@ -310,15 +314,21 @@ impl Shell {
                 self.report(handle, FarEndEvent::Ringing);
             }
             Event::Confirmed { handle, sdp } => self.confirmed(handle, sdp),
+            Event::Pong { ping, result } => self.trunks.pong(ping, result),
+            Event::RegistrationAccepted { registration, .. } => {
+                self.trunks.registration(registration, RegistrationNews::Accepted);
+            }
+            Event::RegistrationEnded { registration } => {
+                self.trunks.registration(registration, RegistrationNews::Ended);
+            }
+            Event::RegistrationFailed { registration, cause } => {
+                self.trunks.registration(registration, RegistrationNews::Failed(cause));
+            }
             Event::Trying { handle } => self.heard(handle),
             Event::OfferAnswered { .. }
             | Event::OfferRefused { .. }
             | Event::OfferWithdrawn { .. }
-            | Event::Pong { .. }
             | Event::ReferProgress { .. }
-            | Event::RegistrationAccepted { .. }
-            | Event::RegistrationEnded { .. }
-            | Event::RegistrationFailed { .. }
             | Event::SessionRefreshed { .. } => {}
         }
     }
@@ -326,6 +336,9 @@ impl Shell {
     /// Hands a call on that comes in, where there is room for it.
     fn incoming(&mut self, incoming: &sip_proto::Incoming) {
         let handle = incoming.handle;
+        if incoming.peer.is_some() {
+            return self.incoming_over_trunk(incoming);
+        }
         let caller = incoming.caller.clone().filter(|_| self.draining.is_none());
         let taken = caller.ok_or(StatusCode::SERVICE_UNAVAILABLE).and_then(|caller| {
             let user = caller.clone();
@@ -381,6 +394,13 @@ impl Shell {
 
     /// A phone hands its call over.
     fn referred(&mut self, referred: &sip_proto::Referred) {
+        let is_of_trunk =
+            self.legs.get(&referred.handle).is_some_and(|leg| matches!(leg.whose, Whose::Trunk(_)));
+        if is_of_trunk {
+            // Whoever is out there would call at this side's cost.
+            let refused = FarEndCommand::Referral(ReferralStatus::Refused(Refusal::Forbidden));
+            return self.command(referred.handle, refused);
+        }
         let wish = match &referred.replaces {
             None => Some(Referral::Call {
                 name: referred.refer_to.user().unwrap_or_default(),
@@ -407,6 +427,10 @@ impl Shell {
 
     /// Asks a phone to call somebody by itself.
     fn refer(&mut self, call: CallHandle, address: &str, now: Duration) -> Result<(), CallError> {
+        if self.legs.get(&call).is_some_and(|leg| matches!(leg.whose, Whose::Trunk(_))) {
+            // The phone network knows no users of this side.
+            return Err(CallError::WrongPhase);
+        }
         let (name, domain) = address.split_once('@').unwrap_or((address, ""));
         let domain: Host = domain.parse().map_err(|_invalid| CallError::WrongPhase)?;
         let to = Uri::sip(name, domain);
@@ -481,7 +505,7 @@ impl Shell {
         let advertised = self.config.advertised;
         let is_source = |bound: &SocketAddr| reached_at(*bound, flow.remote, advertised) == flow.local;
         let local = self.transports.udp_addresses().find(is_source);
-        let name = self.names.get(&flow.remote).filter(|_| protocol == Protocol::Tls).cloned();
+        let name = self.trunks.name_at(flow.remote).filter(|_| protocol == Protocol::Tls).cloned();
         Destination { protocol, remote: flow.remote, local, connection, name }
     }
 }

@@ -1,13 +1,17 @@
 //! What the rest of the node and the endpoint's task say to each other about trunks.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use bytes::Bytes;
-use sip_message::{Host, NameAddr, Uri};
-use sip_proto::{Candidate, Credentials};
+use sip_message::{Host, NameAddr, StatusCode, Uri};
+use sip_proto::{Candidate, Credentials, Peer, PingFailure, RegistrationFailure, RegistrationHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 use trunk::Failure;
 
 use super::{Request, Sip};
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvents};
+use crate::observer::SipCounts;
 
 /// A call to a trunk's peer.
 #[derive(Debug)]
@@ -54,6 +58,59 @@ pub(crate) enum Attempt {
     Unheard,
 }
 
+/// How this server registers at a trunk's peer.
+#[derive(Clone, Debug)]
+pub(crate) struct TrunkRegister {
+    /// Where the peer is.
+    pub(crate) place: Candidate,
+    /// The registrar.
+    pub(crate) registrar: Uri,
+    /// The address that is registered.
+    pub(crate) address: Uri,
+    /// What answers the peer's challenges.
+    pub(crate) credentials: Credentials,
+    /// How long it is asked to last.
+    pub(crate) expires: Duration,
+}
+
+/// What becomes of a registration.
+#[derive(Debug)]
+pub(crate) enum RegistrationNews {
+    /// The peer took it, or its refresh.
+    Accepted,
+    /// It is over as this side wanted.
+    Ended,
+    /// It is over.
+    Failed(RegistrationFailure),
+}
+
+/// A registration that is kept up, for as long as this is.
+#[derive(Debug)]
+pub(crate) struct Registration {
+    handle: RegistrationHandle,
+    requests: mpsc::WeakSender<Request>,
+    news: mpsc::UnboundedReceiver<RegistrationNews>,
+}
+
+/// Something about trunks that the endpoint is asked, calls apart.
+#[derive(Debug)]
+pub(super) enum TrunkRequest {
+    /// These far ends are known by where they send from.
+    Peers(Vec<Peer>),
+    /// Ask a trunk's peer whether it is there.
+    Ping { place: Candidate, uri: Uri, answer: oneshot::Sender<Result<StatusCode, PingFailure>> },
+    /// Refresh a registration now.
+    Refresh(RegistrationHandle),
+    /// Register at a trunk's peer.
+    Register {
+        register: TrunkRegister,
+        news: mpsc::UnboundedSender<RegistrationNews>,
+        taken: oneshot::Sender<RegistrationHandle>,
+    },
+    /// Take a registration back.
+    Unregister(RegistrationHandle),
+}
+
 /// A call to a trunk's peer on its way to the endpoint.
 #[derive(Debug)]
 pub(super) struct OutgoingTrunk {
@@ -78,6 +135,70 @@ impl Sip {
         let outgoing = OutgoingTrunk { invite, events, attempt, commands, is_taken };
         self.requests.send(Request::CallTrunk(Box::new(outgoing))).await.ok()?;
         taken.await.ok()?.then_some(far_end)
+    }
+
+    /// Says which far ends are known by where they send from.
+    pub(crate) async fn set_peers(&self, peers: Vec<Peer>) {
+        // A node that is leaving takes no calls.
+        let _ = self.requests.send(Request::Trunk(TrunkRequest::Peers(peers))).await;
+    }
+
+    /// Asks a trunk's peer whether it is there: the status that it answers, or that it does not.
+    pub(crate) async fn ping(&self, place: Candidate, uri: Uri) -> Result<StatusCode, PingFailure> {
+        let (answer, answered) = oneshot::channel();
+        let request = Request::Trunk(TrunkRequest::Ping { place, uri, answer });
+        self.requests.send(request).await.map_err(|_gone| PingFailure::TransportFailed)?;
+        answered.await.map_err(|_gone| PingFailure::TransportFailed)?
+    }
+
+    /// Registers at a trunk's peer; `None` where that cannot be tried.
+    pub(crate) async fn register(&self, register: TrunkRegister) -> Option<Registration> {
+        let ((news, received), (taken, is_taken)) = (mpsc::unbounded_channel(), oneshot::channel());
+        let request = Request::Trunk(TrunkRequest::Register { register, news, taken });
+        self.requests.send(request).await.ok()?;
+        let handle = is_taken.await.ok()?;
+        Some(Registration { handle, requests: self.requests.downgrade(), news: received })
+    }
+
+    /// The same without keeping the endpoint's task alive.
+    pub(crate) fn downgrade(&self) -> WeakSip {
+        WeakSip { requests: self.requests.downgrade(), counts: Arc::clone(&self.counts) }
+    }
+}
+
+/// [`Sip`] that ends with the node.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakSip {
+    requests: mpsc::WeakSender<Request>,
+    counts: Arc<SipCounts>,
+}
+
+impl WeakSip {
+    pub(crate) fn upgrade(&self) -> Option<Sip> {
+        Some(Sip { requests: self.requests.upgrade()?, counts: Arc::clone(&self.counts) })
+    }
+}
+
+impl Registration {
+    /// What becomes of it next; `None` where the endpoint is gone.
+    pub(crate) async fn next(&mut self) -> Option<RegistrationNews> {
+        self.news.recv().await
+    }
+
+    /// Registers again now, as the peer may have forgotten it.
+    pub(crate) async fn refresh(&self) {
+        self.ask(TrunkRequest::Refresh(self.handle)).await;
+    }
+
+    /// Takes it back; [`RegistrationNews::Ended`] follows.
+    pub(crate) async fn unregister(&self) {
+        self.ask(TrunkRequest::Unregister(self.handle)).await;
+    }
+
+    async fn ask(&self, request: TrunkRequest) {
+        if let Some(requests) = self.requests.upgrade() {
+            let _ = requests.send(Request::Trunk(request)).await;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use trunk::{Failure, Next, Route};
 
 use super::invite::Invitation;
-use super::{TrunkCall, Trunks};
+use super::{MAX_PLACES, TrunkCall, Trunks};
 use crate::context::Context;
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents, FarEndReport};
 use crate::inputs::{InputQueue, inputs};
@@ -46,9 +46,6 @@ pub(super) struct Calling {
     /// A phone rings, or is heard to, so that nobody is called elsewhere.
     has_rung: bool,
 }
-
-/// The most places of one trunk that a call tries. A carrier that has more has its reasons, but a caller waits.
-const MAX_PLACES: usize = 3;
 
 impl Calling {
     pub(super) fn start(sip: Sip, trunks: Trunks, part: OutgoingPart) -> FarEnd {
@@ -89,17 +86,17 @@ impl Calling {
         let limit = trunks.0.attempt_timeout;
         let cut = self.call.cut.clone();
         let places = tokio::select! {
-            places = timeout(limit, trunks.locate(&trunk)) => places.unwrap_or_default(),
+            places = timeout(limit, trunks.0.locator.locate(&trunk)) => places.unwrap_or_default(),
             () = self.hung_up() => return Ok(EndCause::LocalHangUp),
             () = cut.cancelled() => return Ok(EndCause::LocalHangUp),
         };
         let mut failure = Failure::Unreachable;
         for place in places.into_iter().take(MAX_PLACES) {
-            failure = match self.attempt(&trunk, route, place).await {
+            failure = match self.attempt(&trunk, route, place.clone()).await {
                 Ok(cause) => return Ok(cause),
                 Err(failure) => failure,
             };
-            if self.has_rung || !failure.is_of_trunk() {
+            if self.has_rung || !trunks.0.locator.note(&place, Some(failure)) {
                 break;
             }
         }
@@ -108,6 +105,7 @@ impl Calling {
 
     /// Calls at one place. An error says why it does not connect the call.
     async fn attempt(&mut self, trunk: &Trunk, route: &Route, place: Candidate) -> Result<EndCause, Failure> {
+        let at = place.clone();
         let Some(invite) = self.invitation.to(trunk, route, place) else { return Err(Failure::Unreachable) };
         let (own, mut queue) = inputs();
         let events = FarEndEvents::to(own, |report| report);
@@ -116,6 +114,9 @@ impl Calling {
             return Ok(EndCause::Unreachable);
         };
         let ended = self.follow(&peer, &mut queue, &state).await;
+        if self.has_rung {
+            self.trunks.0.locator.note(&at, None);
+        }
         // Dropping the peer hangs up where it is not over.
         match (ended, &*state.borrow()) {
             (Some(_), Attempt::Failed(failure)) => Err(*failure),

@@ -22,13 +22,13 @@ pub(super) struct Invitation {
 impl Invitation {
     /// The INVITE to one place of a trunk; `None` where the trunk's host is none.
     pub(super) fn to(&self, trunk: &Trunk, route: &Route, place: Candidate) -> Option<TrunkInvite> {
-        let host: Host = trunk.peer.host.parse().ok()?;
+        let uri = peer_uri(trunk)?;
         let registered = trunk.account.as_ref().and_then(|account| account.registration.as_ref());
         let domain = registered.and_then(|registration| registration.address.split_once('@')?.1.parse().ok());
         let is_told = !self.is_private || trunk.is_trusted;
         Some(TrunkInvite {
             place,
-            uri: number_uri(&route.called, host).with_port(trunk.peer.port),
+            uri: number_uri(&route.called, uri.host()?.clone()).with_port(trunk.peer.port),
             caller: route.caller.clone(),
             domain,
             name: self.name.clone(),
@@ -39,6 +39,12 @@ impl Invitation {
             offer: self.offer.clone(),
         })
     }
+}
+
+/// Where a trunk's requests go that are for nobody in particular; `None` where the trunk's host is none.
+pub(super) fn peer_uri(trunk: &Trunk) -> Option<Uri> {
+    let host: Host = trunk.peer.host.parse().ok()?;
+    Some(Uri::sip("", host).with_port(trunk.peer.port))
 }
 
 /// A number as a trunk wants it, in a URI. Only one that means the same everywhere says that it is one: others would need

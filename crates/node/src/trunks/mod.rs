@@ -3,29 +3,44 @@
 //! | module | holds |
 //! |---|---|
 //! | `far_end` | a call to the phone network as the far end of a leg: one way after another is tried |
+//! | `incoming` | whose a call is that comes in, and who makes it |
 //! | `invite` | what a trunk's peer is told of a call |
 //! | `places` | where a trunk's peer is |
+//! | `driver` | what is done beside calls: peers are asked whether they are there, changes of the directory followed |
+//! | `registering` | registrations at trunks' peers |
 
+mod driver;
 mod far_end;
+mod incoming;
 mod invite;
 mod places;
+mod registering;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use model::{Trunk, TrunkId};
+use model::{Timestamp, Trunk, TrunkId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use trunk::{Denied, Dialler, Failure, HealthConfig, NewTrunkCall, Next, Plan, TrunkCallId};
+use tokio_util::task::TaskTracker;
+use trunk::{
+    Denied, Dialler, Effect, Failure, FloodGuard, HealthConfig, NewTrunkCall, Next, Plan, TrunkCallId,
+    TrunkHealth,
+};
 
 use crate::clock::Clock;
 use crate::context::SharedDirectory;
-use crate::observer::Observer;
+use crate::observer::{Observer, TrunkStats};
+use crate::sip::Sip;
+
+use self::driver::Driver;
+use self::places::Locator;
 
 pub(crate) use self::far_end::{OutgoingPart, start};
+pub(crate) use self::incoming::TrunkRefusal;
 pub(crate) use self::invite::number_uri;
 
 /// The trunks of a node and all calls over them. Cheap to clone.
@@ -36,14 +51,42 @@ struct Shared {
     directory: SharedDirectory,
     clock: Clock,
     observer: Arc<dyn Observer>,
+    /// How long a peer may take to answer anything.
     attempt_timeout: Duration,
+    locator: Locator,
     state: Mutex<State>,
     /// Something is to be done, or something else is due next.
-    changed: Notify,
+    changed: Arc<Notify>,
+    /// Registrations, which are to be taken back.
+    tasks: TaskTracker,
+    stop: CancellationToken,
 }
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+/// [`Trunks`] that end with the node.
+#[derive(Clone)]
+struct WeakTrunks(Weak<Shared>);
+
+impl WeakTrunks {
+    fn upgrade(&self) -> Option<Trunks> {
+        self.0.upgrade().map(Trunks)
+    }
+}
+
+/// The most places of one trunk that are tried one after another. A carrier that has more has its reasons, but somebody
+/// waits.
+const MAX_PLACES: usize = 3;
 
 struct State {
     dialler: Dialler,
+    guard: FloodGuard,
+    /// The directory is another one than was followed.
+    is_directory_new: bool,
     /// What hangs up a call that is made.
     cuts: BTreeMap<TrunkCallId, CancellationToken>,
 }
@@ -63,8 +106,56 @@ impl Trunks {
     ) -> Self {
         let mut dialler = Dialler::new(HealthConfig::default());
         dialler.replace(&directory.load(), clock.now());
-        let state = Mutex::new(State { dialler, cuts: BTreeMap::new() });
-        Self(Arc::new(Shared { directory, clock, observer, attempt_timeout, state, changed: Notify::new() }))
+        let guard = FloodGuard::new(clock.now());
+        let state = Mutex::new(State { dialler, guard, is_directory_new: true, cuts: BTreeMap::new() });
+        Self(Arc::new(Shared {
+            directory,
+            clock,
+            observer,
+            attempt_timeout,
+            locator: Locator::new(clock),
+            state,
+            changed: Arc::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }))
+    }
+
+    /// Starts what goes on beside calls: registrations, and questions whether peers are there.
+    pub(crate) fn drive(&self, sip: &Sip) {
+        let (changed, stop) = (Arc::clone(&self.0.changed), self.0.stop.clone());
+        tokio::spawn(Driver::new(self.downgrade(), sip.downgrade(), changed, stop).run());
+    }
+
+    /// The directory has changed.
+    pub(crate) fn directory_changed(&self) {
+        let directory = self.0.directory.load_full();
+        self.with(|state, now| {
+            state.dialler.replace(&directory, now);
+            state.is_directory_new = true;
+        });
+    }
+
+    /// Takes registrations back.
+    pub(crate) async fn drain(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    /// What there is at the moment.
+    pub(crate) fn stats(&self) -> TrunkStats {
+        let state = self.state();
+        let mut stats = TrunkStats { refused: state.guard.counts(), ..TrunkStats::default() };
+        for status in state.dialler.status() {
+            stats.calls += status.calls as usize;
+            *match status.health {
+                TrunkHealth::Down { .. } => &mut stats.down,
+                TrunkHealth::Unregistered => &mut stats.unregistered,
+                TrunkHealth::Up => &mut stats.up,
+            } += 1;
+        }
+        stats
     }
 
     /// Decides whether a call to the phone network may be made, and how. It has its place from here on.
@@ -82,7 +173,7 @@ impl Trunks {
         });
         let (plan, cut) = planned.inspect_err(|denied: &Denied| self.denied(&new, *denied))?;
         let place = Place { trunks: self.clone(), call: plan.call };
-        Ok(TrunkCall { plan, cut, place })
+        Ok(TrunkCall { plan, cut, _place: place })
     }
 
     /// Tells of a call that may not be made.
@@ -109,8 +200,52 @@ impl Trunks {
         self.with(|state, now| state.dialler.attempt_failed(call, failure, now))
     }
 
+    /// Tells what a probe has shown, unless another peer is meant by now.
+    fn probed(&self, trunk: &Trunk, failure: Option<Failure>) {
+        if self.is_current(trunk) {
+            self.with(|state, now| state.dialler.probed(&trunk.id, failure, now));
+        }
+    }
+
+    /// The same for a registration.
+    fn registered(&self, trunk: &Trunk, is_registered: bool) {
+        if self.is_current(trunk) {
+            self.with(|state, _| state.dialler.set_registered(&trunk.id, is_registered));
+        }
+    }
+
+    fn is_current(&self, trunk: &Trunk) -> bool {
+        let directory = self.0.directory.load();
+        let known = directory.trunks.get(&trunk.id);
+        known.is_some_and(|known| means_same(known, trunk))
+    }
+
+    /// Has a call hung up.
+    fn cut(&self, call: TrunkCallId) {
+        if let Some(cut) = self.state().cuts.get(&call) {
+            cut.cancel();
+        }
+    }
+
+    /// Does what is due, and says what is to be done and when something is due again.
+    fn advance(&self) -> (Vec<Effect>, Option<Timestamp>) {
+        let mut state = self.state();
+        state.dialler.handle_timeout(self.0.clock.now());
+        let effects = std::iter::from_fn(|| state.dialler.poll_effect()).collect();
+        (effects, state.dialler.poll_timeout())
+    }
+
+    /// Whether the directory is another one than at the last time.
+    fn take_directory_change(&self) -> bool {
+        std::mem::take(&mut self.state().is_directory_new)
+    }
+
+    fn downgrade(&self) -> WeakTrunks {
+        WeakTrunks(Arc::downgrade(&self.0))
+    }
+
     /// Gives the state an input at this moment; whoever does what follows from it is woken.
-    fn with<T>(&self, input: impl FnOnce(&mut State, model::Timestamp) -> T) -> T {
+    fn with<T>(&self, input: impl FnOnce(&mut State, Timestamp) -> T) -> T {
         let result = input(&mut self.state(), self.0.clock.now());
         self.0.changed.notify_one();
         result
@@ -126,7 +261,7 @@ pub(crate) struct TrunkCall {
     pub(crate) plan: Plan,
     /// The call is to be hung up, as its application has used up its day.
     cut: CancellationToken,
-    place: Place,
+    _place: Place,
 }
 
 impl std::fmt::Debug for TrunkCall {
@@ -135,8 +270,8 @@ impl std::fmt::Debug for TrunkCall {
     }
 }
 
-/// A call's place on a trunk, which dropping it gives back.
-struct Place {
+/// A call's place on a trunk. Dropping it gives that back.
+pub(crate) struct Place {
     trunks: Trunks,
     call: TrunkCallId,
 }
@@ -148,6 +283,11 @@ impl Drop for Place {
             state.dialler.ended(self.call, now);
         });
     }
+}
+
+/// Whether two states of a trunk have the same peer, of which the same is known ([`Dialler::replace`]).
+fn means_same(a: &Trunk, b: &Trunk) -> bool {
+    a.peer == b.peer && a.account == b.account && a.options_interval == b.options_interval
 }
 
 /// A denial as metrics name it.

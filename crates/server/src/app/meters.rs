@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use api::EndedRequest;
 use model::{Operation, OperationKind, OperationStatus, Outcome};
-use node::{ApplicationStats, CallLimit, Counts};
-use telemetry::{AppMediaMetrics, Metrics};
+use node::{ApplicationStats, CallLimit, Counts, TrunkStats};
+use telemetry::{AppMediaMetrics, Metrics, TrunkMetrics};
 
 /// Counts what the API and the node tell of.
 pub(super) struct Meters(pub(super) Metrics);
@@ -89,6 +89,7 @@ pub(super) fn show(metrics: &Metrics, counts: &Counts, webrtc: Option<&webrtc::G
     metrics.sip.registered_users.set(counts.registered_users as f64);
     metrics.sip.calls.set(counts.sip_calls as f64);
     metrics.sip.idle.set(f64::from(u8::from(counts.is_sip_idle)));
+    show_trunks(&metrics.trunks, &counts.trunks);
     let media = &counts.media;
     metrics.media.legs.set(media.legs as f64);
     metrics.media.packets_sent.absolute(media.lateness.packets());
@@ -103,6 +104,23 @@ pub(super) fn show(metrics: &Metrics, counts: &Counts, webrtc: Option<&webrtc::G
         metrics.app_media.webrtc_missed.absolute(traffic.missed);
         metrics.app_media.webrtc_unsent.absolute(traffic.unsent);
     }
+}
+
+fn show_trunks(shown: &TrunkMetrics, counts: &TrunkStats) {
+    shown.up.set(counts.up as f64);
+    shown.down.set(counts.down as f64);
+    shown.unregistered.set(counts.unregistered as f64);
+    shown.calls.set(counts.calls as f64);
+    let refused = &counts.refused;
+    for (reason, calls) in [
+        ("too_fast", refused.too_fast),
+        ("too_many", refused.too_many),
+        ("unknown_number", refused.unknown_number),
+        ("unlisted", refused.unlisted),
+    ] {
+        shown.refused.absolute(&[reason], calls);
+    }
+    shown.unanswered.absolute(refused.dropped);
 }
 
 fn show_applications(shown: &AppMediaMetrics, counts: &ApplicationStats) {

@@ -157,6 +157,7 @@ async fn follow_directory(store: std::sync::Weak<dyn Store>, directory: SharedDi
                     }
                     known = Some(snapshot.version);
                     directory.store(Arc::new(snapshot.directory.into()));
+                    calls.directory_changed();
                     match store.meetings_from_file().await {
                         Ok(now) => {
                             meetings.take(now).into_iter().for_each(|changed| calls.meeting_changed(changed));

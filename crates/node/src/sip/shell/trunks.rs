@@ -1,20 +1,37 @@
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use sip_message::{Host, NameAddr};
-use sip_proto::{CallHandle, Candidate, EndCause, Flow, NewCall, Target, Transport};
-use tokio::sync::watch;
+use sip_message::{Host, NameAddr, StatusCode, Uri};
+use sip_proto::{
+    CallHandle, Candidate, EndCause, Flow, Incoming, NewCall, NewRegistration, Ping, PingFailure, PingHandle,
+    RegistrationHandle, Target, Transport,
+};
+use tokio::sync::{mpsc, oneshot, watch};
 use transport::PeerName;
 use trunk::Failure;
 
 use super::{PhoneLeg, Shell, Whose, pass_on, reached_at};
-use crate::sip::report_end;
-use crate::sip::trunk::{Attempt, OutgoingTrunk};
+use crate::far_end::FarEndCommand;
+use crate::sip::trunk::{Attempt, OutgoingTrunk, RegistrationNews, TrunkRequest};
+use crate::sip::{IncomingCall, IncomingCaller, report_end};
+use crate::trunks::{Place, TrunkRefusal};
 
 /// A leg to or from a trunk's peer.
 pub(super) struct TrunkLeg {
     /// How it goes that the peer is called; `None` where it calls.
     attempt: Option<watch::Sender<Attempt>>,
+    /// Of a call that the peer makes; whoever calls the peer has the place itself.
+    _place: Option<Place>,
+}
+
+/// What the endpoint does for trunks, calls apart.
+#[derive(Default)]
+pub(super) struct TrunkState {
+    /// The names that the certificates of peers have to hold, by where they are.
+    names: BTreeMap<SocketAddr, PeerName>,
+    pings: BTreeMap<PingHandle, oneshot::Sender<Result<StatusCode, PingFailure>>>,
+    registrations: BTreeMap<RegistrationHandle, mpsc::UnboundedSender<RegistrationNews>>,
 }
 
 /// How many places may have a name that their certificates hold. Past that, names are learned anew: connections that are
@@ -41,7 +58,7 @@ impl Shell {
         };
         match self.endpoint.call(call, self.links.clock.elapsed()) {
             Ok(handle) => {
-                let whose = Whose::Trunk(TrunkLeg { attempt: Some(attempt) });
+                let whose = Whose::Trunk(TrunkLeg { attempt: Some(attempt), _place: None });
                 // Media of a trunk comes from where its peer says, which is another place than its signalling as a rule.
                 let leg =
                     PhoneLeg { events, whose, sources: Vec::new(), is_caller: false, is_confirmed: true };
@@ -55,6 +72,92 @@ impl Shell {
         }
     }
 
+    pub(super) fn trunk_request(&mut self, request: TrunkRequest) {
+        let now = self.links.clock.elapsed();
+        match request {
+            TrunkRequest::Peers(peers) => self.endpoint.set_peers(peers),
+            TrunkRequest::Ping { place, uri, answer } => {
+                let flow = self.flow_to(&place);
+                let from = NameAddr::new(Uri::sip("", Host::from(flow.local.ip())));
+                match self.endpoint.ping(Ping { target: Target { uri, flow }, from }, now) {
+                    Ok(ping) => {
+                        self.trunks.pings.insert(ping, answer);
+                    }
+                    Err(error) => tracing::warn!(%error, "failed to ask a trunk's peer whether it is there"),
+                }
+            }
+            TrunkRequest::Refresh(registration) => self.refresh(registration, now),
+            TrunkRequest::Register { register, news, taken } => {
+                let registration = NewRegistration {
+                    registrar: register.registrar,
+                    flow: self.flow_to(&register.place),
+                    aor: NameAddr::new(register.address),
+                    contact: None,
+                    credentials: Some(register.credentials),
+                    expires: register.expires,
+                };
+                match self.endpoint.register(registration, now) {
+                    Ok(registration) => {
+                        self.trunks.registrations.insert(registration, news);
+                        if taken.send(registration).is_err() {
+                            // Whoever wanted it is gone.
+                            self.unregister(registration, now);
+                        }
+                    }
+                    Err(error) => tracing::warn!(%error, "failed to register at a trunk's peer"),
+                }
+            }
+            TrunkRequest::Unregister(registration) => self.unregister(registration, now),
+        }
+    }
+
+    // A registration that is over has said so.
+    fn refresh(&mut self, registration: RegistrationHandle, now: Duration) {
+        let _ = self.endpoint.refresh(registration, now);
+    }
+
+    fn unregister(&mut self, registration: RegistrationHandle, now: Duration) {
+        let _ = self.endpoint.unregister(registration, now);
+    }
+
+    /// Hands a call on that comes in over a trunk, where somebody has the number and there is room.
+    pub(super) fn incoming_over_trunk(&mut self, incoming: &Incoming) {
+        let (handle, now) = (incoming.handle, self.links.clock.elapsed());
+        match self.take_over_trunk(incoming) {
+            Ok((leg, commands)) => {
+                self.legs.insert(handle, leg);
+                tokio::spawn(pass_on(handle, commands, self.links.requests.clone()));
+            }
+            // It may have been cancelled in the same moment.
+            Err(TrunkRefusal::Answered(status, retry_after)) => {
+                let _ = self.endpoint.reject(handle, status, retry_after, now);
+            }
+            Err(TrunkRefusal::Unanswered) => {
+                let _ = self.endpoint.forget(handle, now);
+            }
+        }
+    }
+
+    fn take_over_trunk(
+        &self,
+        incoming: &Incoming,
+    ) -> Result<(PhoneLeg, mpsc::UnboundedReceiver<FarEndCommand>), TrunkRefusal> {
+        let unavailable = TrunkRefusal::Answered(StatusCode::SERVICE_UNAVAILABLE, None);
+        if self.draining.is_some() {
+            return Err(unavailable);
+        }
+        // Only a user takes conversations from one phone to another.
+        if incoming.replaces.is_some() {
+            return Err(TrunkRefusal::Answered(StatusCode::FORBIDDEN, None));
+        }
+        let (caller, place) = self.links.trunks.admit(incoming)?;
+        let (call, commands) = IncomingCall::new(IncomingCaller::Trunk(Box::new(caller)), incoming);
+        let events = call.phone.events.clone();
+        self.links.incoming.try_send(call).map_err(|_full| unavailable)?;
+        let whose = Whose::Trunk(TrunkLeg { attempt: None, _place: Some(place) });
+        Ok((PhoneLeg { events, whose, sources: Vec::new(), is_caller: true, is_confirmed: false }, commands))
+    }
+
     /// A trunk's peer has answered something.
     pub(super) fn heard(&self, handle: CallHandle) {
         if let Some(Whose::Trunk(leg)) = self.legs.get(&handle).map(|leg| &leg.whose) {
@@ -64,14 +167,7 @@ impl Shell {
 
     /// The way to a place, as that sees it. For TLS, its certificate has to hold the place's name from here on.
     fn flow_to(&mut self, place: &Candidate) -> Flow {
-        if place.transport == Transport::Tls
-            && let Ok(name) = PeerName::new(&place.name)
-        {
-            if self.names.len() >= MAX_NAMES {
-                self.names.clear();
-            }
-            self.names.insert(place.remote, name);
-        }
+        self.trunks.note_name(place);
         let bound = self.bound_for(place);
         let local = reached_at(bound, place.remote, self.config.advertised);
         // An address of all interfaces leads nobody here.
@@ -93,6 +189,42 @@ impl Shell {
         let is_near = |bound: &&SocketAddr| bound.is_ipv4() == place.remote.is_ipv4();
         let near = all.iter().find(is_near).or(all.first()).copied();
         near.unwrap_or(SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 5060))
+    }
+}
+
+impl TrunkState {
+    /// The name that the certificate of whoever is there has to hold.
+    pub(super) fn name_at(&self, remote: SocketAddr) -> Option<&PeerName> {
+        self.names.get(&remote)
+    }
+
+    fn note_name(&mut self, place: &Candidate) {
+        if place.transport != Transport::Tls {
+            return;
+        }
+        if let Ok(name) = PeerName::new(&place.name) {
+            if self.names.len() >= MAX_NAMES {
+                self.names.clear();
+            }
+            self.names.insert(place.remote, name);
+        }
+    }
+
+    pub(super) fn pong(&mut self, ping: PingHandle, result: Result<StatusCode, PingFailure>) {
+        if let Some(answer) = self.pings.remove(&ping) {
+            // Whoever asked may have given up.
+            let _ = answer.send(result);
+        }
+    }
+
+    pub(super) fn registration(&mut self, registration: RegistrationHandle, news: RegistrationNews) {
+        let is_over = !matches!(news, RegistrationNews::Accepted);
+        if let Some(told) = self.registrations.get(&registration) {
+            let _ = told.send(news);
+        }
+        if is_over {
+            self.registrations.remove(&registration);
+        }
     }
 }
 
