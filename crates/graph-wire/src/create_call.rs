@@ -53,7 +53,7 @@ pub enum Intent {
     /// Call one person, or one number.
     PeerToPeer {
         /// Which one.
-        target: Invitee,
+        target: Box<Invitee>,
     },
 }
 
@@ -84,7 +84,7 @@ impl Intent {
                 };
                 Ok(Destination::Meeting(Box::new(MeetingJoin { meeting, chat, asked, guest })))
             }
-            Self::PeerToPeer { target } => Ok(Destination::Person(Box::new(target))),
+            Self::PeerToPeer { target } => Ok(Destination::Person(target)),
         }
     }
 }
@@ -230,7 +230,7 @@ fn read_intent(
         return Err(root.expected(instance, "the application instance that calls the phone number"));
     }
     match <[Invitee; 1]>::try_from(targets) {
-        Ok([target]) => Ok(Intent::PeerToPeer { target }),
+        Ok([target]) => Ok(Intent::PeerToPeer { target: Box::new(target) }),
         Err(targets) if targets.is_empty() => {
             Err(root.expected("targets", "at least one item, or meetingInfo beside it"))
         }

@@ -134,9 +134,9 @@ impl Leg {
         phone: CallingPhone,
         media: Arc<MediaPort>,
     ) -> Result<(Self, Acceptance), EndCause> {
-        let CallingPhone { far_end, offer, source, events } = phone;
+        let CallingPhone { far_end, offer, source, srtp, events } = phone;
         let mut leg = Self {
-            negotiator: negotiator(&media, context.config.srtp)?,
+            negotiator: negotiator(&media, srtp.unwrap_or(context.config.srtp))?,
             media,
             far_end,
             events,

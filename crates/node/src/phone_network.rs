@@ -141,11 +141,11 @@ const KEY_INTERVAL: Duration = Duration::from_millis(500);
 pub(crate) fn as_of_phone_network(events: &FarEndEvents) -> FarEndEvents {
     let events = events.clone();
     FarEndEvents::passed_to(move |report: FarEndReport| {
-        events.report(match report.event {
-            FarEndEvent::Ended(EndCause::Busy) => FarEndEvent::Ended(EndCause::PhoneNetwork(486)),
-            FarEndEvent::Ended(EndCause::Declined) => FarEndEvent::Ended(EndCause::PhoneNetwork(603)),
-            other => other,
-        })
+        let mut event = report.event;
+        if let FarEndEvent::Ended(cause @ (EndCause::Busy | EndCause::Declined)) = &mut event {
+            *cause = EndCause::PhoneNetwork(if *cause == EndCause::Busy { 486 } else { 603 });
+        }
+        events.report(event)
     })
 }
 

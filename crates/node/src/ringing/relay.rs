@@ -48,6 +48,7 @@ impl Relay {
             far_end,
             offer: phone.offer.clone(),
             source: phone.source,
+            srtp: phone.srtp,
             events: events.clone(),
         };
         let relay = Self { id: None, events, phone: Some(turn), answer: None, ending: EndCause::HungUp };

@@ -2,6 +2,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use model::{PhoneNumber, TenantId, TrunkId};
+use rtc_proto::sdp::SrtpPolicy;
 use tokio::sync::mpsc;
 
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvents};
@@ -67,6 +68,8 @@ pub(crate) struct CallingPhone {
     pub(crate) offer: Option<Bytes>,
     /// Where its signalling comes from; `None` for a trunk, whose media comes from where its peer says.
     pub(crate) source: Option<IpAddr>,
+    /// How its sound is protected, where that is not as with all phones.
+    pub(crate) srtp: Option<SrtpPolicy>,
     pub(crate) events: FarEndEvents,
 }
 
@@ -94,6 +97,6 @@ impl CallingPhone {
         let (far_end, commands) = FarEnd::new();
         let source = incoming.peer.is_none().then(|| incoming.flow.remote.ip());
         let offer = incoming.offer.clone();
-        (Self { far_end, offer, source, events }, commands)
+        (Self { far_end, offer, source, srtp: None, events }, commands)
     }
 }

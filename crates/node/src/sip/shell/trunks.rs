@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use rtc_proto::sdp::SrtpPolicy;
 use sip_message::{Host, NameAddr, StatusCode, Uri};
 use sip_proto::{
     CallHandle, Candidate, EndCause, Flow, Incoming, NewCall, NewRegistration, Ping, PingFailure, PingHandle,
@@ -151,7 +152,10 @@ impl Shell {
             return Err(TrunkRefusal::Answered(StatusCode::FORBIDDEN, None));
         }
         let (caller, place) = self.links.trunks.admit(incoming)?;
-        let (call, commands) = IncomingCall::new(IncomingCaller::Trunk(Box::new(caller)), incoming);
+        tracing::info!(trunk.id = %caller.trunk, called = %caller.called, "a call comes in over a trunk");
+        let srtp = self.links.trunks.trunk(&caller.trunk).map(|trunk| taken_from(trunk.srtp));
+        let (mut call, commands) = IncomingCall::new(IncomingCaller::Trunk(Box::new(caller)), incoming);
+        call.phone.srtp = srtp;
         let events = call.phone.events.clone();
         self.links.incoming.try_send(call).map_err(|_full| unavailable)?;
         let whose = Whose::Trunk(TrunkLeg { attempt: None, _place: Some(place) });
@@ -189,6 +193,15 @@ impl Shell {
         let is_near = |bound: &&SocketAddr| bound.is_ipv4() == place.remote.is_ipv4();
         let near = all.iter().find(is_near).or(all.first()).copied();
         near.unwrap_or(SocketAddr::new(std::net::Ipv4Addr::UNSPECIFIED.into(), 5060))
+    }
+}
+
+/// What is taken of a trunk's peer that calls.
+const fn taken_from(policy: model::SrtpPolicy) -> SrtpPolicy {
+    match policy {
+        model::SrtpPolicy::Accepted => SrtpPolicy::Optional,
+        model::SrtpPolicy::Never => SrtpPolicy::Off,
+        model::SrtpPolicy::Required => SrtpPolicy::Required,
     }
 }
 

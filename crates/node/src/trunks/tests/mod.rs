@@ -15,7 +15,7 @@ use bytes::Bytes;
 use call_engine::EndCause;
 use model::{
     AppId, ApplicationInstance, CallerForm, Directory, Operation, Outcome, PhoneNumber, SrtpPolicy, Tenant,
-    TenantId, Trunk, TrunkAccount, TrunkId, TrunkPeer, TrunkSecret, TrunkTransport,
+    TenantId, Trunk, TrunkId, TrunkPeer, TrunkTransport,
 };
 use sip_message::{Limits, Message, Method, Request, Response, StatusCode, parse_datagram};
 use tokio::net::UdpSocket;
