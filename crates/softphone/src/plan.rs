@@ -212,7 +212,7 @@ pub fn refusal(text: &str) -> Result<u16, PlanError> {
 ///
 /// Says what is right.
 pub fn target(text: &str, server: SocketAddr) -> Result<Uri, PlanError> {
-    let whom = text.strip_prefix("sip:").unwrap_or(text);
+    let whom = ["sip:", "tel:"].into_iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
     if whom.is_empty() || whom.chars().any(|char| char.is_whitespace() || char.is_control()) {
         return Err(PlanError(format!("'{text}' names nobody")));
     }

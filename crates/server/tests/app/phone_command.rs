@@ -15,7 +15,7 @@ use crate::support::{PROGRAM, Stage, id_of, prompts};
 const RATE_HZ: u32 = 16_000;
 
 /// `hookswitch phone` while it runs.
-struct Phone {
+pub(crate) struct Phone {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     shown: Vec<String>,
@@ -23,7 +23,7 @@ struct Phone {
 }
 
 /// What it ended with.
-struct Ended {
+pub(crate) struct Ended {
     code: Option<i32>,
     shown: String,
     complaint: String,
@@ -32,7 +32,7 @@ struct Ended {
 
 impl Phone {
     /// Starts it as a user at the server of a stage.
-    fn start(stage: &Stage, user: User, arguments: &[&str]) -> Self {
+    pub(crate) fn start(stage: &Stage, user: User, arguments: &[&str]) -> Self {
         let server = stage.server.sip().to_string();
         let common = ["--as", user.sip_name, "--server", &server, "--expect-timeout", "20s"];
         Self::run(TempDir::new("phone"), &[&common[..], arguments].concat())
@@ -77,7 +77,7 @@ impl Phone {
     }
 
     /// Waits until it ends.
-    async fn ended(mut self) -> Ended {
+    pub(crate) async fn ended(mut self) -> Ended {
         let whole = within("the phone ends", async {
             while let Some(line) = self.lines.next_line().await.expect("text") {
                 self.shown.push(line);
@@ -93,7 +93,7 @@ impl Phone {
 
 impl Ended {
     #[track_caller]
-    fn assert_code(&self, code: i32) {
+    pub(crate) fn assert_code(&self, code: i32) {
         assert_eq!(self.code, Some(code), "{}\n{}", self.shown, self.complaint);
     }
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use testkit::{App, Options, User};
 
-use crate::support::{Stage, assert_says, id_of};
+use crate::phone_command;
+use crate::support::{Stage, assert_says, id_of, incoming_call};
 
 const SERVICE_HOSTED: &str = include_str!("../../../graph-wire/tests/requests/09-phone-number.json");
 const APP_HOSTED: &str = include_str!("../../../graph-wire/tests/requests/10-phone-number-app-hosted.json");
@@ -157,4 +158,24 @@ async fn an_application_calls_numbers_in_the_name_of_its_own_instance_only() {
     assert_eq!(unknown.error_code(), "7507", "{unknown}");
     let other = testkit::Bot::signed_in(&stage.server, App::TEST_BOT, App::CONTOSO).await;
     assert_eq!(other.create(&by(App::INSTANCE)).await.expect(403).error_code(), "7507");
+}
+
+#[tokio::test]
+async fn a_persons_phone_calls_the_number_of_a_bot_and_rings_there() {
+    let stage = Stage::new().await;
+    let arguments = ["--dial", "+12345678900", "--expect-refused", "486"];
+    let phone = phone_command::Phone::start(&stage, User::JOHN, &arguments);
+    let told = incoming_call(&stage.webhook, 0).await;
+    assert_eq!(told["targets"][0]["identity"]["applicationInstance"]["id"], App::INSTANCE, "{told}");
+    assert_eq!(told["source"]["identity"]["user"]["id"], User::JOHN.id, "{told}");
+    stage.bot.act(&id_of(&told), "reject", &json!({"reason": "busy"})).await.expect(202);
+    phone.ended().await.assert_code(0);
+}
+
+#[tokio::test]
+async fn a_persons_phone_calls_a_number_of_the_lab_and_hears_its_keys() {
+    let stage = Stage::new().await;
+    let arguments = ["--dial", "tel:+15005550006", "--expect-dtmf", "1234#"];
+    let phone = phone_command::Phone::start(&stage, User::JOHN, &arguments);
+    phone.ended().await.assert_code(0);
 }

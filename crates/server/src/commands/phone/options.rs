@@ -38,7 +38,11 @@ pub(crate) fn command() -> Command {
         option("transport", "PROTOCOL", "How SIP messages travel to the server")
             .value_parser(["udp", "tcp"])
             .default_value("udp"),
-        option("dial", "TARGET", "Calls a bot or a user: sip:ID, sip:ID@HOST, or a bare name or id"),
+        option(
+            "dial",
+            "TARGET",
+            "Calls a bot, a user or a number: sip:ID, sip:ID@HOST, a bare name or id, or +12345678900",
+        ),
         flag("wait", "Waits for a call and answers it").env("HOOKSWITCH_PHONE_WAIT"),
         option("wait-timeout", "TIME", "How long it waits for a call").default_value("60s"),
         option("hang-up-after", "TIME", "Hangs up so long after the answer, instead of after the last step"),
