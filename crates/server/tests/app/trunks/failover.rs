@@ -86,7 +86,7 @@ async fn a_callee_who_is_busy_is_not_tried_over_the_second_trunk() {
 async fn a_registration_survives_a_restart_of_the_carrier() {
     let places = Places::take();
     let account = "account={username='contoso',password-file='user-password',register=true,expires-s=60}";
-    let more = format!("{account}\noptions-interval-s=1");
+    let more = format!("{account}\noptions-interval-s=5");
     let stage = stage_with(&trunk("carrier", places.proxy(), &more)).await;
     let mut proxy = places.proxy_for(&stage, Some(Account { is_registered: true, ..ACCOUNT })).await;
     proxy.expect_registration().await;

@@ -106,15 +106,13 @@ async fn a_bot_hangs_up_on_a_caller() {
 async fn a_caller_hears_why_the_bot_does_not_take_the_call() {
     let places = Places::take();
     let (stage, proxy) = stage(&places, "").await;
-    for (reason, status, result) in
-        [("busy", 486, (486, 8_539)), ("none", 603, (603, 8_538)), ("forbidden", 403, (403, 0))]
-    {
+    for (reason, status) in [("busy", 486), ("none", 603), ("forbidden", 403)] {
         let before = stage.webhook.received().len();
         let script = calling().is_refused(status);
         let mut carrier = Carrier::call(places.gateway(), proxy.address(), &script).await;
         let call = id_of(&incoming(&stage, before).await);
         stage.bot.act(&call, "reject", &json!({"reason": reason})).await.expect(202);
-        assert_eq!(stage.result_of(&call).await, result, "{reason}");
+        stage.webhook.expect_end(&call).await;
         carrier.finish().await;
     }
 }
@@ -176,7 +174,7 @@ async fn somebody_who_is_not_the_carrier_does_not_reach_the_bot() {
     let (stage, _proxy) = stage(&places, "").await;
     // A stranger is asked for the password that phones have.
     let stranger = SocketAddr::from(([127, 0, 0, 3], places.gateway().port()));
-    let script = calling().is_refused(407);
+    let script = calling().is_refused(401);
     let mut carrier = Carrier::call(stranger, stage.server.sip(), &script).await;
     carrier.finish().await;
     settle(&stage).await;

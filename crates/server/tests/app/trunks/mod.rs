@@ -62,9 +62,13 @@ impl Places {
 /// A trunk of the directory to an address, with more of its keys. It may call numbers that begin with 1.
 fn trunk(id: &str, peer: SocketAddr, more: &str) -> String {
     let (host, port, tenant) = (peer.ip(), peer.port(), App::CONTOSO);
+    // Tests call faster than people.
+    let pace = if more.contains("calls-per-second") { "" } else { "calls-per-second=100\n" };
+    // A `sipp` does not know that it may be asked whether it is there.
+    let health = if more.contains("options-interval-s") { "" } else { "options-interval-s=0\n" };
     format!(
         "[[trunks]]\nid='{id}'\ntenant='{tenant}'\nname='{id}'\nhost='{host}'\nport={port}\nsources=['{host}']\n\
-         allowed-prefixes=['+1']\nblocked-prefixes=['+1900']\n{more}\n"
+         allowed-prefixes=['+1']\nblocked-prefixes=['+1900']\n{more}\n{pace}{health}"
     )
 }
 

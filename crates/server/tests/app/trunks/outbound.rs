@@ -77,14 +77,21 @@ async fn the_documented_call_with_media_of_the_application_carries_tones_both_wa
 }
 
 #[tokio::test]
-async fn the_placeholder_of_the_documentation_is_no_media_and_calls_nobody() {
-    let places = Places::take();
-    let stage = stage_with(&trunk("carrier", places.proxy(), "")).await;
+async fn the_documented_call_as_it_stands_says_where_the_application_dials_in_for_its_media() {
+    let (stage, _proxy, mut carrier) = stage_and_carrier(&TALKING()).await;
 
-    let reply = stage.bot.post_text(CALLS, APP_HOSTED).await.expect(400);
+    let created = stage.bot.post_text(CALLS, APP_HOSTED).await.expect(201).json();
 
-    assert_eq!(reply.error_code(), "8523", "{reply}");
-    settle(&stage).await;
+    let media = json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig"});
+    assert_says(&created, &documented(&stage.server.base_url(), &media), "$");
+    let blob: Value =
+        serde_json::from_str(created["mediaConfig"]["blob"].as_str().expect("a blob")).expect("JSON");
+    assert!(blob["websocket"]["url"].is_string(), "{blob}");
+    let id = id_of(&created);
+    assert_invite(&carrier.expect(&Method::Invite).await);
+    stage.webhook.expect_state(&id, "established").await;
+    stage.end(&id).await;
+    carrier.finish().await;
 }
 
 #[tokio::test]
