@@ -25,7 +25,7 @@ const BOB: &str = "5810cede-f3cc-42eb-b2c1-e9bd5d53ec96";
 const WEEKLY_SYNC: &str = "19:meeting_Win6Ydo4wsMijFjZS00ZGVjLTk5MGUtOTRjNWY2NmNkYTFm@thread.v2";
 const WITH_PASSCODE: &str = "19:meeting_Win6Ydo4wsMijFjZS00ZGVjLTk5MGUtOTRjNNkYTFm@thread.v2";
 const WITHOUT_PASSCODE: &str = "19:meeting_ZGV2LXdpdGhvdXQtYS1wYXNzY29kZQ@thread.v2";
-const INSTANCE: &str = "3d913abb-aec0-4964-8fa6-3c6850c4f278";
+pub(crate) const INSTANCE: &str = "3d913abb-aec0-4964-8fa6-3c6850c4f278";
 const NUMBER: &str = "+12345678900";
 /// By which people dial in to the meetings of Contoso.
 const DIAL_IN: &str = "+12345678999";

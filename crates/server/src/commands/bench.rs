@@ -16,6 +16,7 @@ mod phone;
 mod prompt;
 mod server;
 mod setup;
+mod trunk;
 mod webhook;
 
 use anyhow::{Context as _, Result, bail};
@@ -41,6 +42,8 @@ struct Load {
     streams: u32,
     /// Clients of WebRTC.
     clients: u32,
+    /// Calls in a row over a trunk.
+    calls: u32,
 }
 
 /// The command's place in the command line.
@@ -55,17 +58,19 @@ pub(crate) fn command() -> Command {
     };
     Command::new("bench")
         .about("Measures this host: the server on one core, the load on another")
-        .arg(Arg::new("name").value_name("NAME").required(true).value_parser(["app-media", "conference", "notify", "prompt", "setup"]).help(
+        .arg(Arg::new("name").value_name("NAME").required(true).value_parser(["app-media", "conference", "notify", "prompt", "setup", "trunk"]).help(
             "setup: calls from request to last notification; prompt: prompts to many legs; conference: a large meeting and \
-             many small ones; notify: deliveries; app-media: calls whose applications host their media",
+             many small ones; notify: deliveries; app-media: calls whose applications host their media; \
+             trunk: calls to and from a carrier, and what many of them leave behind",
         ))
-        .arg(number("rate", "1000", "setup: new calls a second; latencies are measured at half of it"))
+        .arg(number("rate", "1000", "setup, trunk: new calls a second; latencies are measured at half of it"))
         .arg(number("seconds", "10", "How long each phase lasts, at most 300"))
         .arg(number("legs", "1000", "prompt: legs that are played to; setup: calls that are held idle"))
         .arg(number("listeners", "2000", "conference: those who hear four talkers in one meeting"))
         .arg(number("meetings", "300", "conference: meetings of three in which all talk"))
         .arg(number("streams", "500", "app-media: applications that echo over WebSockets"))
         .arg(number("clients", "150", "app-media: clients of WebRTC that talk to phones"))
+        .arg(number("calls", "10000", "trunk: calls in a row that leave nothing behind"))
         .arg(cli::json("Prints the figures and the method as JSON"))
 }
 
@@ -83,6 +88,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
         meetings: number("meetings")?,
         streams: number("streams")?,
         clients: number("clients")?,
+        calls: number("calls")?,
     };
     let given = server::Given::from(matches);
     let report = match matches.get_one::<String>("name").map(String::as_str) {
@@ -91,6 +97,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<()> {
         Some("notify") => notify::measure(load, &given)?,
         Some("prompt") => prompt::measure(load)?,
         Some("setup") => setup::measure(load, &given)?,
+        Some("trunk") => trunk::measure(load, &given)?,
         // clap has refused everything else.
         Some(_) | None => bail!("no such bench"),
     };

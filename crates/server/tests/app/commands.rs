@@ -226,6 +226,29 @@ fn the_bench_makes_calls_that_are_whole() {
 }
 
 #[test]
+fn the_bench_makes_and_takes_calls_over_a_trunk_that_leave_nothing_behind() {
+    let dir = TempDir::new("bench");
+
+    let arguments = ["bench", "trunk", "--rate", "20", "--seconds", "1", "--calls", "100", "--json"];
+    let output = run(&dir, &arguments);
+
+    let report: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    let figures = report["figures"].as_array().expect("figures");
+    let value = |name: &str| {
+        let found = figures.iter().find(|figure| figure["name"] == name);
+        found.and_then(|figure| figure["value"].as_f64()).unwrap_or_else(|| panic!("no {name}: {report}"))
+    };
+    for (who, notifications) in [("out", 60.0), ("in", 80.0)] {
+        assert_eq!(value(&format!("{who}, 20/s: calls that failed or are not whole")), 0.0, "{report}");
+        assert_eq!(value(&format!("{who}, 20/s: notifications delivered")), notifications, "{report}");
+    }
+    for left in ["calls that failed or are not whole", "calls, legs, deliveries left", "threads left"] {
+        assert_eq!(value(&format!("in a row: {left}")), 0.0, "{report}");
+    }
+}
+
+#[test]
 fn the_bench_carries_sound_of_applications() {
     let dir = TempDir::new("bench");
 

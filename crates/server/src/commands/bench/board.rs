@@ -8,6 +8,9 @@ use node::Clock;
 /// Notifications of a call that is answered and hung up: establishing, established, deleted.
 pub(super) const NOTIFICATIONS: u32 = 3;
 
+/// The same of a call that comes in, which is told first.
+pub(super) const NOTIFICATIONS_IN: u32 = 4;
+
 /// What has become of each call, by its number.
 pub(super) struct Board {
     clock: Clock,
@@ -17,11 +20,11 @@ pub(super) struct Board {
 /// What is known of one call.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Track {
-    /// When its request was sent.
+    /// When its request, or its INVITE, was sent.
     pub(super) posted: Duration,
-    /// When the request was answered with 201.
+    /// When the request was answered with 201; of a call that comes in, when the bot was told.
     pub(super) created: Option<Duration>,
-    /// When its INVITE reached the phone.
+    /// When its INVITE reached the phone; of a call that comes in, when the phone was answered.
     pub(super) invited: Option<Duration>,
     /// When `established` reached the webhook.
     pub(super) established: Option<Duration>,
@@ -33,19 +36,21 @@ pub(super) struct Track {
     pub(super) is_out_of_order: bool,
     /// Whether the request failed.
     pub(super) is_refused: bool,
-    /// INVITEs that came again.
+    /// INVITEs, or answers to them, that came again.
     pub(super) repeated: u32,
     /// How the phone hangs up; taken when it does.
     bye: Option<Bytes>,
     /// Whether the phone waits to be told to hang up.
     is_held: bool,
+    is_incoming: bool,
 }
 
 impl Track {
     /// Whether everything that should happen did, once and in order.
     pub(super) fn is_whole(&self) -> bool {
         let has_all = self.created.is_some() && self.invited.is_some() && self.deleted.is_some();
-        has_all && !self.is_refused && !self.is_out_of_order && self.notifications == NOTIFICATIONS
+        let expected = if self.is_incoming { NOTIFICATIONS_IN } else { NOTIFICATIONS };
+        has_all && !self.is_refused && !self.is_out_of_order && self.notifications == expected
     }
 
     fn is_settled(&self) -> bool {
@@ -79,7 +84,17 @@ impl Board {
         });
     }
 
-    /// Notes an INVITE, and how to hang its call up.
+    /// Notes that the bot was told of a call that comes in.
+    pub(super) fn told(&self, number: usize) {
+        let now = self.clock.elapsed();
+        self.with(number, |track| {
+            track.notifications += 1;
+            track.is_incoming = true;
+            track.is_out_of_order |= track.created.replace(now).is_some();
+        });
+    }
+
+    /// Notes an INVITE that came, or was answered, and how to hang its call up.
     pub(super) fn invited(&self, number: usize, bye: Bytes) {
         let now = self.clock.elapsed();
         self.with(number, |track| match track.invited {
@@ -164,6 +179,20 @@ mod tests {
         assert_eq!(board.notified(0, DELETED), None);
         assert_eq!(board.progress(0..1), (1, 1));
         assert!(board.tracks(0..1)[0].is_whole());
+    }
+
+    #[test]
+    fn a_call_that_comes_in_is_told_first_and_its_answer_says_how_to_hang_it_up() {
+        let board = Board::new(Clock::start());
+        let number = board.begin(false);
+        board.told(number);
+        board.invited(number, Bytes::from_static(b"BYE"));
+        assert_eq!(board.notified(0, ESTABLISHING), None);
+        assert_eq!(board.notified(0, ESTABLISHED).as_deref(), Some(&b"BYE"[..]));
+        assert_eq!(board.notified(0, DELETED), None);
+        assert!(board.tracks(0..1)[0].is_whole());
+        board.told(number);
+        assert!(!board.tracks(0..1)[0].is_whole());
     }
 
     #[test]

@@ -7,20 +7,22 @@ use anyhow::{Result, bail};
 use http::StatusCode;
 use node::Clock;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::board::Board;
-use super::phone::Phone;
+use super::phone::{self, Phone};
 use super::server::Server;
 use super::webhook;
 use crate::client::Client;
-use crate::dev_tenant::{CALLING_BOT, CONTOSO, JOHN, SECRET};
+use crate::dev_tenant::{CALLING_BOT, CONTOSO, INSTANCE, JOHN, SECRET};
 
 /// A bot, its webhook and a phone: everything around the server that makes calls happen.
 #[derive(Clone)]
 pub(super) struct Generator {
     pub(super) board: Arc<Board>,
     phone: Phone,
+    callee: Callee,
     http: SocketAddr,
     bearer: Option<String>,
     callback: SocketAddr,
@@ -35,7 +37,23 @@ pub(super) struct Arrivals {
     pub(super) calls: u32,
     /// Whether the phone keeps them until it is told to hang up.
     pub(super) is_held: bool,
+    /// Whether the phone makes them, and the bot answers.
+    pub(super) is_incoming: bool,
 }
+
+/// Whom a bot calls.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Callee {
+    /// A number of the phone network, another one for each call.
+    Number,
+    /// A user with a phone.
+    User,
+}
+
+const CALLS: &str = "/v1.0/communications/calls";
+
+/// The path of notifications of calls that come in.
+pub(super) const INCOMING: &str = "/incoming";
 
 /// How long the last calls may take to end.
 const SETTLE_LIMIT: Duration = Duration::from_secs(20);
@@ -45,23 +63,61 @@ const LOOK_PAUSE: Duration = Duration::from_millis(5);
 
 impl Generator {
     pub(super) async fn start(server: &Server) -> Result<Self> {
+        let callback = webhook::listen().await?;
+        Self::around(server, (Phone::register(server.sip).await?, Callee::User), callback).await
+    }
+
+    /// The same around a server whose bot is told of calls at `callback`.
+    pub(super) async fn around(
+        server: &Server,
+        (phone, callee): (Phone, Callee),
+        (listener, callback): (TcpListener, SocketAddr),
+    ) -> Result<Self> {
         let board = Arc::new(Board::new(Clock::start()));
-        let phone = Phone::register(server.sip).await?;
-        let (told, hangs_up) = (Arc::clone(&board), phone.clone());
-        let taker = move |path: &str, body: &[u8]| {
-            let number = path.trim_start_matches('/').parse().ok();
-            let bye =
-                number.zip(str::from_utf8(body).ok()).and_then(|(number, body)| told.notified(number, body));
-            if let Some(bye) = bye {
-                hangs_up.send(&bye);
-            }
-        };
-        let callback = webhook::start(Arc::new(taker)).await?;
-        tokio::spawn(phone.clone().answer_calls(Arc::clone(&board)));
         let mut client = Client::connect(server.http).await?;
         client.sign_in(CONTOSO, CALLING_BOT, SECRET).await?;
         let bearer = client.set_bearer(None);
-        Ok(Self { board, phone, http: server.http, bearer, callback, idle: Arc::default() })
+        let generator =
+            Self { board, phone, callee, http: server.http, bearer, callback, idle: Arc::default() };
+        let told = generator.clone();
+        webhook::serve(listener, Arc::new(move |path: &str, body: &[u8]| told.notified(path, body)));
+        tokio::spawn(generator.phone.clone().take_calls(Arc::clone(&generator.board)));
+        Ok(generator)
+    }
+
+    fn notified(&self, path: &str, body: &[u8]) {
+        let Ok(body) = str::from_utf8(body) else { return };
+        if path == INCOMING {
+            self.comes_in(body);
+        } else if let Ok(number) = path.trim_start_matches('/').parse()
+            && let Some(bye) = self.board.notified(number, body)
+        {
+            self.phone.send(&bye);
+        }
+    }
+
+    /// Answers a call that the bot is told of.
+    fn comes_in(&self, body: &str) {
+        let body: Value = serde_json::from_str(body).unwrap_or_default();
+        let (change, call) = (&body["value"][0]["changeType"], &body["value"][0]["resourceData"]);
+        if change != "created" {
+            return;
+        }
+        let number = call["source"]["identity"]["phone"]["id"].as_str().and_then(phone::index_of);
+        let (Some(number), Some(id)) = (number, call["id"].as_str()) else { return };
+        self.board.told(number);
+        let path = format!("/v1.0/communications/calls/{id}/answer");
+        let answer = json!({
+            "callbackUri": format!("http://{}/{number}", self.callback),
+            "acceptedModalities": ["audio"],
+            "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
+        });
+        let generator = self.clone();
+        tokio::spawn(async move {
+            if !generator.post(&path, &answer, StatusCode::ACCEPTED).await {
+                generator.board.answered(number, false);
+            }
+        });
     }
 
     /// Makes calls, and waits until all are through, or are held; returns their numbers.
@@ -71,7 +127,11 @@ impl Generator {
         for number in 0..arrivals.calls {
             tokio::time::sleep_until(start + pause * number).await;
             let generator = self.clone();
-            tokio::spawn(async move { generator.call(arrivals.is_held).await });
+            if arrivals.is_incoming {
+                generator.phone.call(generator.board.begin(arrivals.is_held));
+            } else {
+                tokio::spawn(async move { generator.call(arrivals.is_held).await });
+            }
         }
         let deadline = now() + SETTLE_LIMIT;
         let numbers = first..first + arrivals.calls as usize;
@@ -109,46 +169,51 @@ impl Generator {
         }
     }
 
-    /// Creates one call, on a connection that is free, or on a new one where none is.
     async fn call(&self, is_held: bool) {
+        let number = self.board.begin(is_held);
+        let is_created = self.post(CALLS, &self.request(number), StatusCode::CREATED).await;
+        self.board.answered(number, is_created);
+    }
+
+    /// Sends a request, on a connection that is free, or on a new one where none is; whether it was met.
+    async fn post(&self, path: &str, body: &Value, expected: StatusCode) -> bool {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let client = match idle {
             Some(client) => Ok(client),
             None => Client::connect(self.http).await,
         };
-        let number = self.board.begin(is_held);
-        let Ok(mut client) = client else { return self.board.answered(number, false) };
+        let Ok(mut client) = client else { return false };
         client.set_bearer(self.bearer.clone());
-        let answer = client.post("/v1.0/communications/calls", &self.request(number)).await;
-        let is_created = answer.is_ok_and(|answer| answer.status == StatusCode::CREATED);
-        self.board.answered(number, is_created);
-        if is_created {
+        let is_met = client.post(path, body).await.is_ok_and(|answer| answer.status == expected);
+        if is_met {
             self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(client);
         }
+        is_met
     }
 
-    /// The documented request. The number comes back in the callback's path and in the subject that the phone shows.
+    /// The documented request. The number comes back in the callback's path, and in the subject that the phone shows or in
+    /// the number that is called.
     fn request(&self, number: usize) -> Value {
+        let identity = |kind: &str, identity: Value| json!({"identity": {"@odata.type": "#microsoft.graph.identitySet", kind: identity}});
+        let (source, target) = match self.callee {
+            Callee::Number => (
+                identity("applicationInstance", json!({"id": INSTANCE})),
+                identity("phone", json!({"id": phone::number_of(number)})),
+            ),
+            Callee::User => (
+                identity("application", json!({"id": CALLING_BOT})),
+                identity("user", json!({"displayName": "John", "id": JOHN})),
+            ),
+        };
         json!({
             "@odata.type": "#microsoft.graph.call",
             "callbackUri": format!("http://{}/{number}", self.callback),
             "subject": format!("call {number}"),
-            "source": {
-                "@odata.type": "#microsoft.graph.participantInfo",
-                "identity": {
-                    "@odata.type": "#microsoft.graph.identitySet",
-                    "application": {"@odata.type": "#microsoft.graph.identity", "id": CALLING_BOT},
-                },
-            },
-            "targets": [{
-                "@odata.type": "#microsoft.graph.invitationParticipantInfo",
-                "identity": {
-                    "@odata.type": "#microsoft.graph.identitySet",
-                    "user": {"@odata.type": "#microsoft.graph.identity", "displayName": "John", "id": JOHN},
-                },
-            }],
+            "source": source,
+            "targets": [target],
             "requestedModalities": ["audio"],
             "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
+            "tenantId": CONTOSO,
         })
     }
 }

@@ -45,6 +45,21 @@ impl Folder {
         self.0.join("data")
     }
 
+    /// Makes the directory of a server that has not begun.
+    pub(super) async fn apply(&self, directory: &str, secret: &str) -> Result<()> {
+        std::fs::write(self.0.join("secret"), secret).context("failed to write a secret")?;
+        let file = self.0.join("directory.toml");
+        std::fs::write(&file, directory).context("failed to write a directory")?;
+        let program = std::env::current_exe().context("failed to find this program")?;
+        let mut command = Command::new(program);
+        command.args(["directory", "apply"]).arg(file).arg("--data").arg(self.data());
+        let output = command.output().await.context("failed to start this program")?;
+        if !output.status.success() {
+            bail!("the directory cannot be applied: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
     fn log(&self) -> PathBuf {
         self.0.join("server.log")
     }
@@ -111,6 +126,17 @@ impl Server {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kilobytes = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
         Ok(kilobytes.context("an odd /proc/PID/status")? * 1024)
+    }
+
+    /// How many descriptors (files, sockets) and threads it has.
+    pub(super) fn resources(&self) -> Result<(usize, usize)> {
+        let count = |what: &str| -> Result<usize> {
+            let path = Path::new("/proc").join(self.pid.to_string()).join(what);
+            Ok(std::fs::read_dir(path)
+                .with_context(|| format!("failed to list {what} of the server"))?
+                .count())
+        };
+        Ok((count("fd")?, count("task")?))
     }
 
     /// Ends it at once: nothing of it is wanted any more.

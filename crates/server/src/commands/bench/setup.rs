@@ -59,7 +59,7 @@ async fn calls(load: Load, cores: Cores, given: &Given) -> Result<Vec<Figure>> {
     let server = Server::start(&folder, given).await?;
     cores.enter_load()?;
     let generator = Generator::start(&server).await?;
-    generator.run(Arrivals { rate: EASY_RATE, calls: WARM_UP, is_held: false }).await?;
+    generator.run(Arrivals { rate: EASY_RATE, calls: WARM_UP, is_held: false, is_incoming: false }).await?;
 
     let mut figures = held(load, &server, &generator).await?;
     let half = load.rate.div_ceil(2);
@@ -75,7 +75,9 @@ async fn calls(load: Load, cores: Cores, given: &Given) -> Result<Vec<Figure>> {
 async fn held(load: Load, server: &Server, generator: &Generator) -> Result<Vec<Figure>> {
     tokio::time::sleep(REST).await;
     let before = server.memory()?;
-    let numbers = generator.run(Arrivals { rate: EASY_RATE, calls: load.legs, is_held: true }).await?;
+    let numbers = generator
+        .run(Arrivals { rate: EASY_RATE, calls: load.legs, is_held: true, is_incoming: false })
+        .await?;
     tokio::time::sleep(REST).await;
     let after = server.memory()?;
     let (clock, cpu) = (Clock::start(), server.processor_time()?);
@@ -94,11 +96,11 @@ async fn held(load: Load, server: &Server, generator: &Generator) -> Result<Vec<
 }
 
 /// What was seen of calls at one rate.
-struct Phase {
+pub(super) struct Phase {
     rate: u32,
     /// Whether this is the rate that was asked for, not half of it.
     is_full: bool,
-    tracks: Vec<Track>,
+    pub(super) tracks: Vec<Track>,
     cpu: Duration,
     took: Duration,
 }
@@ -111,7 +113,8 @@ async fn phase(
 ) -> Result<Phase> {
     let (clock, cpu) = (Clock::start(), server.processor_time()?);
     let calls = rate.saturating_mul(seconds);
-    let numbers: Range<usize> = generator.run(Arrivals { rate, calls, is_held: false }).await?;
+    let numbers: Range<usize> =
+        generator.run(Arrivals { rate, calls, is_held: false, is_incoming: false }).await?;
     let (took, cpu) = (clock.elapsed(), server.processor_time()?.saturating_sub(cpu));
     Ok(Phase { rate, is_full, tracks: generator.board.tracks(numbers), cpu, took })
 }

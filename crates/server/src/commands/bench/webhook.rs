@@ -17,14 +17,25 @@ pub(super) type Taker = Arc<dyn Fn(&str, &[u8]) + Send + Sync>;
 
 /// Starts a receiver that answers 202 at once; returns its address.
 pub(super) async fn start(taker: Taker) -> Result<SocketAddr> {
+    let (listener, address) = listen().await?;
+    serve(listener, taker);
+    Ok(address)
+}
+
+/// Where a receiver will be.
+pub(super) async fn listen() -> Result<(TcpListener, SocketAddr)> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.context("failed to listen")?;
     let address = listener.local_addr()?;
+    Ok((listener, address))
+}
+
+/// Answers everything that comes with 202 at once.
+pub(super) fn serve(listener: TcpListener, taker: Taker) {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             tokio::spawn(receive(stream, Arc::clone(&taker)));
         }
     });
-    Ok(address)
 }
 
 async fn receive(stream: TcpStream, taker: Taker) {
