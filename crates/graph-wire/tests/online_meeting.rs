@@ -53,6 +53,7 @@ fn shown(meeting: &OnlineMeeting, language: Language, shows_unknown_members: boo
         collection: MeetingCollection::All,
         language,
         organizer_upn: None,
+        dial_in_numbers: Vec::new(),
         kept: None,
         shows_unknown_members,
     };

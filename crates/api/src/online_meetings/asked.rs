@@ -69,12 +69,14 @@ impl Asked {
             let user = directory.users.get(&meeting.organizer)?;
             (user.tenant == meeting.tenant).then(|| user.address.clone())
         });
+        let tenant = meeting.and_then(|meeting| directory.tenants.get(&meeting.tenant));
         MeetingView {
             base: self.context.base(),
             join_base: settings.join_base.clone().unwrap_or_else(|| self.context.origin.clone()),
             collection: self.scope.collection(),
             language: self.language,
             organizer_upn,
+            dial_in_numbers: tenant.into_iter().flat_map(|it| &it.dial_in_numbers).copied().collect(),
             kept: settings.keep_ended_meetings,
             shows_unknown_members: self.shows_unknown_members,
         }

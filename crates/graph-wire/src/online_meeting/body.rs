@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use model::{ChatInfo, MeetingAttendee, MeetingRole, OnlineMeeting, UserId};
+use model::{ChatInfo, MeetingAttendee, MeetingRole, OnlineMeeting, PhoneNumber, UserId};
 use serde_json::{Value, json};
 
 use super::join_information::{Language, join_information};
@@ -25,6 +25,8 @@ pub struct MeetingView {
     pub language: Language,
     /// The user principal name of the organizer, where it is known.
     pub organizer_upn: Option<String>,
+    /// The numbers by which people dial in to the meetings of the tenant.
+    pub dial_in_numbers: Vec<PhoneNumber>,
     /// How long a meeting is kept after its end, where that is not for ever.
     pub kept: Option<Duration>,
     /// Whether the client takes words that came later than it (`Prefer: include-unknown-enum-members`).
@@ -78,7 +80,10 @@ fn whole(view: &MeetingView, meeting: &OnlineMeeting) -> Body {
     let mut body = Body::of("onlineMeeting", Nulls::Show);
     let join_url = join_web_url(&view.join_base, meeting);
     body.set("id", meeting.id.as_str());
-    body.null("audioConferencing");
+    match audio_conferencing(view, meeting) {
+        Some(conferencing) => body.set("audioConferencing", conferencing),
+        None => body.null("audioConferencing"),
+    }
     body.required("chatInfo", &chat(meeting));
     body.required("creationDateTime", &meeting.created_at);
     body.required("endDateTime", &meeting.ends_at);
@@ -108,6 +113,20 @@ fn whole(view: &MeetingView, meeting: &OnlineMeeting) -> Body {
     body
 }
 
+/// How callers of the phone network join: by any of the tenant's numbers, where they key in what joins the meeting.
+fn audio_conferencing(view: &MeetingView, meeting: &OnlineMeeting) -> Option<Body> {
+    let numbers: Vec<&str> = view.dial_in_numbers.iter().map(PhoneNumber::as_str).collect();
+    let first = *numbers.first()?;
+    let mut conferencing = Body::of("audioConferencing", Nulls::Show);
+    conferencing.set("conferenceId", meeting.join_meeting_id.as_str());
+    conferencing.null("dialinUrl");
+    conferencing.null("tollFreeNumber");
+    conferencing.empty("tollFreeNumbers");
+    conferencing.set("tollNumber", first);
+    conferencing.set("tollNumbers", numbers);
+    Some(conferencing)
+}
+
 fn chat(meeting: &OnlineMeeting) -> ChatInfo {
     ChatInfo {
         thread_id: meeting.thread_id.clone(),
@@ -132,7 +151,7 @@ pub(crate) fn meeting_definitions() -> Vec<Definition> {
     let switch = |name| Member::nullable(name, Shape::Boolean);
     let object = |name, base, members| Definition::Object { name, base, members };
     let mut base = vec![
-        Member::nullable("audioConferencing", Shape::Open("audioConferencing")),
+        named("audioConferencing", "audioConferencing"),
         Member::nullable("chatInfo", ChatInfo::shape()),
         moment("expiryDateTime"),
         switch("isEndToEndEncryptionEnabled"),
@@ -151,6 +170,7 @@ pub(crate) fn meeting_definitions() -> Vec<Definition> {
         named("participants", "meetingParticipants"),
         moment("startDateTime"),
     ];
+    let texts = Shape::List(Box::new(Shape::Text));
     let attendees = Shape::List(Box::new(MeetingAttendee::shape()));
     let mut definitions = vec![
         object("onlineMeetingBase", Some("entity"), base),
@@ -159,6 +179,18 @@ pub(crate) fn meeting_definitions() -> Vec<Definition> {
             "joinMeetingIdSettings",
             None,
             vec![switch("isPasscodeRequired"), text("joinMeetingId"), text("passcode")],
+        ),
+        object(
+            "audioConferencing",
+            None,
+            vec![
+                text("conferenceId"),
+                text("dialinUrl"),
+                text("tollFreeNumber"),
+                Member::new("tollFreeNumbers", texts.clone()),
+                text("tollNumber"),
+                Member::new("tollNumbers", texts),
+            ],
         ),
         object("itemBody", None, vec![text("content"), named("contentType", "bodyType")]),
         Definition::Enumeration { name: "bodyType", members: vec!["text", "html"] },

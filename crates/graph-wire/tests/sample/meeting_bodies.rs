@@ -45,10 +45,17 @@ pub(crate) fn bodies() -> Vec<(&'static str, &'static str, Value)> {
         collection: MeetingCollection::OfUser(meeting.organizer.clone()),
         language: Language::accepted("ja"),
         organizer_upn: Some("heidi@contoso.example".to_owned()),
+        dial_in_numbers: Vec::new(),
         kept: Some(Duration::from_secs(60 * 24 * 3600)),
         shows_unknown_members: false,
     };
-    let all = MeetingView { collection: MeetingCollection::All, kept: None, ..view.clone() };
+    let numbers = ["+12345678999", "+493012345678"].map(|number| number.parse().unwrap());
+    let all = MeetingView {
+        collection: MeetingCollection::All,
+        kept: None,
+        dial_in_numbers: numbers.into(),
+        ..view.clone()
+    };
     let plain = OnlineMeeting { passcode: None, subject: None, attendees: Vec::new(), ..meeting.clone() };
     let (everything, some) =
         (ReadOptions::default(), ReadOptions::from_query("$select=joinWebUrl,subject").unwrap());
