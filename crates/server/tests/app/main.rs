@@ -7,6 +7,7 @@ mod app_sockets;
 mod bad_input;
 mod commands;
 mod conformance;
+mod dial_in;
 mod dialling_bots;
 mod documented_example;
 mod group_calls;

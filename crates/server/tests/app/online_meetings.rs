@@ -16,7 +16,7 @@ fn meetings_of(user: User) -> String {
     format!("/v1.0/users/{}/onlineMeetings", user.id)
 }
 
-async fn patch(bot: &Bot, path: &str, body: &Value) -> Reply {
+pub(crate) async fn patch(bot: &Bot, path: &str, body: &Value) -> Reply {
     let request = Request::builder().method(Method::PATCH).uri(path);
     let mut request = request.body(Bytes::from(body.to_string())).expect("a path is an address");
     request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

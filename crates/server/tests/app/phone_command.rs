@@ -25,8 +25,8 @@ pub(crate) struct Phone {
 /// What it ended with.
 pub(crate) struct Ended {
     code: Option<i32>,
-    shown: String,
-    complaint: String,
+    pub(crate) shown: String,
+    pub(crate) complaint: String,
     dir: TempDir,
 }
 
@@ -53,7 +53,7 @@ impl Phone {
     }
 
     /// Waits until it shows these words.
-    async fn expect(&mut self, words: &str) {
+    pub(crate) async fn expect(&mut self, words: &str) {
         let what = format!("the phone shows {words:?}");
         let shown = within(&what, async {
             while let Some(line) = self.lines.next_line().await.expect("text") {
