@@ -32,7 +32,7 @@ fn dials_in(stage: &Stage, user: User, number: &str, steps: &[(&str, &str)]) -> 
 }
 
 /// The bot joins a meeting of the tenant.
-async fn joins(stage: &Stage, number: &str, passcode: Option<&str>) -> String {
+pub(crate) async fn joins(stage: &Stage, number: &str, passcode: Option<&str>) -> String {
     let info = json!({
         "@odata.type": "#microsoft.graph.joinMeetingIdMeetingInfo",
         "joinMeetingId": number,
@@ -45,7 +45,12 @@ async fn joins(stage: &Stage, number: &str, passcode: Option<&str>) -> String {
 }
 
 /// Somebody in the roster, of the user or in the lobby as `is_it` says.
-async fn in_roster(stage: &Stage, call: &str, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+pub(crate) async fn in_roster(
+    stage: &Stage,
+    call: &str,
+    what: &str,
+    is_it: impl Fn(&Value) -> bool,
+) -> Value {
     let roster = stage.webhook.expect_roster(call, what, |those| those.iter().any(&is_it)).await;
     roster.into_iter().find(|it| is_it(it)).expect("somebody")
 }
@@ -55,7 +60,7 @@ fn is_of(user: User) -> impl Fn(&Value) -> bool {
 }
 
 /// What is heard in the meeting for some seconds.
-async fn heard_by(stage: &Stage, call: &str) -> WavAudio {
+pub(crate) async fn heard_by(stage: &Stage, call: &str) -> WavAudio {
     let body = json!({"maxRecordDurationInSeconds": 3, "playBeep": false});
     let operation = stage.bot.start(call, "recordResponse", &body).await;
     let recorded = stage.webhook.expect_operation(call, &operation).await;
@@ -65,7 +70,7 @@ async fn heard_by(stage: &Stage, call: &str) -> WavAudio {
 
 /// The tone is most of what the last second holds.
 #[track_caller]
-fn assert_tone(heard: &WavAudio) {
+pub(crate) fn assert_tone(heard: &WavAudio) {
     let from = heard.samples.len().saturating_sub(heard.rate_hz as usize);
     let last = heard.samples.get(from..).expect("a second");
     let share = amplitude_at(last, 440.0, heard.rate_hz) / (rms(last) * std::f64::consts::SQRT_2);
@@ -272,5 +277,37 @@ async fn a_caller_for_whom_there_is_no_room_is_told_so_and_hung_up_on() {
     assert!(ended.complaint.contains("the far end hung up before --pause 20s"), "{}", ended.complaint);
     stage.end(&call).await;
     stage.end(&other).await;
+    assert_nothing_is_left(&stage).await;
+}
+
+#[tokio::test]
+async fn whoever_hangs_up_at_any_moment_leaves_nothing_behind() {
+    let stage = Stage::new().await;
+    let ways: [&[(&str, &str)]; 7] = [
+        &[("--pause", "1ms")],
+        &[("--pause", "300ms")],
+        &[("--dtmf", "12")],
+        &[("--pause", "300ms"), ("--dtmf", "1234567#")],
+        &[("--pause", "300ms"), ("--dtmf", "1234567#779")],
+        &[("--pause", "300ms"), ("--dtmf", "7654321#")],
+        &[("--pause", "300ms"), ("--dtmf", "1234567#779123#"), ("--pause", "500ms")],
+    ];
+    let phones: Vec<_> = ways.iter().map(|steps| dials_in(&stage, User::JOHN, NUMBER, steps)).collect();
+    for phone in phones {
+        phone.ended().await.assert_code(0);
+    }
+    assert_nothing_is_left(&stage).await;
+}
+
+#[tokio::test]
+async fn callers_who_come_to_a_meeting_at_once_or_as_it_ends_all_come_in() {
+    let stage = Stage::new().await;
+    let steps = [("--pause", "500ms"), ("--dtmf", "7654321#"), ("--expect-audio", "joined")];
+    for _ in 0..2 {
+        let phones: Vec<_> = (0..5).map(|_| dials_in(&stage, User::JOHN, NUMBER, &steps)).collect();
+        for phone in phones {
+            phone.ended().await.assert_code(0);
+        }
+    }
     assert_nothing_is_left(&stage).await;
 }

@@ -2,6 +2,7 @@
 //!
 //! The carrier is at 127.0.0.2, so that its requests are told apart from those of phones.
 
+mod dial_in;
 mod failover;
 mod fraud;
 mod inbound;
