@@ -74,7 +74,7 @@ pub struct Plan {
     /// The number that it is made from.
     pub caller: PhoneNumber,
     /// The ways, the first to be tried now. [`crate::Dialler::attempt_failed`] says which one is next: it leaves out
-    /// those that are full or down by then.
+    /// those that are full or down by then. Either all of them want sound encrypted or none does, as it is offered once.
     pub routes: Vec<Route>,
 }
 

@@ -1,7 +1,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 
-use model::{AppId, ApplicationInstance, Directory, PhoneNumber, Timestamp, Trunk, TrunkBudget, TrunkId};
+use model::{
+    AppId, ApplicationInstance, Directory, PhoneNumber, SrtpPolicy, Timestamp, Trunk, TrunkBudget, TrunkId,
+};
 
 use crate::call::{Denied, Failure, NewTrunkCall, Next, Phase, Plan, Route, TrunkCall, TrunkCallId};
 use crate::health::{HealthConfig, TrunkHealth};
@@ -113,7 +115,12 @@ impl Dialler {
         self.last_call += 1;
         let id = TrunkCallId(self.last_call);
         let trunks = candidates.iter().skip(skipped).filter_map(|trunk| self.lines.get(trunk));
-        let routes: Vec<Route> = trunks.map(|line| route(&line.trunk, &call.number, &from)).collect();
+        let trunks: Vec<&Trunk> = trunks.map(|line| &line.trunk).collect();
+        // Sound is offered once for all ways, encrypted or not.
+        let is_encrypted = |trunk: &&Trunk| trunk.srtp == SrtpPolicy::Required;
+        let as_first = trunks.first().is_some_and(is_encrypted);
+        let alike = trunks.into_iter().filter(|trunk| is_encrypted(trunk) == as_first);
+        let routes: Vec<Route> = alike.map(|trunk| route(trunk, &call.number, &from)).collect();
         if let Some((first, left)) = routes.split_first() {
             let phase = Phase::Calling { app: call.app.clone(), left: left.to_vec().into(), is_trial };
             self.calls.insert(id, TrunkCall { trunk: first.trunk.clone(), phase });

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{AppId, CallerForm, Outcome, TenantId, Trunk};
+use model::{AppId, CallerForm, Outcome, SrtpPolicy, TenantId, Trunk};
 use trunk::{Denied, Failure, NewTrunkCall, Next};
 
 use crate::harness::{CALLEE, Harness, next, number, rule, some, trunk, trunks};
@@ -101,6 +101,16 @@ fn the_lower_priority_goes_first_and_equal_ones_share_by_weight() {
         assert!(harness.end(plan.call));
     }
     assert_eq!(first, BTreeMap::from([("b".to_owned(), 30), ("c".to_owned(), 10)]));
+}
+
+#[test]
+fn a_call_that_is_offered_encrypted_is_not_made_in_the_clear_elsewhere_nor_the_other_way_round() {
+    let plain = |id, priority| Trunk { priority, ..trunk(id) };
+    let secret = |id, priority| Trunk { srtp: SrtpPolicy::Required, ..plain(id, priority) };
+    let mut harness = Harness::new(vec![plain("a", 1), secret("b", 2), plain("c", 3)]);
+    assert_eq!(trunks(&harness.plan().unwrap()), ["a", "c"]);
+    let mut harness = Harness::new(vec![secret("a", 1), plain("b", 2), secret("c", 3)]);
+    assert_eq!(trunks(&harness.plan().unwrap()), ["a", "c"]);
 }
 
 #[test]
