@@ -98,17 +98,29 @@ pub(super) enum TrunkRequest {
     /// These far ends are known by where they send from.
     Peers(Vec<Peer>),
     /// Ask a trunk's peer whether it is there.
-    Ping { place: Candidate, uri: Uri, answer: oneshot::Sender<Result<StatusCode, PingFailure>> },
+    Ping(Box<TrunkPing>),
     /// Refresh a registration now.
     Refresh(RegistrationHandle),
     /// Register at a trunk's peer.
-    Register {
-        register: TrunkRegister,
-        news: mpsc::UnboundedSender<RegistrationNews>,
-        taken: oneshot::Sender<RegistrationHandle>,
-    },
+    Register(Box<Registering>),
     /// Take a registration back.
     Unregister(RegistrationHandle),
+}
+
+/// A question on its way to the endpoint.
+#[derive(Debug)]
+pub(super) struct TrunkPing {
+    pub(super) place: Candidate,
+    pub(super) uri: Uri,
+    pub(super) answer: oneshot::Sender<Result<StatusCode, PingFailure>>,
+}
+
+/// A registration on its way to the endpoint.
+#[derive(Debug)]
+pub(super) struct Registering {
+    pub(super) register: TrunkRegister,
+    pub(super) news: mpsc::UnboundedSender<RegistrationNews>,
+    pub(super) taken: oneshot::Sender<RegistrationHandle>,
 }
 
 /// A call to a trunk's peer on its way to the endpoint.
@@ -146,7 +158,8 @@ impl Sip {
     /// Asks a trunk's peer whether it is there: the status that it answers, or that it does not.
     pub(crate) async fn ping(&self, place: Candidate, uri: Uri) -> Result<StatusCode, PingFailure> {
         let (answer, answered) = oneshot::channel();
-        let request = Request::Trunk(TrunkRequest::Ping { place, uri, answer });
+        let ping = Box::new(TrunkPing { place, uri, answer });
+        let request = Request::Trunk(TrunkRequest::Ping(ping));
         self.requests.send(request).await.map_err(|_gone| PingFailure::TransportFailed)?;
         answered.await.map_err(|_gone| PingFailure::TransportFailed)?
     }
@@ -154,7 +167,8 @@ impl Sip {
     /// Registers at a trunk's peer; `None` where that cannot be tried.
     pub(crate) async fn register(&self, register: TrunkRegister) -> Option<Registration> {
         let ((news, received), (taken, is_taken)) = (mpsc::unbounded_channel(), oneshot::channel());
-        let request = Request::Trunk(TrunkRequest::Register { register, news, taken });
+        let registering = Box::new(Registering { register, news, taken });
+        let request = Request::Trunk(TrunkRequest::Register(registering));
         self.requests.send(request).await.ok()?;
         let handle = is_taken.await.ok()?;
         Some(Registration { handle, requests: self.requests.downgrade(), news: received })

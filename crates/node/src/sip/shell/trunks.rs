@@ -14,7 +14,7 @@ use trunk::Failure;
 
 use super::{PhoneLeg, Shell, Whose, pass_on, reached_at};
 use crate::far_end::FarEndCommand;
-use crate::sip::trunk::{Attempt, OutgoingTrunk, RegistrationNews, TrunkRequest};
+use crate::sip::trunk::{Attempt, OutgoingTrunk, Registering, RegistrationNews, TrunkPing, TrunkRequest};
 use crate::sip::{IncomingCall, IncomingCaller, report_end};
 use crate::trunks::{Place, TrunkRefusal};
 
@@ -77,7 +77,8 @@ impl Shell {
         let now = self.links.clock.elapsed();
         match request {
             TrunkRequest::Peers(peers) => self.endpoint.set_peers(peers),
-            TrunkRequest::Ping { place, uri, answer } => {
+            TrunkRequest::Ping(ping) => {
+                let TrunkPing { place, uri, answer } = *ping;
                 let flow = self.flow_to(&place);
                 let from = NameAddr::new(Uri::sip("", Host::from(flow.local.ip())));
                 match self.endpoint.ping(Ping { target: Target { uri, flow }, from }, now) {
@@ -88,7 +89,8 @@ impl Shell {
                 }
             }
             TrunkRequest::Refresh(registration) => self.refresh(registration, now),
-            TrunkRequest::Register { register, news, taken } => {
+            TrunkRequest::Register(registering) => {
+                let Registering { register, news, taken } = *registering;
                 let registration = NewRegistration {
                     registrar: register.registrar,
                     flow: self.flow_to(&register.place),

@@ -27,12 +27,10 @@ async fn a_call_goes_on_to_the_next_trunk_and_is_answered_there() {
     second.reply(&invite, 183, &[], SDP).await;
     assert!(matches!(call.next().await, FarEndEvent::Ringing));
     second.reply(&invite, 200, &[], SDP).await;
-    let answered = loop {
-        match call.next().await {
-            FarEndEvent::Ringing => {}
-            event => break event,
-        }
-    };
+    let mut answered = call.next().await;
+    while matches!(answered, FarEndEvent::Ringing) {
+        answered = call.next().await;
+    }
     assert!(matches!(answered, FarEndEvent::Answered { sdp, source: None } if sdp == SDP));
     second.request(Method::Ack).await;
     assert_eq!(bench.calls(), 1);

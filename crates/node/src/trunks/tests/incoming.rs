@@ -105,19 +105,20 @@ async fn who_calls_is_what_a_trusted_peer_asserts_and_nobody_where_that_is_withh
     let asserted = ("P-Asserted-Identity", "\"Bob\" <tel:+33140506070>");
     let withheld = ("Privacy", "id");
     let said = ("From", "<sip:0049-30-123456@carrier.example>;tag=b");
-    let cases: [(bool, &[(&str, &str)], Option<&str>, Option<&str>); 5] = [
-        (true, &[asserted], Some("+33140506070"), Some("Bob")),
-        (false, &[asserted], Some("+4930123456"), Some("Ann")),
-        (true, &[asserted, withheld], None, None),
-        (true, &[said], Some("+4930123456"), None),
-        (true, &[("From", "<sip:anonymous@anonymous.invalid>;tag=c")], None, None),
+    let nobody = ("From", "<sip:anonymous@anonymous.invalid>;tag=c");
+    let cases = [
+        (true, vec![asserted], Some("+33140506070"), Some("Bob")),
+        (false, vec![asserted], Some("+4930123456"), Some("Ann")),
+        (true, vec![asserted, withheld], None, None),
+        (true, vec![said], Some("+4930123456"), None),
+        (true, vec![nobody], None, None),
     ];
     for (is_trusted, fields, number, name) in cases {
         let carrier = Carrier::open().await;
         let incoming_rules =
             vec![model::NumberRule { from: "00".to_owned(), to: "+".to_owned(), digits: None }];
         let mut bench = with_peers([Trunk { is_trusted, incoming_rules, ..carrier.trunk("a", 1) }]).await;
-        carrier.invite(&bench, &uri(CALLER), fields).await;
+        carrier.invite(&bench, &uri(CALLER), &fields).await;
         let (_call, caller) = taken(&mut bench).await;
         let told = caller.number.as_ref().map(|number| number.as_str());
         assert_eq!((told, caller.name.as_deref()), (number, name), "{fields:?}");
@@ -176,7 +177,7 @@ async fn a_peer_that_hands_its_call_over_is_refused() {
     let (mut call, _) = taken(&mut bench).await;
     call.phone.far_end.answer(Bytes::from_static(SDP.as_bytes()));
     let accepted = carrier.response().await;
-    carrier.in_dialog(&bench, &invite, &accepted, (Method::Ack, 1), &[]).await;
+    carrier.in_dialog(&bench, (&invite, &accepted), (Method::Ack, 1), &[]).await;
     let confirmed = call.inputs.1.next().await;
     assert!(
         matches!(&confirmed, Some(crate::task::CallInput::FarEnd(report))
@@ -184,7 +185,7 @@ async fn a_peer_that_hands_its_call_over_is_refused() {
         "the call is connected"
     );
     let to = ("Refer-To", "<sip:+4930999999@127.0.0.1>");
-    carrier.in_dialog(&bench, &invite, &accepted, (Method::Refer, 2), &[to]).await;
+    carrier.in_dialog(&bench, (&invite, &accepted), (Method::Refer, 2), &[to]).await;
     assert_eq!(carrier.response().await.status.as_u16(), 403);
 }
 
@@ -193,8 +194,7 @@ impl Carrier {
     async fn in_dialog(
         &self,
         bench: &Bench,
-        invite: &Request,
-        accepted: &Response,
+        (invite, accepted): (&Request, &Response),
         (method, cseq): (Method, u32),
         fields: &[(&str, &str)],
     ) {

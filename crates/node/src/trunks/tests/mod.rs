@@ -289,10 +289,9 @@ impl Made {
     }
 
     async fn end(&mut self) -> EndCause {
-        match self.next().await {
-            FarEndEvent::Ended(cause) => cause,
-            other => panic!("{other:?}"),
-        }
+        let event = self.next().await;
+        let FarEndEvent::Ended(cause) = event else { panic!("{event:?}") };
+        cause
     }
 }
 
