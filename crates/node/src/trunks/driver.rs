@@ -137,7 +137,7 @@ fn probe(
 ) -> impl Future<Output = ()> + Send + 'static {
     let (weak, locator, limit) = (trunks.downgrade(), trunks.0.locator.clone(), trunks.0.attempt_timeout);
     async move {
-        let places = timeout(limit, locator.locate(&trunk)).await.unwrap_or_default();
+        let places = locator.locate(&trunk).await;
         let mut failure = Some(Failure::Unreachable);
         for place in places.into_iter().take(MAX_PLACES) {
             let (Some(sip), Some(uri)) = (sip.upgrade(), peer_uri(&trunk)) else { return };

@@ -3,7 +3,7 @@ use call_engine::EndCause;
 use model::{Outcome, Trunk};
 use sip_proto::Candidate;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use trunk::{Failure, Next, Route};
 
 use super::invite::Invitation;
@@ -83,10 +83,9 @@ impl Calling {
     async fn try_route(&mut self, route: &Route) -> Result<EndCause, Failure> {
         let Some(trunk) = self.trunks.trunk(&route.trunk) else { return Err(Failure::Unreachable) };
         let trunks = self.trunks.clone();
-        let limit = trunks.0.attempt_timeout;
         let cut = self.call.cut.clone();
         let places = tokio::select! {
-            places = timeout(limit, trunks.0.locator.locate(&trunk)) => places.unwrap_or_default(),
+            places = trunks.0.locator.locate(&trunk) => places,
             () = self.hung_up() => return Ok(EndCause::LocalHangUp),
             () = cut.cancelled() => return Ok(EndCause::LocalHangUp),
         };

@@ -5,6 +5,7 @@
 //! | `far_end` | a call to the phone network as the far end of a leg: one way after another is tried |
 //! | `incoming` | whose a call is that comes in, and who makes it |
 //! | `invite` | what a trunk's peer is told of a call |
+//! | `names` | what the DNS says |
 //! | `places` | where a trunk's peer is |
 //! | `driver` | what is done beside calls: peers are asked whether they are there, changes of the directory followed |
 //! | `registering` | registrations at trunks' peers |
@@ -13,6 +14,7 @@ mod driver;
 mod far_end;
 mod incoming;
 mod invite;
+mod names;
 mod places;
 mod registering;
 #[cfg(test)]
@@ -113,7 +115,7 @@ impl Trunks {
             clock,
             observer,
             attempt_timeout,
-            locator: Locator::new(clock),
+            locator: Locator::new(clock, attempt_timeout),
             state,
             changed: Arc::default(),
             tasks: TaskTracker::new(),

@@ -30,7 +30,6 @@ pub(super) struct Kept {
     registration: TrunkRegistration,
     trunks: WeakTrunks,
     locator: Locator,
-    limit: Duration,
     sip: WeakSip,
     presence: Arc<Presence>,
     stop: CancellationToken,
@@ -60,7 +59,6 @@ impl Kept {
             registration,
             trunks: trunks.downgrade(),
             locator: trunks.0.locator.clone(),
-            limit: trunks.0.attempt_timeout,
             sip: sip.clone(),
             presence: Arc::clone(presence),
             stop: stop.clone(),
@@ -77,7 +75,7 @@ impl Kept {
         loop {
             let mut wanted = None;
             let places = tokio::select! {
-                places = timeout(self.limit, self.locator.locate(&self.trunk)) => places.unwrap_or_default(),
+                places = self.locator.locate(&self.trunk) => places,
                 () = self.stop.cancelled() => return,
             };
             for place in places.into_iter().take(MAX_PLACES) {

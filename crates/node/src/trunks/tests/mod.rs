@@ -132,7 +132,7 @@ impl Carrier {
 }
 
 /// A trunk without secrets to a place.
-fn trunk_at(address: SocketAddr, id: &str, priority: u16) -> Trunk {
+pub(super) fn trunk_at(address: SocketAddr, id: &str, priority: u16) -> Trunk {
     Trunk {
         id: TrunkId::from(id),
         tenant: TenantId::from("t"),
