@@ -54,6 +54,16 @@ sections! {
         udp: Option<SocketAddr> = "127.0.0.1:5060", serve "";
         /// The TCP address to listen on; empty for none.
         tcp: Option<SocketAddr> = "127.0.0.1:5060", serve "";
+        /// The TLS address to listen on; empty for none. It needs a certificate.
+        tls: Option<SocketAddr> = "";
+        /// The file with the certificate chain, PEM, that is shown over TLS: to whoever connects, and to peers of trunks that
+        /// ask for one.
+        certificate: Option<PathBuf> = "";
+        /// The file with the certificate's private key, PEM.
+        key: Option<PathBuf> = "";
+        /// Files of certificate authorities (PEM) that peers of trunks have their certificates from. Where there are any, those
+        /// of the system are not trusted.
+        ca_files: Vec<String> = "";
         /// The address that phones on other machines reach this server by, where it is not the one listened on.
         external_address: Option<IpAddr> = "";
         /// The domain of the users' addresses, which is also the realm of digest authentication.

@@ -17,11 +17,12 @@ pub(crate) fn validate(settings: &Settings, profile: Profile) -> Vec<Problem> {
 /// Whether it is broken, the key to change, and what is wrong with the fix.
 type Rule = (bool, &'static str, &'static str);
 
-fn listening(settings: &Settings, profile: Profile) -> [Rule; 8] {
+fn listening(settings: &Settings, profile: Profile) -> [Rule; 10] {
     let Settings { server, http, https, sip, media, .. } = settings;
     let is_serve = profile == Profile::Serve;
-    let has_sip = sip.udp.is_some() || sip.tcp.is_some();
-    let on_all_addresses = [sip.udp, sip.tcp].iter().flatten().any(|address| address.ip().is_unspecified());
+    let addresses = [sip.udp, sip.tcp, sip.tls];
+    let has_sip = addresses.iter().any(Option::is_some);
+    let on_all_addresses = addresses.iter().flatten().any(|address| address.ip().is_unspecified());
     [
         (
             is_serve && server.external_url.is_none(),
@@ -52,6 +53,16 @@ fn listening(settings: &Settings, profile: Profile) -> [Rule; 8] {
             has_sip && sip.domain.is_none(),
             "sip.domain",
             "not set although SIP listens: write the domain of the users' addresses",
+        ),
+        (
+            sip.tls.is_some() && sip.certificate.is_none(),
+            "sip.certificate",
+            "not set although sip.tls is: name the file with the certificate chain, or make sip.tls empty",
+        ),
+        (
+            sip.certificate.is_some() != sip.key.is_some(),
+            "sip.key",
+            "sip.certificate and sip.key belong together: set both or neither",
         ),
         (
             on_all_addresses && sip.external_address.is_none(),

@@ -43,6 +43,8 @@ pub struct SipAddresses {
     pub udp: Option<SocketAddr>,
     /// The first address for streams.
     pub tcp: Option<SocketAddr>,
+    /// The first address for secure streams.
+    pub tls: Option<SocketAddr>,
 }
 
 /// Talks to the task that owns the endpoint.
@@ -110,6 +112,7 @@ impl Sip {
         let addresses = SipAddresses {
             udp: transports.udp_addresses().next(),
             tcp: transports.tcp_addresses().first().copied(),
+            tls: transports.tls_addresses().first().copied(),
         };
         let (requests, received) = mpsc::channel(REQUEST_QUEUE);
         let counts = Arc::<SipCounts>::default();

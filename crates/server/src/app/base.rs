@@ -78,7 +78,7 @@ impl Base {
     ) -> Result<Node> {
         let parts = node::Parts {
             config: config::node(settings, &self.base_url),
-            sip: config::sip(settings),
+            sip: config::sip(settings)?,
             media: config::media(settings),
             clock: self.clock,
             store: Arc::clone(&self.store),

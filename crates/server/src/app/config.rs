@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,15 +102,10 @@ pub(super) fn outbound(settings: &Settings) -> Result<outbound::Config> {
     });
     let policy = Policy::new(settings.outbound.allowed_hosts.iter().map(String::as_str), mapped)
         .context("outbound.allowed_hosts or outbound.hosts")?;
-    let mut extra_ca_pem = Vec::new();
-    for file in &settings.outbound.ca_files {
-        let pem =
-            std::fs::read(file).with_context(|| format!("failed to read {file} (outbound.ca_files)"))?;
-        extra_ca_pem.extend(pem);
-    }
+    let extra_ca_pem = certificates(&settings.outbound.ca_files, "outbound.ca_files")?;
     Ok(outbound::Config {
         policy,
-        extra_ca_pem: (!extra_ca_pem.is_empty()).then_some(extra_ca_pem),
+        extra_ca_pem,
         bundled: Arc::new(sounds::find),
         connect_timeout: settings.outbound.connect_timeout,
         ..outbound::Config::default()
@@ -183,7 +179,7 @@ pub(super) fn media(settings: &Settings) -> media_plane::Config {
     }
 }
 
-pub(super) fn sip(settings: &Settings) -> node::SipConfig {
+pub(super) fn sip(settings: &Settings) -> Result<node::SipConfig> {
     let sip = &settings.sip;
     let usual = sip_proto::Config::default();
     let endpoint = sip_proto::Config {
@@ -207,15 +203,47 @@ pub(super) fn sip(settings: &Settings) -> node::SipConfig {
     let transport = transport::Config {
         udp: sip.udp.into_iter().collect(),
         tcp: sip.tcp.into_iter().collect(),
+        tls: sip.tls.into_iter().collect(),
+        security: Some(sip_security(settings)?),
         max_connections: sip.max_connections as usize,
         ..transport::Config::default()
     };
-    node::SipConfig { transport, endpoint, advertised: sip.external_address }
+    Ok(node::SipConfig { transport, endpoint, advertised: sip.external_address })
+}
+
+/// How SIP is secured. Without a certificate nobody can connect, but peers of trunks can be connected to.
+fn sip_security(settings: &Settings) -> Result<transport::Tls> {
+    let sip = &settings.sip;
+    let read = |path: &Path, setting: &str| {
+        std::fs::read(path).with_context(|| format!("failed to read {} ({setting})", path.display()))
+    };
+    let identity = match (&sip.certificate, &sip.key) {
+        (Some(certificate), Some(key)) => Some(transport::Identity {
+            certificate: read(certificate, "sip.certificate")?,
+            key: read(key, "sip.key")?,
+        }),
+        (Some(_), None) | (None, _) => None,
+    };
+    let authorities = certificates(&sip.ca_files, "sip.ca_files")?;
+    transport::Tls::new(identity.as_ref(), authorities.as_deref())
+        .context("failed to set up TLS for SIP (sip.certificate, sip.key, sip.ca_files)")
+}
+
+/// The certificates of several files, one after another; `None` without a file.
+fn certificates(files: &[String], setting: &str) -> Result<Option<Vec<u8>>> {
+    let mut all = Vec::new();
+    for file in files {
+        let pem = std::fs::read(file).with_context(|| format!("failed to read {file} ({setting})"))?;
+        all.extend(pem);
+        // A file may end within a line.
+        all.push(b'\n');
+    }
+    Ok((!files.is_empty()).then_some(all))
 }
 
 /// What phones may write after the `@`: the domain, or an address of this server.
 fn domains(settings: &Settings) -> Vec<String> {
-    let listened = [settings.sip.udp, settings.sip.tcp].into_iter().flatten();
+    let listened = [settings.sip.udp, settings.sip.tcp, settings.sip.tls].into_iter().flatten();
     let hosts = listened.map(|address: SocketAddr| address.ip().to_string());
     let external = settings.sip.external_address.map(|ip| ip.to_string());
     let named = [settings.sip.domain.clone(), external].into_iter().flatten();

@@ -424,7 +424,7 @@ mod tests {
     #[test]
     fn a_server_on_all_addresses_is_reached_by_loopback() {
         let address = |text: &str| -> Option<SocketAddr> { Some(text.parse().unwrap()) };
-        let of = |udp, tcp| own_address(SipAddresses { udp, tcp });
+        let of = |udp, tcp| own_address(SipAddresses { udp, tcp, tls: None });
         let udp = of(address("0.0.0.0:5060"), address("0.0.0.0:5061"));
         assert_eq!(udp, Some(("127.0.0.1:5060".parse().unwrap(), Transport::Udp)));
         let tcp = of(None, address("[::]:5061"));

@@ -40,6 +40,8 @@ pub struct Addresses {
     pub sip_udp: Option<SocketAddr>,
     /// SIP over TCP.
     pub sip_tcp: Option<SocketAddr>,
+    /// SIP over TLS.
+    pub sip_tls: Option<SocketAddr>,
     /// WebRTC, as applications are told it.
     pub webrtc: Option<SocketAddr>,
 }
@@ -89,7 +91,8 @@ impl App {
         base.start_chores(settings, node.calls());
 
         let sip = node.sip_addresses();
-        let addresses = Addresses { http, https, sip_udp: sip.udp, sip_tcp: sip.tcp, webrtc };
+        let addresses =
+            Addresses { http, https, sip_udp: sip.udp, sip_tcp: sip.tcp, sip_tls: sip.tls, webrtc };
         let (store, drain_timeout) = (base.store, settings.server.drain_timeout);
         Ok(Self { addresses, node, notifier, listeners, store, is_ready, lab, drain_timeout })
     }

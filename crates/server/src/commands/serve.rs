@@ -57,11 +57,12 @@ fn say_ready(settings: &Settings, profile: Profile, addresses: Addresses) {
     let or_none =
         |address: Option<std::net::SocketAddr>| address.map_or("off".to_owned(), |at| at.to_string());
     println!(
-        "ready: http {}, https {}, sip udp {} tcp {}, webrtc udp {}, data in {}",
+        "ready: http {}, https {}, sip udp {} tcp {} tls {}, webrtc udp {}, data in {}",
         or_none(addresses.http),
         or_none(addresses.https),
         or_none(addresses.sip_udp),
         or_none(addresses.sip_tcp),
+        or_none(addresses.sip_tls),
         or_none(addresses.webrtc),
         settings.server.data_dir.display(),
     );

@@ -3,6 +3,7 @@
 mod calling;
 mod driving;
 mod incoming;
+mod secure;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -178,10 +179,18 @@ struct Made {
 
 impl Bench {
     async fn new(trunks: impl IntoIterator<Item = Trunk>, attempt_timeout: Duration) -> Self {
+        let transport = transport::Config::default();
+        Self::over(transport, trunks, attempt_timeout).await
+    }
+
+    async fn over(
+        transport: transport::Config,
+        trunks: impl IntoIterator<Item = Trunk>,
+        attempt_timeout: Duration,
+    ) -> Self {
         let directory = directory(trunks);
         let (clock, seen) = (Clock::start(), Arc::<Seen>::default());
-        let transport =
-            transport::Config { udp: vec![([127, 0, 0, 1], 0).into()], ..transport::Config::default() };
+        let transport = transport::Config { udp: vec![([127, 0, 0, 1], 0).into()], ..transport };
         let config = SipConfig { transport, endpoint: sip_proto::Config::default(), advertised: None };
         let (incoming, taken) = mpsc::channel(8);
         let observer = Arc::clone(&seen) as Arc<dyn Observer>;
