@@ -68,6 +68,15 @@ impl Intent {
         }
     }
 
+    /// Whether it calls a phone number.
+    pub fn calls_numbers(&self) -> bool {
+        match self {
+            Self::GroupCall { targets } => targets.iter().any(|target| target.callee.is_in_phone_network()),
+            Self::Join { .. } => false,
+            Self::PeerToPeer { target } => target.callee.is_in_phone_network(),
+        }
+    }
+
     fn into_destination(self, joined: Option<JoinedMeeting>) -> Result<Destination, NotServed> {
         match self {
             Self::GroupCall { targets } => Ok(Destination::Group(targets)),
@@ -141,7 +150,7 @@ impl CreateCall {
             .ok_or_else(|| root.expected("mediaConfig", "a value: the member is required"))?;
         let source: Option<Participant> = root.optional("source")?;
         Ok(Self {
-            intent: read_intent(&root, source.as_ref(), limits)?,
+            intent: read_intent(&root, limits)?,
             media_config: MediaConfig::read(media_config, &Path::Member(&Path::Root, "mediaConfig"), limits)?,
             subject: root.optional("subject")?,
             requested_modalities: read_modalities(&root, "requestedModalities")?,
@@ -208,11 +217,7 @@ fn read_chain(root: &Fields<'_>) -> Result<Option<ChainId>, InvalidRequest> {
     text.map(parse).transpose()
 }
 
-fn read_intent(
-    root: &Fields<'_>,
-    source: Option<&Participant>,
-    limits: &Limits,
-) -> Result<Intent, InvalidRequest> {
+fn read_intent(root: &Fields<'_>, limits: &Limits) -> Result<Intent, InvalidRequest> {
     let targets: Vec<InvitationParticipant> = root.list("targets", limits.targets)?;
     if let Some(meeting) = root.value("meetingInfo") {
         if !targets.is_empty() {
@@ -223,12 +228,6 @@ fn read_intent(
     }
     let list = Path::Member(&Path::Root, "targets");
     let targets = read_invitees(targets, &list)?;
-    let has_numbers = targets.iter().any(|target| target.callee.is_in_phone_network());
-    let instance = source.and_then(|source| source.identity.application_instance.as_ref());
-    if has_numbers && instance.is_none_or(|instance| instance.id.is_none()) {
-        let instance = "source.identity.applicationInstance";
-        return Err(root.expected(instance, "the application instance that calls the phone number"));
-    }
     match <[Invitee; 1]>::try_from(targets) {
         Ok([target]) => Ok(Intent::PeerToPeer { target: Box::new(target) }),
         Err(targets) if targets.is_empty() => {

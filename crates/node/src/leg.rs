@@ -99,7 +99,7 @@ impl Leg {
         let (negotiator, far_end) = match dialling.callee {
             Person::Phone(number) => {
                 let payer = dialling.payer.as_ref();
-                let open = || Line::open(context, dialling.tenant, payer, *number);
+                let open = || Line::open_for(context, dialling.tenant, payer, *number);
                 let line = dialling.line.take().map_or_else(open, Ok).map_err(phone_network::cause_of)?;
                 let (negotiator, offer) = negotiator_for(line.srtp(context))?;
                 (negotiator, call_number(context, &dialling, (*number, line), offer, events.clone())?)

@@ -37,25 +37,32 @@ impl Line {
     ///
     /// # Errors
     ///
-    /// Why it may not be called.
-    pub(crate) fn open(
+    /// Why it may not be called; that has been logged and counted.
+    pub(crate) fn open(context: &Context, new: NewTrunkCall<'_>) -> Result<Self, Denied> {
+        match lab(context, new.tenant, &new.number) {
+            Some(line) => Self::permit(context, &new).map(|()| line),
+            None => context.trunks.plan(new).map(|call| Self::Trunk(Box::new(call))),
+        }
+    }
+
+    /// The same in the name of whoever pays. People have no number of their own to call from; scripts do not ask for one.
+    pub(crate) fn open_for(
         context: &Context,
         tenant: &TenantId,
         payer: Option<&Payer>,
         number: PhoneNumber,
     ) -> Result<Self, Denied> {
+        let Some(payer) = payer else { return lab(context, tenant, &number).ok_or(Denied::NoInstance) };
         let directory = context.directory.load();
-        let lab = || lab(&directory, tenant, &number).filter(|_| context.config.is_lab_enabled);
-        // People have no number of their own to call from; scripts do not ask for one.
-        let Some(payer) = payer else { return lab().ok_or(Denied::NoInstance) };
         let instance = payer.instance.as_deref().or_else(|| first_instance(&directory, tenant, &payer.app));
-        let new = NewTrunkCall { app: &payer.app, tenant, instance, caller: None, number };
-        if let Some(line) = lab() {
-            return trunk::caller_number(&new, &directory)
-                .map(|_number| line)
-                .inspect_err(|denied| context.trunks.denied(&new, *denied));
-        }
-        context.trunks.plan(new).map(|call| Self::Trunk(Box::new(call)))
+        Self::open(context, NewTrunkCall { app: &payer.app, tenant, instance, caller: None, number })
+    }
+
+    /// Whether the application calls numbers by an instance of its own.
+    pub(crate) fn permit(context: &Context, new: &NewTrunkCall<'_>) -> Result<(), Denied> {
+        trunk::caller_number(new, &context.directory.load())
+            .map(drop)
+            .inspect_err(|denied| context.trunks.denied(new, *denied))
     }
 }
 
@@ -100,7 +107,11 @@ pub(crate) const fn cause_of(why: Denied) -> EndCause {
 }
 
 /// The test numbers are scripts wherever the lab is on; all other numbers, too, for a tenant without a trunk to call over.
-fn lab(directory: &Directory, tenant: &TenantId, number: &PhoneNumber) -> Option<Line> {
+fn lab(context: &Context, tenant: &TenantId, number: &PhoneNumber) -> Option<Line> {
+    if context.config.is_lab_enabled { scripted(&context.directory.load(), tenant, number) } else { None }
+}
+
+fn scripted(directory: &Directory, tenant: &TenantId, number: &PhoneNumber) -> Option<Line> {
     let has_trunk = || {
         directory.trunks.values().any(|trunk| trunk.tenant == *tenant && !trunk.allowed_prefixes.is_empty())
     };
@@ -156,7 +167,7 @@ mod tests {
     #[test]
     fn each_test_number_does_what_its_last_digit_says() {
         let directory = Directory::default();
-        let of = |text: &str| lab(&directory, &"t".into(), &text.parse().unwrap());
+        let of = |text: &str| scripted(&directory, &"t".into(), &text.parse().unwrap());
         let script = |text: &str| match of(text) {
             Some(Line::Script(script)) => *script,
             other => panic!("{text}: {other:?}"),

@@ -54,8 +54,12 @@ fn permit(state: &Shared, caller: &Caller, request: &CreateCall) -> Result<(), A
         return Err(GraphError::tenant_mismatch().into());
     }
     let directory = state.api.directory.load();
-    let source = request.source.as_ref();
-    if source.is_some_and(|source| !source::may_speak_for(&directory, caller, source, is_join)) {
+    // Whose instance calls a number is seen to where the trunks are, which count who tries another one.
+    let named = request.source.clone().map(|mut source| {
+        source.identity.application_instance.take_if(|_| request.intent.calls_numbers());
+        source
+    });
+    if named.is_some_and(|source| !source::may_speak_for(&directory, caller, &source, is_join)) {
         return Err(GraphError::bad_source_identity().into());
     }
     Ok(())

@@ -15,12 +15,13 @@ use call_engine::{Command, CommandId, ConferenceEvent, EndCause, Input, LegEvent
 use media_engine::PromptAudio;
 use media_plane::MixerId;
 use model::{
-    AudioRoutingGroup, Call, CallId, Destination, NewCall, Operation, OperationId, Outcome, Owner,
+    AudioRoutingGroup, Call, CallId, Destination, Invitee, NewCall, Operation, OperationId, Outcome, Owner,
     ParticipantId, Person, RosterParticipant,
 };
 use store::{Recording, StoreError};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use trunk::NewTrunkCall;
 
 use crate::application::{Absence, Whose};
 use crate::calls::{CallsError, Registered, WhipAnswer};
@@ -30,7 +31,7 @@ use crate::far_end::{FarEndEvent, FarEndEvents, FarEndReport};
 use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs, inputs};
 use crate::media::PortEvent;
-use crate::phone_network::{Line, Payer};
+use crate::phone_network::Line;
 use crate::ringing::{Party, RelayEvent};
 
 use self::application::HostedMedia;
@@ -343,14 +344,32 @@ impl CallTask {
 }
 
 /// Opens the way to the number that a new call leads to. Where no way is up, the call is made, and its end says so.
+///
+/// # Errors
+///
+/// [`CallsError::Denied`] where the application names no instance of its own to call numbers, alone or among others, or may
+/// not call the one.
 fn open_line(context: &Context, new: &NewCall) -> Result<Option<Line>, CallsError> {
-    let Destination::Person(invitee) = &new.destination else { return Ok(None) };
-    let Person::Phone(number) = invitee.callee else { return Ok(None) };
+    let number = |invitee: &Invitee| match invitee.callee {
+        Person::Phone(number) => Some(number),
+        Person::User(_) | Person::Withheld => None,
+    };
     let instance = new.source.as_ref().and_then(|source| source.identity.application_instance.as_ref());
-    let payer = Payer { app: new.app.clone(), instance: instance.and_then(|instance| instance.id.clone()) };
-    match Line::open(context, &new.tenant, Some(&payer), number) {
-        Ok(line) => Ok(Some(line)),
-        Err(trunk::Denied::AllDown) => Ok(Some(Line::Down)),
-        Err(denied) => Err(CallsError::Denied(denied)),
+    let instance = instance.and_then(|instance| instance.id.as_deref());
+    let asked = |number| NewTrunkCall { app: &new.app, tenant: &new.tenant, instance, caller: None, number };
+    match &new.destination {
+        Destination::Group(invitees) => match invitees.iter().find_map(number) {
+            Some(number) => Line::permit(context, &asked(number)).map(|()| None),
+            None => Ok(None),
+        },
+        Destination::Meeting(_) => Ok(None),
+        Destination::Person(invitee) => match number(invitee) {
+            Some(number) => match Line::open(context, asked(number)) {
+                Err(trunk::Denied::AllDown) => Ok(Some(Line::Down)),
+                line => line.map(Some),
+            },
+            None => Ok(None),
+        },
     }
+    .map_err(CallsError::Denied)
 }

@@ -192,8 +192,9 @@ async fn a_number_without_an_application_instance_to_call_it_is_refused() {
     let stage = Stage::new().await;
     let good = stage.request(User::USER2);
     let phone = json!([good.body()["targets"][0], {"identity": {"phone": {"id": "+12345678901"}}}]);
-    let reply = stage.bot.create(&good.with("targets", phone)).await.expect(400);
-    assert!(reply.to_string().contains("source.identity.applicationInstance"), "{reply}");
+    let reply = stage.bot.create(&good.with("targets", phone)).await.expect(403);
+    assert_eq!(reply.error_code(), "7507", "{reply}");
+    assert!(reply.to_string().contains("application instance"), "{reply}");
 }
 
 #[tokio::test]
