@@ -147,6 +147,11 @@ impl Generator {
         Ok(numbers)
     }
 
+    /// Closes the connections that no request is under way on.
+    pub(super) fn hang_up(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Hangs held calls up and waits until they are through.
     pub(super) async fn release(&self, numbers: Range<usize>) -> Result<()> {
         for (index, bye) in self.board.release(numbers.clone()).into_iter().enumerate() {

@@ -176,6 +176,12 @@ impl From<&ArgMatches> for Given {
 }
 
 impl Given {
+    /// The same, with these settings.
+    pub(super) fn with(mut self, settings: impl IntoIterator<Item = (&'static str, &'static str)>) -> Self {
+        self.0.extend(settings.into_iter().map(|(key, value)| (key, value.to_owned())));
+        self
+    }
+
     fn arguments(&self) -> impl Iterator<Item = String> + '_ {
         self.0.iter().map(|(key, value)| format!("--{}={value}", key.replace(['.', '_'], "-")))
     }

@@ -22,14 +22,18 @@ const WARM_UP: u32 = 200;
 /// The rate of these, and of many calls in a row.
 const EASY_RATE: u32 = 250;
 
-/// The parts in which calls in a row are made. Memory is read after each of them.
-const PARTS: u32 = 20;
-/// Parts whose memory does not count: what is kept on purpose has grown by then to what it is kept to.
-const FIRST_PARTS: usize = 8;
+/// The rounds in which calls in a row are made. After each of them the server comes to rest, and its memory is read.
+const ROUNDS: u32 = 8;
+/// Rounds whose memory does not count: what is kept on purpose has grown by then to what it is kept to.
+const FIRST_ROUNDS: usize = 3;
 
-/// How long the last of the calls may take to be forgotten: SIP absorbs repetitions for half a minute (RFC 3261, 17).
-const SETTLE_LIMIT: Duration = Duration::from_secs(60);
+/// How long rest may take. Connections that are not used are kept for less than a minute.
+const REST_LIMIT: Duration = Duration::from_secs(90);
 const LOOK_PAUSE: Duration = Duration::from_millis(50);
+
+/// SIP absorbs repetitions for 64 times the first of these (RFC 3261, 17), which the server then has to keep calls for.
+const QUICK_TIMERS: [(&str, &str); 3] =
+    [("sip.timer_t1", "50ms"), ("sip.timer_t2", "200ms"), ("sip.timer_t4", "200ms")];
 
 /// What has to be zero once there are no calls.
 const GAUGES: [&str; 4] = [
@@ -54,6 +58,8 @@ pub(super) fn measure(load: Load, given: &Given) -> Result<Report> {
                 figures.extend(stage.phase(direction, rate, load.seconds).await?);
             }
         }
+        stage.server.stop().await?;
+        let stage = Stage::start(cores, &given.clone().with(QUICK_TIMERS)).await?;
         figures.extend(stage.in_a_row(load.calls).await?);
         stage.server.stop().await?;
         Ok(Report { name: "trunk", method: method(load, cores), figures })
@@ -66,6 +72,9 @@ enum Direction {
     In,
     Out,
 }
+
+/// When something happened in a call.
+type Moment = fn(&Track) -> Option<Duration>;
 
 /// A server with a trunk, and everything around it.
 struct Stage {
@@ -121,43 +130,58 @@ impl Stage {
 
     /// What many calls, one after the other, leave behind: half of them each way.
     async fn in_a_row(&self, calls: u32) -> Result<Vec<Figure>> {
-        self.settle().await?;
-        let before = self.server.resources()?;
-        let (mut memory, mut whole) = (Vec::new(), 0.0);
-        let part = calls.div_ceil(PARTS);
-        for number in 0..PARTS {
-            let numbers = self.run((EASY_RATE, part), number % 2 == 1).await?;
-            whole += count(&self.generator.board.tracks(numbers), Track::is_whole);
+        let round = calls.div_ceil(ROUNDS * 2);
+        let (mut memory, mut whole, mut before) = (Vec::new(), 0.0, (0, 0));
+        for number in 0..ROUNDS as usize {
+            for is_incoming in [false, true] {
+                let numbers = self.run((EASY_RATE, round), is_incoming).await?;
+                whole += count(&self.generator.board.tracks(numbers), Track::is_whole);
+            }
+            self.rest(async || Ok(self.left().await? == 0.0)).await?;
             memory.push(self.server.memory()? as f64 / 1_000.0);
+            if number + 1 == FIRST_ROUNDS {
+                before = self.server.resources()?;
+            }
         }
-        self.settle().await?;
+        // The bench's own connections would look like something that the server keeps.
+        self.generator.hang_up();
+        let has_no_more = async || {
+            let (files, threads) = self.server.resources()?;
+            Ok(files <= before.0 && threads <= before.1)
+        };
+        // What is still there is a figure, not an error.
+        let _ = self.rest(has_no_more).await;
         let (files, threads) = self.server.resources()?;
-        let made = f64::from(part * PARTS);
-        let slope = slope(memory.get(FIRST_PARTS..).unwrap_or_default()) / f64::from(part.max(1)) * 1_000.0;
+        let made = f64::from(round * ROUNDS * 2);
+        let measured = memory.get(FIRST_ROUNDS..).unwrap_or_default();
+        let slope = slope(measured) / f64::from((round * 2).max(1));
         let more = |now: usize, then: usize| now.saturating_sub(then) as f64;
+        let named = |what: &str| format!("in a row: {what}");
         Ok(vec![
-            Figure::new("in a row: calls", made, ""),
-            Figure::new("in a row: calls that failed or are not whole", made - whole, "")
+            Figure::new(named("calls"), made, ""),
+            Figure::new(named("calls that failed or are not whole"), made - whole, "")
                 .of(Target::Exactly(0.0)),
-            Figure::new("in a row: calls, legs, deliveries left", self.left().await?, "")
+            Figure::new(named("calls, legs, deliveries left"), self.left().await?, "")
                 .of(Target::Exactly(0.0)),
-            Figure::new("in a row: descriptors left", more(files, before.0), "").of(Target::Exactly(0.0)),
-            Figure::new("in a row: threads left", more(threads, before.1), "").of(Target::Exactly(0.0)),
-            Figure::new("in a row: memory more, by 1,000 calls", slope, "KB").of(Target::Below(100.0)),
+            Figure::new(named("descriptors more than before"), more(files, before.0), "")
+                .of(Target::Exactly(0.0)),
+            Figure::new(named("threads more than before"), more(threads, before.1), "")
+                .of(Target::Exactly(0.0)),
+            Figure::new(named("memory that grows, a call"), slope, "KB").of(Target::Below(1.0)),
             Figure::new(
-                "in a row: resident memory at the end",
+                named("resident memory at the end"),
                 memory.last().map_or(0.0, |kb| kb / 1_000.0),
                 "MB",
             ),
         ])
     }
 
-    /// Waits until nothing is left of the calls so far.
-    async fn settle(&self) -> Result<()> {
+    /// Waits until something has come to rest.
+    async fn rest(&self, is_at_rest: impl AsyncFn() -> Result<bool>) -> Result<()> {
         let clock = Clock::start();
-        while self.left().await? > 0.0 {
-            if clock.elapsed() > SETTLE_LIMIT {
-                bail!("something is left of calls that are over");
+        while !is_at_rest().await? {
+            if clock.elapsed() > REST_LIMIT {
+                bail!("the server does not come to rest");
             }
             tokio::time::sleep(LOOK_PAUSE).await;
         }
@@ -173,16 +197,17 @@ impl Stage {
             let found = text.lines().find_map(|line| line.strip_prefix(name)?.trim().parse::<f64>().ok());
             found.with_context(|| format!("there is no metric {name}"))
         };
-        GAUGES.into_iter().map(value).sum()
+        let is_busy = 1.0 - value("hookswitch_sip_idle")?;
+        Ok(GAUGES.into_iter().map(value).sum::<Result<f64>>()? + is_busy)
     }
 }
 
 impl Direction {
     fn latencies(self, tracks: &[Track], named: &impl Fn(&str) -> String) -> Vec<Figure> {
-        let since_begin = |of: fn(&Track) -> Option<Duration>| {
+        let since_begin = |of: Moment| {
             Times::new(tracks.iter().filter_map(|track| Some(of(track)?.saturating_sub(track.posted))))
         };
-        let steps: [(fn(&Track) -> Option<Duration>, &str, bool); 3] = match self {
+        let steps: [(Moment, &str, bool); 3] = match self {
             Self::Out => [
                 (|track| track.created, "POST to 201", true),
                 (|track| track.invited, "POST to INVITE at the carrier", true),
@@ -239,7 +264,8 @@ fn directory(carrier: SocketAddr, callback: SocketAddr) -> String {
          [[instances]]\nid = '{INSTANCE}'\napplication = '{CALLING_BOT}'\ntenant = '{CONTOSO}'\n\
          numbers = ['{BOT_NUMBER}']\n\
          [[trunks]]\nid = 'carrier'\ntenant = '{CONTOSO}'\nname = 'Carrier'\nhost = '{host}'\nport = {port}\n\
-         sources = ['{host}']\nallowed-prefixes = ['+']\ncalls-per-second = 10_000\nconcurrent-calls = 10_000\n"
+         sources = ['{host}']\nallowed-prefixes = ['+']\ncalls-per-second = 10_000\nconcurrent-calls = 10_000\n\
+         options-interval-s = 0\n"
     )
 }
 
@@ -252,8 +278,10 @@ fn method(load: Load, cores: Cores) -> Vec<String> {
         "reaches the webhook the carrier sends BYE; a call is whole once `deleted` has come, with all notifications,".to_owned(),
         "once and in order. Times count from the sending of the POST or of the INVITE.".to_owned(),
         format!("Each rate lasts {} s. CPU: user and system time of the server's process, /proc/PID/stat.", load.seconds),
-        format!("In a row: {} calls at {EASY_RATE}/s in {PARTS} parts, in and out by turns; memory is the slope of the", load.calls),
-        format!("resident size after each part but the first {FIRST_PARTS}, by least squares."),
+        format!("In a row: {} calls at {EASY_RATE}/s in {ROUNDS} rounds, out and in by turns, with a SIP timer T1 of 50 ms. After", load.calls),
+        "each round the server comes to rest: no call, leg or delivery, and nothing that SIP waits for. Memory is the slope".to_owned(),
+        format!("of the resident size at rest, but for the first {FIRST_ROUNDS} rounds, by least squares; descriptors and threads at the"),
+        format!("end are compared with those after round {FIRST_ROUNDS}."),
     ]
 }
 
