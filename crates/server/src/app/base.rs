@@ -252,7 +252,10 @@ mod tests {
         let store = open_store(&settings, false).unwrap();
         let now = dev_tenant::directory("contoso.example", "hash");
         let mut earlier = now.clone();
-        earlier.tenants.values_mut().for_each(|tenant| tenant.access_policies.clear());
+        earlier.tenants.values_mut().for_each(|tenant| {
+            tenant.access_policies.clear();
+            tenant.dial_in_numbers.clear();
+        });
         earlier.applications.values_mut().for_each(|application| application.alias = None);
         let changes = directory::difference(&model::Directory::default(), &earlier).changes;
         store.apply_directory(0, changes).await.unwrap();
@@ -269,18 +272,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_dev_tenant_of_the_last_release_gets_its_aliases_and_no_meetings_again() {
-        let settings = settings("last");
-        let store = open_store(&settings, false).unwrap();
-        let now = dev_tenant::directory("contoso.example", "hash");
-        let mut earlier = now.clone();
-        earlier.applications.values_mut().for_each(|application| application.alias = None);
-        let changes = directory::difference(&model::Directory::default(), &earlier).changes;
-        store.apply_directory(0, changes).await.unwrap();
+    async fn the_dev_tenant_of_later_releases_gets_aliases_and_a_number_and_no_meetings_again() {
+        for has_aliases in [false, true] {
+            let settings = settings(&format!("later-{has_aliases}"));
+            let store = open_store(&settings, false).unwrap();
+            let now = dev_tenant::directory("contoso.example", "hash");
+            let mut earlier = now.clone();
+            earlier.tenants.values_mut().for_each(|tenant| tenant.dial_in_numbers.clear());
+            if !has_aliases {
+                earlier.applications.values_mut().for_each(|application| application.alias = None);
+            }
+            let changes = directory::difference(&model::Directory::default(), &earlier).changes;
+            store.apply_directory(0, changes).await.unwrap();
 
-        assert_eq!(loaded(&store, &settings, Profile::Dev).await, now);
-        assert!(store.meetings_from_file().await.unwrap().is_empty(), "what was deleted stays deleted");
-        std::fs::remove_dir_all(&settings.server.data_dir).unwrap();
+            assert_eq!(loaded(&store, &settings, Profile::Dev).await, now);
+            assert!(store.meetings_from_file().await.unwrap().is_empty(), "what was deleted stays deleted");
+            std::fs::remove_dir_all(&settings.server.data_dir).unwrap();
+        }
     }
 
     #[tokio::test]
