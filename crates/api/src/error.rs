@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use call_engine::Rejection;
-use graph_wire::{GraphError, InvalidRequest, NotServed};
+use graph_wire::{GraphError, InvalidRequest};
 use http::StatusCode;
 use identity::TokenError;
 use node::Denied;
@@ -32,12 +32,6 @@ impl From<GraphError> for ApiError {
 impl From<InvalidRequest> for ApiError {
     fn from(invalid: InvalidRequest) -> Self {
         Self(invalid.into())
-    }
-}
-
-impl From<NotServed> for ApiError {
-    fn from(not_served: NotServed) -> Self {
-        Self(GraphError::not_implemented(format!("Not implemented: {not_served}.")))
     }
 }
 

@@ -169,6 +169,7 @@ impl From<EndCause> for Refusal {
             EndCause::Declined | EndCause::PhoneNetwork(603 | 607) => Self::Declined,
             EndCause::NoAnswer | EndCause::PhoneNetwork(408 | 480) => Self::NotAnswered,
             EndCause::NotFound | EndCause::PhoneNetwork(404 | 410 | 484 | 604) => Self::NotFound,
+            EndCause::PhoneNetwork(403) => Self::Forbidden,
             EndCause::AnsweredElsewhere
             | EndCause::Cancelled
             | EndCause::HungUp

@@ -135,12 +135,23 @@ fn whole(call: &Call) -> Body {
     body.empty("routingPolicies");
     body.required("source", &call.source);
     body.nullable("subject", &call.subject);
-    body.required("targets", &call.targets);
+    body.set("targets", targets(call));
     body.null("terminationReason");
     body.nullable("toneInfo", &call.tone);
     body.null("transcription");
     changing(&mut body, call);
     body
+}
+
+/// Whom it was made to. Documented calls to an application instance say which participant that is in them.
+fn targets(call: &Call) -> Vec<Value> {
+    let mut targets: Vec<Value> = call.targets.iter().map(|target| target.write(Nulls::Show)).collect();
+    if call.direction == CallDirection::Incoming && call.application_instance().is_some() {
+        for target in targets.iter_mut().filter_map(Value::as_object_mut) {
+            target.insert("id".to_owned(), call.my_participant.to_string().into());
+        }
+    }
+    targets
 }
 
 /// What was asked for, and where the call came in also accepted, while sound flows.

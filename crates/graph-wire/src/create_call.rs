@@ -77,11 +77,11 @@ impl Intent {
         }
     }
 
-    fn into_destination(self, joined: Option<JoinedMeeting>) -> Result<Destination, NotServed> {
+    fn into_destination(self, joined: Option<JoinedMeeting>) -> Option<Destination> {
         match self {
-            Self::GroupCall { targets } => Ok(Destination::Group(targets)),
+            Self::GroupCall { targets } => Some(Destination::Group(targets)),
             Self::Join { meeting: asked, chat } => {
-                let JoinedMeeting { meeting, guest } = joined.ok_or(NotServed::Meeting)?;
+                let JoinedMeeting { meeting, guest } = joined?;
                 let own_chat = ChatInfo {
                     thread_id: meeting.thread_id.clone(),
                     message_id: Some(OWN_CHAT.to_owned()),
@@ -91,9 +91,9 @@ impl Intent {
                     Some(sent) => ChatInfo { message_id: sent.message_id.or(own_chat.message_id), ..sent },
                     None => own_chat,
                 };
-                Ok(Destination::Meeting(Box::new(MeetingJoin { meeting, chat, asked, guest })))
+                Some(Destination::Meeting(Box::new(MeetingJoin { meeting, chat, asked, guest })))
             }
-            Self::PeerToPeer { target } => Ok(Destination::Person(target)),
+            Self::PeerToPeer { target } => Some(Destination::Person(target)),
         }
     }
 }
@@ -121,14 +121,6 @@ pub struct Caller {
     pub tenant: TenantId,
     /// The request's `Scenario-Id`, if any.
     pub scenario: Option<ScenarioId>,
-}
-
-/// A valid request for what this server does not do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotServed {
-    /// Joining a meeting.
-    #[error("joining meetings is not served")]
-    Meeting,
 }
 
 impl CreateCall {
@@ -167,14 +159,10 @@ impl CreateCall {
         matches!(self.media_config, MediaConfig::AppHosted { .. })
     }
 
-    /// Turns the request into what the server does. A join needs the meeting that it was found to mean.
-    ///
-    /// # Errors
-    ///
-    /// [`NotServed`] where a meeting is to be joined that is not given.
-    pub fn into_new_call(self, caller: Caller, joined: Option<JoinedMeeting>) -> Result<NewCall, NotServed> {
+    /// Turns the request into what the server does; `None` where it joins a meeting and what that was found to be is not given.
+    pub fn into_new_call(self, caller: Caller, joined: Option<JoinedMeeting>) -> Option<NewCall> {
         let destination = self.intent.into_destination(joined)?;
-        Ok(NewCall {
+        Some(NewCall {
             app: caller.app,
             app_name: caller.app_name,
             // The documented answer to a group call names the tenant though its request does not.

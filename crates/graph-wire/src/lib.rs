@@ -45,7 +45,7 @@ pub use call::{Contained, created_call, read_call};
 pub use conference_action::{
     ChangeScreenSharingRole, Invite, MuteAll, PlainAction, StartHoldMusic, UpdateRecordingStatus,
 };
-pub use create_call::{Caller, CreateCall, Intent, JoinedMeeting, NotServed};
+pub use create_call::{Caller, CreateCall, Intent, JoinedMeeting};
 pub use graph_error::{GraphError, InnerError};
 pub use incoming::{AnswerCall, RedirectCall, RejectCall};
 pub use invalid_request::InvalidRequest;

@@ -234,6 +234,9 @@ pub struct ApplicationInstance {
     /// Its numbers; the first is the one that calls are made from where nobody says another.
     #[serde(default, alias = "number", deserialize_with = "one_or_several")]
     pub numbers: Vec<PhoneNumber>,
+    /// Whether those it calls do not learn the number (RFC 3323); the trunk's peer does where it is trusted.
+    #[serde(default)]
+    pub is_withheld: bool,
 }
 
 /// Reads numbers, also as earlier releases wrote them: one or none, and not held against any form. What is no number
@@ -378,6 +381,7 @@ mod tests {
             app: AppId::from("bot"),
             tenant: TenantId::from("t"),
             numbers: numbers.iter().map(|text| number(text)).collect(),
+            is_withheld: false,
         };
         let instances =
             [instance("a", &["+15550001", "+15550002"]), instance("b", &["+15550002", "+15550003"])];

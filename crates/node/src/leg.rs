@@ -319,11 +319,13 @@ fn call_number(
         Line::Trunk(call) => {
             let directory = context.directory.load();
             let known = dialling.payer.as_ref().and_then(|payer| directory.applications.get(&payer.app));
+            let caller = directory.instance_by_number(&call.plan.caller);
+            let is_private = caller.is_some_and(|instance| instance.is_withheld);
             let part = OutgoingPart {
                 call: *call,
                 offer,
                 name: known.map(|application| application.name.clone()),
-                is_private: false,
+                is_private,
                 subject: dialling.subject.map(str::to_owned),
                 label: dialling.label.clone(),
                 events,

@@ -57,7 +57,7 @@ pub use clock::Clock;
 pub use context::{Config, Owed, SharedDirectory};
 pub use ids::RandomIds;
 pub use node::{Node, Parts, StartError};
-pub use observer::{CallLimit, Counts, Observer, TrunkStats};
+pub use observer::{CallLimit, Counts, Observer, SipRefused, TrunkStats};
 pub use prompts::{PromptMemory, PromptSource};
 pub use recovery::end_orphans;
 pub use sip::{SipAddresses, SipConfig};

@@ -15,7 +15,7 @@ use crate::conference::{Conferences, Sounds};
 use crate::context::{Config, Context, Owed, SharedDirectory};
 use crate::dial_in::GuessLimit;
 use crate::media::Media;
-use crate::observer::{Counts, Observer};
+use crate::observer::{Counts, Observer, SipRefused};
 use crate::prompts::{PromptSource, Prompts};
 use crate::sip::{Sip, SipAddresses, SipConfig};
 use crate::sweep::sweep;
@@ -147,6 +147,10 @@ impl Node {
                 conferences: conferences.count(),
                 registered_users: sip.registered_users.load(Ordering::Relaxed),
                 sip_calls: sip.calls.load(Ordering::Relaxed),
+                sip_refused: SipRefused {
+                    busy: sip.refused_busy.load(Ordering::Relaxed),
+                    unproven: sip.refused_unproven.load(Ordering::Relaxed),
+                },
                 is_sip_idle: sip.is_idle.load(Ordering::Relaxed) != 0,
                 trunks: trunks.stats(),
                 media: media.stats(),

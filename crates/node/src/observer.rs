@@ -1,8 +1,9 @@
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use media_plane::PlaneStats;
 use model::{Operation, Outcome};
+use sip_proto::Refusals;
 use trunk::FloodCounts;
 
 use crate::application::ApplicationStats;
@@ -75,6 +76,8 @@ pub struct Counts {
     pub registered_users: usize,
     /// Calls of the SIP endpoint that have not ended.
     pub sip_calls: usize,
+    /// INVITEs that the SIP endpoint refused since the start, before they became calls.
+    pub sip_refused: SipRefused,
     /// Whether the SIP endpoint has neither call nor transaction nor deadline.
     pub is_sip_idle: bool,
     /// Trunks to the phone network.
@@ -85,17 +88,30 @@ pub struct Counts {
     pub applications: ApplicationStats,
 }
 
+/// INVITEs that were refused before they became calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SipRefused {
+    /// The endpoint, or a trunk's peer, had as many calls as it may.
+    pub busy: u64,
+    /// Nobody known had shown to have sent it. A phone's first one counts, too: it is asked who it is.
+    pub unproven: u64,
+}
+
 /// What the SIP endpoint's task shows of itself.
 #[derive(Debug, Default)]
 pub(crate) struct SipCounts {
     pub(crate) registered_users: AtomicUsize,
     pub(crate) calls: AtomicUsize,
+    pub(crate) refused_busy: AtomicU64,
+    pub(crate) refused_unproven: AtomicU64,
     /// 0 while something is under way.
     pub(crate) is_idle: AtomicUsize,
 }
 
 impl SipCounts {
-    pub(crate) fn show(&self, registered_users: usize, calls: usize, is_idle: bool) {
+    pub(crate) fn show(&self, registered_users: usize, calls: usize, is_idle: bool, refused: Refusals) {
+        self.refused_busy.store(refused.busy, Ordering::Relaxed);
+        self.refused_unproven.store(refused.unproven, Ordering::Relaxed);
         self.registered_users.store(registered_users, Ordering::Relaxed);
         self.calls.store(calls, Ordering::Relaxed);
         self.is_idle.store(usize::from(is_idle), Ordering::Relaxed);

@@ -52,7 +52,10 @@ impl Line {
         payer: Option<&Payer>,
         number: PhoneNumber,
     ) -> Result<Self, Denied> {
-        let Some(payer) = payer else { return lab(context, tenant, &number).ok_or(Denied::NoInstance) };
+        let Some(payer) = payer else {
+            let denied = || context.trunks.person_denied(tenant, number);
+            return lab(context, tenant, &number).ok_or_else(denied);
+        };
         let directory = context.directory.load();
         let instance = payer.instance.as_deref().or_else(|| first_instance(&directory, tenant, &payer.app));
         Self::open(context, NewTrunkCall { app: &payer.app, tenant, instance, caller: None, number })

@@ -59,6 +59,7 @@ pub(crate) fn directory(realm: &str, secret_hash: &str) -> Directory {
         app: CALLING_BOT.into(),
         tenant: CONTOSO.into(),
         numbers: NUMBER.parse().into_iter().collect(),
+        is_withheld: false,
     };
     Directory {
         tenants: [tenant(CONTOSO, "Contoso", Some(DIAL_IN)), tenant(FABRIKAM, "Fabrikam", None)].into(),

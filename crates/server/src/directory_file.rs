@@ -117,6 +117,8 @@ struct InstanceEntry {
     numbers: Vec<String>,
     /// One number, as another way to write a list of one.
     number: Option<String>,
+    #[serde(default)]
+    withheld: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -261,13 +263,14 @@ fn application(entry: ApplicationEntry, folder: &Path, present: &Directory) -> R
 }
 
 fn instance(entry: InstanceEntry) -> Result<ApplicationInstance> {
-    let InstanceEntry { id, application, tenant, numbers, number } = entry;
+    let InstanceEntry { id, application, tenant, numbers, number, withheld: is_withheld } = entry;
     if number.is_some() && !numbers.is_empty() {
         bail!("the application instance {id} has both number and numbers; write all of them as numbers");
     }
     let numbers: Vec<String> = number.into_iter().chain(numbers).collect();
     let numbers = directory_trunks::numbers(&numbers, &format!("the application instance {id}"))?;
-    Ok(ApplicationInstance { id, app: application.as_str().into(), tenant: tenant.as_str().into(), numbers })
+    let (app, tenant) = (application.as_str().into(), tenant.as_str().into());
+    Ok(ApplicationInstance { id, app, tenant, numbers, is_withheld })
 }
 
 fn user(entry: UserEntry, folder: &Path, realm: &str) -> Result<User> {

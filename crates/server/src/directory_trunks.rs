@@ -491,6 +491,7 @@ mod tests {
             app: "bot".into(),
             tenant: "t".into(),
             numbers: numbers(&[written.to_owned()], "it").unwrap(),
+            is_withheld: false,
         };
         let tenant = |dial_in: &[&str]| Tenant {
             id: "t".into(),

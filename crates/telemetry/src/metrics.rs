@@ -68,6 +68,8 @@ areas! {
         registered_users: Gauge = "hookswitch_sip_registered_users";
         /// Calls of the endpoint that have not ended.
         calls: Gauge = "hookswitch_sip_calls";
+        /// INVITEs of strangers, and of peers beyond their bounds, that were refused before they became calls, by reason.
+        refused: Counters = "hookswitch_sip_invites_refused_total" by "reason";
         /// 1 while the endpoint has neither call nor transaction nor deadline.
         idle: Gauge = "hookswitch_sip_idle";
     }

@@ -49,6 +49,7 @@ fn directory() -> IndexedDirectory {
         app: "bot".into(),
         tenant: "t".into(),
         numbers: format!("+1234567{at:04}").parse().into_iter().collect(),
+        is_withheld: false,
     };
     let trunks = (0..10).map(trunk).map(|trunk| (trunk.id.clone(), trunk)).collect();
     let instances = (0..100).map(instance).map(|instance| (instance.id.clone(), instance)).collect();

@@ -30,7 +30,7 @@ pub(crate) async fn create(
         tenant: caller.principal.tenant.clone(),
         scenario: context.scenario_id(),
     };
-    let mut new = request.into_new_call(named, joined)?;
+    let mut new = request.into_new_call(named, joined).ok_or_else(GraphError::internal)?;
     callees::of_call(&state.api.directory.load(), &mut new);
     ensure_room(&state, &caller)?;
     let call = state.api.calls.create(new).await?;

@@ -332,6 +332,7 @@ fn directory() -> Directory {
         app: AppId::from(BOT),
         tenant: TenantId::from(CONTOSO),
         numbers: vec!["+12345678900".parse().unwrap()],
+        is_withheld: false,
     };
     directory.instances.insert(instance.id.clone(), instance);
     directory

@@ -31,7 +31,6 @@ impl Call {
             {
                 Outcome::PstnIncoming(487)
             }
-            (CallDirection::Incoming, EndCause::PhoneNetwork(status)) => Outcome::PstnIncoming(status),
             (CallDirection::Incoming, EndCause::HungUp) if self.record.is_with_phone_network() => {
                 Outcome::PstnIncoming(200)
             }

@@ -36,7 +36,7 @@ fn each_way_in_which_a_leg_ends_has_its_result_in_each_phase() {
         (EndCause::NoEndpoint,        CalleeHasNoEndpoint,   CalleeHasNoEndpoint,    CalleeHasNoEndpoint),
         (EndCause::NotAcknowledged,   AnswerNotAcknowledged, AnswerNotAcknowledged,  AnswerNotAcknowledged),
         (EndCause::NotFound,          CalleeNotFound,        CalleeNotFound,         CalleeNotFound),
-        (EndCause::PhoneNetwork(486), PstnOutgoing(486),     PstnOutgoing(486),      PstnIncoming(486)),
+        (EndCause::PhoneNetwork(486), PstnOutgoing(486),     PstnOutgoing(486),      PstnOutgoing(486)),
         (EndCause::RefusedOffer,      CalleeRefusedOffer,    CalleeRefusedOffer,     CalleeRefusedOffer),
         (EndCause::Silent,            CalleeSilent,          MediaLost,              CalleeSilent),
         (EndCause::Unreachable,       CalleeUnreachable,     CalleeUnreachable,      CalleeUnreachable),

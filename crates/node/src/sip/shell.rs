@@ -123,7 +123,8 @@ impl Shell {
             }
             self.drain_endpoint();
             let endpoint = &self.endpoint;
-            self.links.counts.show(endpoint.registrations(), endpoint.calls(), endpoint.is_idle());
+            let (calls, is_idle, refused) = (endpoint.calls(), endpoint.is_idle(), endpoint.refusals());
+            self.links.counts.show(endpoint.registrations(), calls, is_idle, refused);
             let is_over =
                 |draining: &Draining| endpoint.is_idle() || self.links.clock.elapsed() >= draining.until;
             if self.draining.as_ref().is_some_and(is_over) {

@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use model::{Timestamp, Trunk, TrunkId};
+use model::{PhoneNumber, TenantId, Timestamp, Trunk, TrunkId};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -183,6 +183,14 @@ impl Trunks {
         tracing::info!(app.id = %new.app, tenant.id = %new.tenant, number = %new.number, %denied,
             "a call to the phone network was denied");
         self.0.observer.trunk_call_denied(reason(denied));
+    }
+
+    /// Tells of a person's phone that wants to call the phone network, where it has no number to call from.
+    pub(crate) fn person_denied(&self, tenant: &TenantId, number: PhoneNumber) -> Denied {
+        let denied = Denied::NoInstance;
+        tracing::info!(tenant.id = %tenant, %number, "a person's call to the phone network was denied");
+        self.0.observer.trunk_call_denied(reason(denied));
+        denied
     }
 
     /// A trunk of the directory.

@@ -88,6 +88,8 @@ pub(super) fn show(metrics: &Metrics, counts: &Counts, webrtc: Option<&webrtc::G
     metrics.calls.conferences.set(counts.conferences as f64);
     metrics.sip.registered_users.set(counts.registered_users as f64);
     metrics.sip.calls.set(counts.sip_calls as f64);
+    metrics.sip.refused.absolute(&["busy"], counts.sip_refused.busy);
+    metrics.sip.refused.absolute(&["unproven"], counts.sip_refused.unproven);
     metrics.sip.idle.set(f64::from(u8::from(counts.is_sip_idle)));
     show_trunks(&metrics.trunks, &counts.trunks);
     let media = &counts.media;

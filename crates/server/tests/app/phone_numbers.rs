@@ -4,62 +4,10 @@ use serde_json::{Value, json};
 use testkit::{App, Options, User};
 
 use crate::phone_command;
-use crate::support::{Stage, assert_says, id_of, incoming_call};
+use crate::support::{Stage, assert_says, documented_call_to_number, id_of, incoming_call};
 
 const SERVICE_HOSTED: &str = include_str!("../../../graph-wire/tests/requests/09-phone-number.json");
-const APP_HOSTED: &str = include_str!("../../../graph-wire/tests/requests/10-phone-number-app-hosted.json");
 const CALLS: &str = "/v1.0/communications/calls";
-
-fn documented(base: &str, media_config: Value) -> Value {
-    json!({
-        "@odata.context": format!("{base}/v1.0/$metadata#app/calls/$entity"),
-        "@odata.type": "#microsoft.graph.call",
-        "state": "establishing",
-        "direction": "outgoing",
-        "callbackUri": "https://bot.contoso.com/callback",
-        "callRoutes": [],
-        "source": {
-            "@odata.type": "#microsoft.graph.participantInfo",
-            "identity": {
-                "@odata.type": "#microsoft.graph.identitySet",
-                "applicationInstance": {
-                    "@odata.type": "#microsoft.graph.identity",
-                    "displayName": "Calling Bot",
-                    "id": App::INSTANCE,
-                },
-            },
-            "countryCode": null,
-            "endpointType": null,
-            "region": null,
-            "languageId": null,
-        },
-        "targets": [{
-            "@odata.type": "#microsoft.graph.invitationParticipantInfo",
-            "identity": {
-                "@odata.type": "#microsoft.graph.identitySet",
-                "phone": {"@odata.type": "#microsoft.graph.identity", "id": "+12345678901"},
-            },
-            "endpointType": null,
-            "replacesCallId": null,
-        }],
-        "requestedModalities": ["audio"],
-        "activeModalities": [],
-        "mediaConfig": media_config,
-        "routingPolicies": [],
-        "tenantId": App::CONTOSO,
-        "subject": null,
-        "terminationReason": null,
-        "ringingTimeoutInSeconds": null,
-        "mediaState": null,
-        "resultInfo": null,
-        "answeredBy": null,
-        "chatInfo": null,
-        "meetingInfo": null,
-        "transcription": null,
-        "meetingCapability": null,
-        "toneInfo": null,
-    })
-}
 
 /// A request for a call of the bot's number to another one.
 async fn call(stage: &Stage, number: &str) -> String {
@@ -83,21 +31,11 @@ async fn the_documented_call_to_a_number_is_answered_with_every_documented_membe
 
     let (told, base) = (reply.json(), stage.server.base_url());
     let media = json!({"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"});
-    assert_says(&told, &documented(&base, media), "$");
+    assert_says(&told, &documented_call_to_number(&base, &media), "$");
     let id = id_of(&told);
     assert_eq!(reply.header("location"), Some(format!("{base}{CALLS}/{id}").as_str()));
     stage.webhook.expect_state(&id, "established").await;
     stage.end(&id).await;
-}
-
-#[tokio::test]
-async fn the_documented_call_with_media_that_the_application_hosts_is_answered_likewise() {
-    let stage = Stage::new().await;
-
-    let reply = stage.bot.post_text(CALLS, APP_HOSTED).await.expect(201);
-
-    let media = json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig"});
-    assert_says(&reply.json(), &documented(&stage.server.base_url(), media), "$");
 }
 
 #[tokio::test]

@@ -110,6 +110,59 @@ pub(crate) fn id_of(resource: &Value) -> String {
     resource["id"].as_str().unwrap_or_else(|| panic!("no id in {resource:#}")).to_owned()
 }
 
+/// The documented response to a call to a number, with what this server says instead of `graph.microsoft.com`; without the
+/// ids, and without `preFetchMedia`, which the request does not have.
+pub(crate) fn documented_call_to_number(base: &str, media: &Value) -> Value {
+    json!({
+        "@odata.context": format!("{base}/v1.0/$metadata#app/calls/$entity"),
+        "@odata.type": "#microsoft.graph.call",
+        "state": "establishing",
+        "direction": "outgoing",
+        "callbackUri": "https://bot.contoso.com/callback",
+        "callRoutes": [],
+        "source": {
+            "@odata.type": "#microsoft.graph.participantInfo",
+            "identity": {
+                "@odata.type": "#microsoft.graph.identitySet",
+                "applicationInstance": {
+                    "@odata.type": "#microsoft.graph.identity",
+                    "displayName": "Calling Bot",
+                    "id": App::INSTANCE,
+                },
+            },
+            "countryCode": null,
+            "endpointType": null,
+            "region": null,
+            "languageId": null,
+        },
+        "targets": [{
+            "@odata.type": "#microsoft.graph.invitationParticipantInfo",
+            "identity": {
+                "@odata.type": "#microsoft.graph.identitySet",
+                "phone": {"@odata.type": "#microsoft.graph.identity", "id": "+12345678901"},
+            },
+            "endpointType": null,
+            "replacesCallId": null,
+        }],
+        "requestedModalities": ["audio"],
+        "activeModalities": [],
+        "mediaConfig": media,
+        "routingPolicies": [],
+        "tenantId": App::CONTOSO,
+        "subject": null,
+        "terminationReason": null,
+        "ringingTimeoutInSeconds": null,
+        "mediaState": null,
+        "resultInfo": null,
+        "answeredBy": null,
+        "chatInfo": null,
+        "meetingInfo": null,
+        "transcription": null,
+        "meetingCapability": null,
+        "toneInfo": null,
+    })
+}
+
 /// Everything that is documented is there, also where it is null.
 #[track_caller]
 pub(crate) fn assert_says(body: &Value, documented: &Value, place: &str) {

@@ -225,6 +225,7 @@ pub(super) fn instance() -> ApplicationInstance {
         app: AppId::from("app"),
         tenant: TenantId::from("tenant"),
         numbers: ["+12345678900", "+12345678999"].map(|number| number.parse().unwrap()).into(),
+        is_withheld: false,
     }
 }
 

@@ -51,7 +51,13 @@ pub(crate) fn trunk(id: &str) -> Trunk {
 
 fn instance(id: &str, app: &str, tenant: &str, numbers: &[&str]) -> ApplicationInstance {
     let numbers = numbers.iter().map(|text| number(text)).collect();
-    ApplicationInstance { id: id.to_owned(), app: app.into(), tenant: tenant.into(), numbers }
+    ApplicationInstance {
+        id: id.to_owned(),
+        app: app.into(),
+        tenant: tenant.into(),
+        numbers,
+        is_withheld: false,
+    }
 }
 
 /// Two applications in two tenants: `bot` with `desk` (two numbers) and `mute` (none), `other` with `others`; `far` is

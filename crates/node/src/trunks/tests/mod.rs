@@ -275,6 +275,7 @@ fn directory(trunks: impl IntoIterator<Item = Trunk>) -> SharedDirectory {
         app: AppId::from("bot"),
         tenant: TenantId::from("t"),
         numbers: vec![number(CALLER)],
+        is_withheld: false,
     };
     let tenant = Tenant {
         id: TenantId::from("t"),

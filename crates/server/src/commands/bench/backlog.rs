@@ -76,7 +76,7 @@ fn ended_call(receiver: SocketAddr, clock: Clock) -> Result<Transaction> {
         tenant: CONTOSO.into(),
         scenario: None,
     };
-    let new = request.into_new_call(caller, None)?;
+    let new = request.into_new_call(caller, None).context("the call joins a meeting")?;
     let (now, config, mut ids) = (clock.now(), call_engine::Config::default(), RandomIds);
     let id = model::CallId::next(&mut ids);
     let mut call = call_engine::Call::create((id, new), LegId(1), config, now, &mut ids);

@@ -23,6 +23,8 @@ async fn a_call_goes_over_the_second_trunk_where_the_first_one_is_dead() {
     let places = Places::take();
     let directory = directory("", &trunks(&places, "options-interval-s=0"));
     let options = Options::new().directory(&directory).with("trunks.attempt_timeout", "1s");
+    // By its own timer (128 s) an INVITE would be given up after this test.
+    let options = options.with("sip.timer_t1", "2s");
     let stage = Stage::with(options).await;
     // It is there and says nothing.
     let dead = SipSocket::bind(places.at(3), stage.server.sip()).await;

@@ -72,7 +72,7 @@ async fn only_numbers_that_the_trunk_may_call_are_called() {
     {
         let call = request(&stage, INSTANCE, number);
         let reply = stage.bot.create(&call).await.expect(400);
-        assert!(!reply.error_code().is_empty(), "{number}: {reply}");
+        assert_eq!(reply.error_code(), "BadRequest", "{number}: {reply}");
     }
     settle(&stage).await;
 }

@@ -50,6 +50,7 @@ fn documented(caller: &Value) -> Value {
                     "@odata.type": "#microsoft.graph.identity",
                     "displayName": App::CALLING_BOT.name,
                     "id": INSTANCE,
+                    "tenantId": App::CONTOSO,
                 },
             },
         }],
@@ -75,6 +76,7 @@ async fn a_caller_reaches_the_bot_presses_keys_and_hangs_up() {
         let mut carrier = Carrier::call(places.gateway(), proxy.address(), &script).await;
         let told = incoming(&stage, before).await;
         assert_says(&told, &documented(&of_caller(CALLER)), "$");
+        assert_eq!(told["targets"][0]["id"], told["myParticipantId"], "{told}");
         let call = id_of(&told);
         answer(&stage, &call).await;
         stage.webhook.expect_state(&call, "established").await;
@@ -201,4 +203,28 @@ async fn a_flood_does_not_keep_the_server_from_its_work() {
     carrier.finish().await;
     let told = stage.webhook.received();
     assert!(told.iter().all(|one| one.call() == call), "{}", stage.webhook.summary());
+    assert_counted(&stage, "hookswitch_sip_invites_refused_total{reason=\"unproven\"}").await;
+}
+
+#[tokio::test]
+async fn calls_of_a_carrier_to_numbers_that_nobody_has_are_counted_and_not_all_answered() {
+    let places = Places::take();
+    let more = "calls-per-second=100\nconcurrent-calls=10";
+    let stage = stage_with(&trunk("carrier", places.gateway(), more)).await;
+    let flood = Script::calling(&Caller::new(CALLER, "+12345678999"));
+    let calls = Calls { count: 60, per_second: 60 };
+    let _flood = Carrier::call_many(places.gateway(), stage.server.sip(), &flood, calls).await;
+
+    assert_counted(&stage, "hookswitch_trunk_calls_refused_total{reason=\"unknown_number\"}").await;
+    assert_counted(&stage, "hookswitch_trunk_calls_unanswered_total").await;
+    assert!(stage.webhook.received().is_empty(), "{}", stage.webhook.summary());
+}
+
+/// Waits until something has been counted.
+async fn assert_counted(stage: &Stage, metric: &str) {
+    testkit::eventually(&format!("{metric} is above 0"), async || {
+        let count = stage.server.metric(metric).await;
+        (count > 0.0, count)
+    })
+    .await;
 }

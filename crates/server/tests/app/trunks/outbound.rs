@@ -4,10 +4,10 @@ use media_engine::analysis::sine;
 use media_engine::wav_file;
 use serde_json::{Value, json};
 use sip_message::{Method, NameAddr, Request};
-use testkit::{Carrier, FileServer, RtpBot, Script, Way};
+use testkit::{Carrier, FileServer, Options, RtpBot, Script, Way};
 
-use super::{ACCOUNT, CALLEE, INSTANCE, NUMBER, Places, call, established, settle, stage_with, trunk};
-use crate::support::{Stage, assert_says, id_of, prompts};
+use super::{ACCOUNT, CALLEE, NUMBER, Places, call, directory, established, settle, stage_with, trunk};
+use crate::support::{Stage, assert_says, documented_call_to_number, id_of, prompts};
 
 const SERVICE_HOSTED: &str = include_str!("../../../../graph-wire/tests/requests/09-phone-number.json");
 const APP_HOSTED: &str =
@@ -43,7 +43,7 @@ async fn the_documented_call_to_a_number_is_made_and_the_callee_hears_the_prompt
     let location = format!("{}{CALLS}/{id}", stage.server.base_url());
     assert_eq!(reply.header("location"), Some(location.as_str()));
     let media = json!({"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"});
-    assert_says(&reply.json(), &documented(&stage.server.base_url(), &media), "$");
+    assert_says(&reply.json(), &documented_call_to_number(&stage.server.base_url(), &media), "$");
     assert_invite(&carrier.expect(&Method::Invite).await);
     carrier.speak(CALLEE_HZ).await;
     let told = stage.webhook.expect_state(&id, "established").await;
@@ -65,7 +65,7 @@ async fn the_documented_call_with_media_of_the_application_carries_tones_both_wa
     let created = stage.bot.post_text(CALLS, &request).await.expect(201).json();
 
     let media = json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig"});
-    assert_says(&created, &documented(&stage.server.base_url(), &media), "$");
+    assert_says(&created, &documented_call_to_number(&stage.server.base_url(), &media), "$");
     let id = id_of(&created);
     assert_invite(&carrier.expect(&Method::Invite).await);
     stack.answered(created["mediaConfig"]["blob"].as_str().expect("an answer"), BOT_HZ as f32);
@@ -83,7 +83,7 @@ async fn the_documented_call_as_it_stands_says_where_the_application_dials_in_fo
     let created = stage.bot.post_text(CALLS, APP_HOSTED).await.expect(201).json();
 
     let media = json!({"@odata.type": "#microsoft.graph.appHostedMediaConfig"});
-    assert_says(&created, &documented(&stage.server.base_url(), &media), "$");
+    assert_says(&created, &documented_call_to_number(&stage.server.base_url(), &media), "$");
     let blob: Value =
         serde_json::from_str(created["mediaConfig"]["blob"].as_str().expect("a blob")).expect("JSON");
     assert!(blob["websocket"]["url"].is_string(), "{blob}");
@@ -92,6 +92,29 @@ async fn the_documented_call_as_it_stands_says_where_the_application_dials_in_fo
     stage.webhook.expect_state(&id, "established").await;
     stage.end(&id).await;
     carrier.finish().await;
+}
+
+#[tokio::test]
+async fn an_instance_that_withholds_its_number_is_known_to_a_trusted_carrier_only() {
+    for (more, is_told) in [("trusted=true", true), ("", false)] {
+        let places = Places::take();
+        let directory = directory("", &trunk("carrier", places.proxy(), more));
+        let directory =
+            directory.replace("numbers=['+12345678900']", "numbers=['+12345678900']\nwithheld=true");
+        let stage = Stage::with(Options::new().directory(&directory)).await;
+        let _proxy = places.proxy_for(&stage, None).await;
+        let mut carrier = Carrier::take(places.gateway(), &TALKING()).await;
+
+        let call = established(&stage).await;
+
+        let invite = carrier.expect(&Method::Invite).await;
+        assert!(invite.headers.from().expect("a From").is_anonymous(), "{invite:?}");
+        assert_eq!(invite.headers.get("Privacy"), Some("id"), "{invite:?}");
+        let asserted = invite.headers.asserted_identities().expect("identities that can be read");
+        assert_eq!(asserted.iter().map(user_of).collect::<Vec<_>>(), vec![NUMBER; usize::from(is_told)]);
+        stage.end(&call).await;
+        carrier.finish().await;
+    }
 }
 
 #[tokio::test]
@@ -248,52 +271,4 @@ fn identity(invite: &Request) -> NameAddr {
 
 fn user_of(address: &NameAddr) -> String {
     address.uri.user().unwrap_or_default()
-}
-
-/// The documented response, with what this server says instead of `graph.microsoft.com`; without the ids, and without
-/// `preFetchMedia`, which the request does not have.
-fn documented(base: &str, media: &Value) -> Value {
-    json!({
-        "@odata.context": format!("{base}/v1.0/$metadata#app/calls/$entity"),
-        "@odata.type": "#microsoft.graph.call",
-        "state": "establishing",
-        "direction": "outgoing",
-        "callbackUri": "https://bot.contoso.com/callback",
-        "source": {
-            "@odata.type": "#microsoft.graph.participantInfo",
-            "identity": {
-                "@odata.type": "#microsoft.graph.identitySet",
-                "applicationInstance": {
-                    "@odata.type": "#microsoft.graph.identity",
-                    "displayName": "Calling Bot",
-                    "id": INSTANCE,
-                },
-            },
-            "countryCode": null,
-            "endpointType": null,
-            "region": null,
-            "languageId": null,
-        },
-        "targets": [{
-            "@odata.type": "#microsoft.graph.invitationParticipantInfo",
-            "identity": {
-                "@odata.type": "#microsoft.graph.identitySet",
-                "phone": {"@odata.type": "#microsoft.graph.identity", "id": CALLEE},
-            },
-            "endpointType": null,
-            "replacesCallId": null,
-        }],
-        "requestedModalities": ["audio"],
-        "mediaConfig": media,
-        "tenantId": "aa67bd4c-8475-432d-bd41-39f255720e0a",
-        "subject": null,
-        "ringingTimeoutInSeconds": null,
-        "mediaState": null,
-        "resultInfo": null,
-        "answeredBy": null,
-        "chatInfo": null,
-        "meetingInfo": null,
-        "transcription": null,
-        "toneInfo": null,
-    })
 }

@@ -73,7 +73,9 @@ async fn a_carrier_that_says_nothing_is_given_up() {
     let places = Places::take();
     let options = Options::new()
         .directory(&directory("", &trunk("carrier", places.gateway(), "options-interval-s=0")))
-        .with("trunks.attempt_timeout", "500ms");
+        .with("trunks.attempt_timeout", "500ms")
+        // By its own timer (128 s) the INVITE would be given up after this test.
+        .with("sip.timer_t1", "2s");
     let stage = Stage::with(options).await;
     let carrier = SipSocket::bind(places.gateway(), stage.server.sip()).await;
 
