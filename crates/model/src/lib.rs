@@ -59,5 +59,5 @@ pub use time::Timestamp;
 pub use transfer::{Transfer, Transferee};
 pub use trunk::{
     CallerForm, NumberPrefix, NumberPrefixError, NumberRule, SrtpPolicy, Trunk, TrunkAccount, TrunkBudget,
-    TrunkPeer, TrunkRegistration, TrunkSecret, TrunkTransport,
+    TrunkPeer, TrunkRegistration, TrunkSecret, TrunkTransport, TrunkUsage,
 };

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{IpRange, PhoneNumber, TenantId, TrunkId};
+use crate::{AppId, IpRange, PhoneNumber, TenantId, Timestamp, TrunkId};
 
 /// A way to the phone network and back: a carrier's SIP peer, and what may go over it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,6 +243,26 @@ impl Default for TrunkBudget {
     /// What a small service gets along with, and what somebody's mistake may cost. Arbitrary.
     fn default() -> Self {
         Self { calls_per_day: 200, minutes_per_day: 600 }
+    }
+}
+
+/// What an application has used of trunks on one day (UTC).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrunkUsage {
+    /// The application.
+    pub app: AppId,
+    /// The day, as [`TrunkUsage::day_of`] counts them.
+    pub day: i64,
+    /// How many calls it has made.
+    pub calls: u32,
+    /// How long its calls were connected, all together.
+    pub connected: Duration,
+}
+
+impl TrunkUsage {
+    /// The day that a moment is in, in days since 1970-01-01 (UTC).
+    pub const fn day_of(moment: Timestamp) -> i64 {
+        moment.as_secs().div_euclid(86_400)
     }
 }
 

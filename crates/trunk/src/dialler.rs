@@ -3,13 +3,14 @@ use std::collections::{BTreeMap, VecDeque};
 
 use model::{
     AppId, ApplicationInstance, Directory, PhoneNumber, SrtpPolicy, Timestamp, Trunk, TrunkBudget, TrunkId,
+    TrunkUsage,
 };
 
 use crate::call::{Denied, Failure, NewTrunkCall, Next, Phase, Plan, Route, TrunkCall, TrunkCallId};
 use crate::health::{HealthConfig, TrunkHealth};
 use crate::line::{Full, Line};
 use crate::numbers::{called, caller};
-use crate::spending::{Spending, Usage};
+use crate::spending::Spending;
 
 /// Decides about calls over all trunks of a directory. How it is used is said at the crate.
 #[derive(Debug, Default)]
@@ -73,12 +74,12 @@ impl Dialler {
     }
 
     /// Takes in what an application had used of this day before the server was started again.
-    pub fn restore(&mut self, usage: &Usage, now: Timestamp) {
+    pub fn restore(&mut self, usage: &TrunkUsage, now: Timestamp) {
         self.spending.restore(usage, now);
     }
 
     /// What an application has used of this day.
-    pub fn usage(&mut self, app: &AppId, now: Timestamp) -> Usage {
+    pub fn usage(&mut self, app: &AppId, now: Timestamp) -> TrunkUsage {
         self.spending.usage(app, now)
     }
 

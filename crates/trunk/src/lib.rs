@@ -38,4 +38,3 @@ pub use flood::{FloodCounts, FloodGuard, Refused};
 pub use health::{HealthConfig, TrunkHealth};
 pub use numbers::{called, caller, received};
 pub use screen::{Inbound, screen};
-pub use spending::Usage;

@@ -3,24 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use model::{AppId, Timestamp, TrunkBudget};
+use model::{AppId, Timestamp, TrunkBudget, TrunkUsage};
 
 use crate::TrunkCallId;
 
 const DAY_S: i64 = 86_400;
-
-/// What an application has used of trunks on one day.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Usage {
-    /// The application.
-    pub app: AppId,
-    /// The day, in days since 1970-01-01 (UTC).
-    pub day: i64,
-    /// How many calls it has made.
-    pub calls: u32,
-    /// How long its calls were connected, all together.
-    pub connected: Duration,
-}
 
 /// What all applications have used of the current day. What they may use comes from outside.
 #[derive(Debug, Default)]
@@ -122,18 +109,19 @@ impl Spending {
     }
 
     /// What an application has used of this day.
-    pub(crate) fn usage(&mut self, app: &AppId, now: Timestamp) -> Usage {
+    pub(crate) fn usage(&mut self, app: &AppId, now: Timestamp) -> TrunkUsage {
         self.turn(now);
         let spent = self.apps.get_mut(app);
         let (calls, connected_ms) = spent.map_or((0, 0), |spent| {
             spent.count(now);
             (spent.calls, spent.connected_ms)
         });
-        Usage { app: app.clone(), day: self.day, calls, connected: Duration::from_millis(connected_ms) }
+        let connected = Duration::from_millis(connected_ms);
+        TrunkUsage { app: app.clone(), day: self.day, calls, connected }
     }
 
     /// Takes in what was used before this began to count; of another day it means nothing.
-    pub(crate) fn restore(&mut self, usage: &Usage, now: Timestamp) {
+    pub(crate) fn restore(&mut self, usage: &TrunkUsage, now: Timestamp) {
         self.turn(now);
         if usage.day != self.day {
             return;
@@ -146,7 +134,7 @@ impl Spending {
 
     /// Begins a new day. A clock that was put back does not give a day anew.
     fn turn(&mut self, now: Timestamp) {
-        let day = now.as_secs().div_euclid(DAY_S);
+        let day = TrunkUsage::day_of(now);
         if day <= self.day {
             return;
         }
@@ -167,9 +155,9 @@ fn midnight(day: i64) -> Timestamp {
 mod tests {
     use std::time::Duration;
 
-    use model::{AppId, Timestamp, TrunkBudget};
+    use model::{AppId, Timestamp, TrunkBudget, TrunkUsage};
 
-    use super::{Spending, Usage};
+    use super::Spending;
     use crate::TrunkCallId;
 
     const BUDGET: TrunkBudget = TrunkBudget { calls_per_day: 3, minutes_per_day: 2 };
@@ -228,7 +216,7 @@ mod tests {
         (0..2).for_each(|_| before.begin(&app(), at(0)));
         before.connect(&app(), TrunkCallId(1), at(0));
         let usage = before.usage(&app(), at(30_000));
-        assert_eq!(usage, Usage { app: app(), day: 2, calls: 2, connected: Duration::from_secs(30) });
+        assert_eq!(usage, TrunkUsage { app: app(), day: 2, calls: 2, connected: Duration::from_secs(30) });
 
         let mut after = Spending::default();
         after.restore(&usage, at(31_000));

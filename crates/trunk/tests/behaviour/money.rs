@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use model::TrunkBudget;
-use trunk::{Denied, Effect, Failure, Usage};
+use model::{TrunkBudget, TrunkUsage};
+use trunk::{Denied, Effect, Failure};
 
 use crate::harness::{CALLEE, Harness, trunk};
 
@@ -13,7 +13,7 @@ fn harness() -> Harness {
     Harness::with_budget(vec![trunk("a")], BUDGET)
 }
 
-fn usage(harness: &mut Harness) -> Usage {
+fn usage(harness: &mut Harness) -> TrunkUsage {
     harness.dialler.usage(&"bot".into(), harness.now)
 }
 

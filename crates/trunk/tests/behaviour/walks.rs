@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use model::{Trunk, TrunkBudget};
+use model::{Trunk, TrunkBudget, TrunkUsage};
 use proptest::prelude::*;
-use trunk::{Denied, Effect, Failure, Next, TrunkCallId, Usage};
+use trunk::{Denied, Effect, Failure, Next, TrunkCallId};
 
 use crate::harness::{CALLEE, Harness, some, trunk};
 
@@ -179,7 +179,7 @@ impl Model {
         }
     }
 
-    fn usage(&mut self, app: &str) -> Usage {
+    fn usage(&mut self, app: &str) -> TrunkUsage {
         self.harness.dialler.usage(&app.into(), self.harness.now)
     }
 
