@@ -13,10 +13,11 @@ use crate::sql;
 ///
 /// A release only adds to the end: it may find a file of any earlier one, and another process of the previous release
 /// may still have the file open. So a migration adds, and a later release removes.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001_initial.sql"),
     include_str!("../migrations/0002_meetings.sql"),
     include_str!("../migrations/0003_redirects.sql"),
+    include_str!("../migrations/0004_trunk_usage.sql"),
 ];
 
 /// Marks our files ("HkSw"), so that another program's database is never migrated.
@@ -128,7 +129,7 @@ mod tests {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap();
         migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap();
-        assert_eq!(sql::schema_version(&connection).unwrap(), 3);
+        assert_eq!(sql::schema_version(&connection).unwrap(), 4);
     }
 
     #[test]
@@ -144,11 +145,11 @@ mod tests {
     #[test]
     fn a_file_of_a_later_release_is_refused_with_both_versions() {
         let mut connection = Connection::open_in_memory().unwrap();
-        let [first, second, third] = MIGRATIONS;
-        let later = [first, second, third, "CREATE TABLE later (a INTEGER)"];
+        let [first, second, third, fourth] = MIGRATIONS;
+        let later = [first, second, third, fourth, "CREATE TABLE later (a INTEGER)"];
         migrate(&mut connection, Path::new("x"), &later).unwrap();
         let error = migrate(&mut connection, Path::new("x"), &MIGRATIONS).unwrap_err();
-        assert!(matches!(error, OpenError::Newer { found: 4, known: 3, .. }), "{error}");
+        assert!(matches!(error, OpenError::Newer { found: 5, known: 4, .. }), "{error}");
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::thread::JoinHandle;
 
 use model::{
     AppId, Call, CallId, MeetingId, Notification, OnlineMeeting, Operation, OperationId, RecordingId,
-    TenantId, Timestamp,
+    TenantId, Timestamp, TrunkUsage,
 };
 use rusqlite::Connection;
 use store::{
     BoxFuture, CallStore, CallbackRedirect, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot,
     DirectoryStore, KeyPurpose, KeyStore, LiveCall, MAX_DIRECTORY_CHANGES, MAX_TRANSACTION_ROWS,
     MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month, Outbox, Recording, Reply, SigningKey,
-    Store, StoreError, Transaction,
+    Store, StoreError, Transaction, TrunkUsageStore,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -284,5 +284,15 @@ impl MeetingStore for SqliteStore {
         self.write(Durability::System, SMALL, move |connection| {
             sql::purge_meetings(connection, before, month)
         })
+    }
+}
+
+impl TrunkUsageStore for SqliteStore {
+    fn trunk_usage(&self, day: i64) -> Reply<'_, Vec<TrunkUsage>> {
+        self.read(move |connection| sql::trunk_usage(connection, day))
+    }
+
+    fn keep_trunk_usage(&self, usage: TrunkUsage) -> Reply<'_, ()> {
+        self.write(Durability::Disk, SMALL, move |connection| sql::keep_trunk_usage(connection, &usage))
     }
 }

@@ -10,10 +10,11 @@
 //! - [`KeyStore`] keeps the keys that sign tokens and notifications.
 //! - [`DirectoryStore`] keeps who is known, and tells cheaply when that has changed.
 //! - [`MeetingStore`] keeps meetings, which exist apart from the calls that are in them.
+//! - [`TrunkUsageStore`] keeps what applications have used of trunks today.
 //!
 //! # Adding a back end
 //!
-//! Implement the five traits and [`Store`], then call `contract_tests!` in a test of the new crate. A request is queued
+//! Implement the six traits and [`Store`], then call `contract_tests!` in a test of the new crate. A request is queued
 //! when its method is called, not when its future is first polled, so that requests take effect in the order in which
 //! one task makes them; dropping a future does not undo its request. Every queue is bounded, and a full one answers
 //! [`StoreError::Busy`] at once.
@@ -28,6 +29,7 @@ mod meeting;
 mod outbox;
 mod recording;
 mod transaction;
+mod trunk;
 
 use std::pin::Pin;
 
@@ -44,6 +46,7 @@ pub use meeting::{MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month
 pub use outbox::{CallbackRedirect, Delivery, DeliveryRecord, Outbox};
 pub use recording::Recording;
 pub use transaction::{LiveCall, Transaction};
+pub use trunk::TrunkUsageStore;
 
 /// A future that can be kept in a trait object.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -52,7 +55,7 @@ pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// Everything that is kept.
-pub trait Store: CallStore + Outbox + KeyStore + DirectoryStore + MeetingStore {
+pub trait Store: CallStore + Outbox + KeyStore + DirectoryStore + MeetingStore + TrunkUsageStore {
     /// Deletes calls that ended before `before`, with their operations, notifications and attempts.
     ///
     /// Leaves a call that has a notification still owed, or a recording that was not yet forgotten. Deletes at most

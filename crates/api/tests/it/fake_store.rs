@@ -3,12 +3,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use model::{
     AppId, Call, CallId, MeetingId, Notification, OnlineMeeting, Operation, OperationId, RecordingId,
-    TenantId, Timestamp,
+    TenantId, Timestamp, TrunkUsage,
 };
 use store::{
     BoxFuture, CallStore, CallbackRedirect, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot,
     DirectoryStore, KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota, MeetingStore,
-    Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
+    Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction, TrunkUsageStore,
 };
 
 /// A store that holds what the API reads from one, and refuses the rest.
@@ -183,6 +183,15 @@ impl MeetingStore for FakeStore {
         give(meetings.iter().filter(|there| there.is_from_file).cloned().collect())
     }
     fn purge_meetings(&self, _before: Timestamp, _month: Month) -> Reply<'_, usize> {
+        refuse()
+    }
+}
+
+impl TrunkUsageStore for FakeStore {
+    fn trunk_usage(&self, _day: i64) -> Reply<'_, Vec<TrunkUsage>> {
+        refuse()
+    }
+    fn keep_trunk_usage(&self, _usage: TrunkUsage) -> Reply<'_, ()> {
         refuse()
     }
 }

@@ -5,12 +5,12 @@ use std::sync::{Mutex, MutexGuard};
 
 use model::{
     Call, CallId, CallState, MeetingId, Notification, NotificationState, OnlineMeeting, Operation,
-    OperationId, RecordingId, TenantId, Timestamp,
+    OperationId, RecordingId, TenantId, Timestamp, TrunkUsage,
 };
 use store::{
     BoxFuture, CallStore, CallbackRedirect, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot,
     DirectoryStore, KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota, MeetingStore,
-    Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
+    Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction, TrunkUsageStore,
 };
 
 #[derive(Default)]
@@ -198,6 +198,16 @@ impl MeetingStore for Memory {
     }
 
     fn purge_meetings(&self, _: Timestamp, _: Month) -> Reply<'_, usize> {
+        not_here()
+    }
+}
+
+impl TrunkUsageStore for Memory {
+    fn trunk_usage(&self, _: i64) -> Reply<'_, Vec<TrunkUsage>> {
+        not_here()
+    }
+
+    fn keep_trunk_usage(&self, _: TrunkUsage) -> Reply<'_, ()> {
         not_here()
     }
 }

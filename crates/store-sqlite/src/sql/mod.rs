@@ -6,6 +6,7 @@ mod keys;
 mod meetings;
 mod outbox;
 mod purge;
+mod trunk;
 
 use model::CallId;
 use rusqlite::{Connection, OptionalExtension, Params, Row};
@@ -27,6 +28,7 @@ pub(crate) use outbox::{
     redirect_callback,
 };
 pub(crate) use purge::purge;
+pub(crate) use trunk::{keep_trunk_usage, trunk_usage};
 
 /// Statements that a connection keeps prepared: more than there are here.
 pub(crate) const STATEMENTS: usize = 64;

@@ -11,6 +11,7 @@ mod keys;
 mod meetings;
 mod outbox;
 mod samples;
+mod trunk;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub use keys::*;
 pub use meetings::*;
 pub use outbox::*;
 pub use samples::Samples;
+pub use trunk::*;
 
 /// Makes a `#[test]` of each contract test.
 #[macro_export]
@@ -66,6 +68,9 @@ macro_rules! contract_tests {
             meetings_of_a_file_change_with_the_directory,
             meetings_that_ended_long_ago_are_purged,
             purging_forgets_the_counts_of_former_months,
+            what_applications_have_used_of_trunks_reads_back_by_application,
+            what_is_used_of_a_day_only_grows,
+            former_days_of_trunks_are_forgotten,
         );
     };
     (@each $open:path: $($test:ident),* $(,)?) => {
