@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use store::Store;
+use store::{Store, StoreError, TrunkUsageStore};
 use tokio::sync::mpsc;
 
 use crate::application::{Applications, Sockets};
@@ -70,6 +70,9 @@ pub enum StartError {
     /// A SIP address.
     #[error(transparent)]
     Sip(#[from] transport::BindError),
+    /// What applications have used of trunks today.
+    #[error("failed to read what applications have used of trunks today")]
+    Usage(#[source] StoreError),
 }
 
 impl Node {
@@ -87,8 +90,15 @@ impl Node {
         }
         let media = Media::start(media).map_err(StartError::Media)?;
         let (incoming_calls, mut incoming) = mpsc::channel(INCOMING_QUEUE);
-        let trunks =
-            Trunks::new(Arc::clone(&directory), clock, Arc::clone(&observer), config.trunk_attempt_timeout);
+        let usage = Arc::clone(&store) as Arc<dyn TrunkUsageStore>;
+        let trunks = Trunks::new(
+            Arc::clone(&directory),
+            clock,
+            Arc::clone(&observer),
+            usage,
+            config.trunk_attempt_timeout,
+        );
+        trunks.restore_usage().await.map_err(StartError::Usage)?;
         let (sip, sip_addresses) =
             Sip::start(sip, Arc::clone(&directory), clock, trunks.clone(), incoming_calls).await?;
         let prompts = Prompts::new(prompts, config.prompt_memory);

@@ -105,6 +105,14 @@ fn a_hang_up_in_the_phone_network_says_which_side_called() {
 }
 
 #[test]
+fn a_call_that_the_phone_network_may_not_have_any_longer_ends_as_forbidden() {
+    let mut harness = Harness::of(to_number(), Config::default());
+    harness.leg(LegEvent::Answered);
+    harness.leg(LegEvent::Ended(EndCause::PhoneNetwork(403)));
+    assert_eq!(result(&harness), (403, 560_403));
+}
+
+#[test]
 fn a_caller_in_the_phone_network_who_gives_up_has_cancelled() {
     let mut harness = Harness::of_incoming(at_number(Person::Phone(number())));
     harness.leg(LegEvent::Ended(EndCause::HungUp));

@@ -32,6 +32,10 @@ pub(crate) fn start(context: Context, part: OutgoingPart) -> FarEnd {
     Calling::start(context.sip, context.trunks, part)
 }
 
+/// The end of a call whose application has used up its day. The phone network is not let have the call any more: neither the
+/// application has hung up, nor the phone.
+const SPENT: EndCause = EndCause::PhoneNetwork(403);
+
 /// A call that is made over the trunks of its plan.
 pub(super) struct Calling {
     sip: Sip,
@@ -64,6 +68,11 @@ impl Calling {
 
     /// Tries one way after another; the call's place is given back at the end.
     async fn run(mut self) -> EndCause {
+        let (trunks, app) = (self.trunks.clone(), self.call.app.clone());
+        tokio::select! {
+            () = trunks.keep_beginning(&app) => {}
+            () = self.hung_up() => return EndCause::LocalHangUp,
+        }
         let Some(mut route) = self.call.plan.routes.first().cloned() else { return EndCause::Internal };
         loop {
             let failure = match self.try_route(&route).await {
@@ -87,7 +96,7 @@ impl Calling {
         let places = tokio::select! {
             places = trunks.0.locator.locate(&trunk) => places,
             () = self.hung_up() => return Ok(EndCause::LocalHangUp),
-            () = cut.cancelled() => return Ok(EndCause::LocalHangUp),
+            () = cut.cancelled() => return Ok(SPENT),
         };
         let mut failure = Failure::Unreachable;
         for place in places.into_iter().take(MAX_PLACES) {
@@ -137,7 +146,7 @@ impl Calling {
         loop {
             tokio::select! {
                 report = queue.next() => match report.map(|report| report.event) {
-                    Some(FarEndEvent::Ended(cause)) => return Some(cause),
+                    Some(FarEndEvent::Ended(cause)) => return Some(if is_cut { SPENT } else { cause }),
                     Some(event) => self.report(event, peer),
                     None => return Some(EndCause::Internal),
                 },

@@ -9,6 +9,7 @@
 //! | `places` | where a trunk's peer is |
 //! | `driver` | what is done beside calls: peers are asked whether they are there, changes of the directory followed |
 //! | `registering` | registrations at trunks' peers |
+//! | `usage` | what applications have used of a day, kept over restarts |
 
 mod driver;
 mod far_end;
@@ -19,12 +20,14 @@ mod places;
 mod registering;
 #[cfg(test)]
 mod tests;
+mod usage;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use model::{PhoneNumber, TenantId, Timestamp, Trunk, TrunkId};
+use model::{AppId, PhoneNumber, TenantId, Timestamp, Trunk, TrunkId};
+use store::TrunkUsageStore;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,6 +43,7 @@ use crate::sip::Sip;
 
 use self::driver::Driver;
 use self::places::Locator;
+use self::usage::Kept;
 
 pub(crate) use self::far_end::{OutgoingPart, start};
 pub(crate) use self::incoming::TrunkRefusal;
@@ -56,6 +60,7 @@ struct Shared {
     /// How long a peer may take to answer anything.
     attempt_timeout: Duration,
     locator: Locator,
+    kept: Kept,
     state: Mutex<State>,
     /// Something is to be done, or something else is due next.
     changed: Arc<Notify>,
@@ -89,8 +94,17 @@ struct State {
     guard: FloodGuard,
     /// The directory is another one than was followed.
     is_directory_new: bool,
-    /// What hangs up a call that is made.
-    cuts: BTreeMap<TrunkCallId, CancellationToken>,
+    /// Calls that are made.
+    made: BTreeMap<TrunkCallId, Made>,
+    /// Applications that have used more than is kept.
+    unkept: BTreeSet<AppId>,
+}
+
+/// A call that is made.
+struct Made {
+    app: AppId,
+    /// Hangs it up.
+    cut: CancellationToken,
 }
 
 impl std::fmt::Debug for Trunks {
@@ -104,18 +118,21 @@ impl Trunks {
         directory: SharedDirectory,
         clock: Clock,
         observer: Arc<dyn Observer>,
+        store: Arc<dyn TrunkUsageStore>,
         attempt_timeout: Duration,
     ) -> Self {
         let mut dialler = Dialler::new(HealthConfig::default());
         dialler.replace(&directory.load(), clock.now());
         let guard = FloodGuard::new(clock.now());
-        let state = Mutex::new(State { dialler, guard, is_directory_new: true, cuts: BTreeMap::new() });
+        let (made, unkept) = (BTreeMap::new(), BTreeSet::new());
+        let state = Mutex::new(State { dialler, guard, is_directory_new: true, made, unkept });
         Self(Arc::new(Shared {
             directory,
             clock,
             observer,
             attempt_timeout,
             locator: Locator::new(clock, attempt_timeout),
+            kept: Kept::new(store),
             state,
             changed: Arc::default(),
             tasks: TaskTracker::new(),
@@ -123,9 +140,10 @@ impl Trunks {
         }))
     }
 
-    /// Starts what goes on beside calls: registrations, and questions whether peers are there.
+    /// Starts what goes on beside calls: registrations, questions whether peers are there, and keeping what is used.
     pub(crate) fn drive(&self, sip: &Sip) {
         let (changed, stop) = (Arc::clone(&self.0.changed), self.0.stop.clone());
+        tokio::spawn(self.keeping());
         tokio::spawn(Driver::new(self.downgrade(), sip.downgrade(), changed, stop).run());
     }
 
@@ -138,9 +156,10 @@ impl Trunks {
         });
     }
 
-    /// Takes registrations back.
+    /// Takes registrations back, and keeps what was used to the end.
     pub(crate) async fn drain(&self) {
         self.0.stop.cancel();
+        self.keep_usage().await;
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }
@@ -170,12 +189,12 @@ impl Trunks {
         let planned = self.with(|state, now| {
             let plan = state.dialler.plan(&new, &directory, now)?;
             let cut = CancellationToken::new();
-            state.cuts.insert(plan.call, cut.clone());
+            state.made.insert(plan.call, Made { app: new.app.clone(), cut: cut.clone() });
             Ok((plan, cut))
         });
         let (plan, cut) = planned.inspect_err(|denied: &Denied| self.denied(&new, *denied))?;
         let place = Place { trunks: self.clone(), call: plan.call };
-        Ok(TrunkCall { plan, cut, _place: place })
+        Ok(TrunkCall { plan, app: new.app.clone(), cut, _place: place })
     }
 
     /// Tells of a call that may not be made.
@@ -232,8 +251,8 @@ impl Trunks {
 
     /// Has a call hung up.
     fn cut(&self, call: TrunkCallId) {
-        if let Some(cut) = self.state().cuts.get(&call) {
-            cut.cancel();
+        if let Some(made) = self.state().made.get(&call) {
+            made.cut.cancel();
         }
     }
 
@@ -269,6 +288,7 @@ impl Trunks {
 /// A call to the phone network that may be made, and has its place. Dropping it gives that back.
 pub(crate) struct TrunkCall {
     pub(crate) plan: Plan,
+    app: AppId,
     /// The call is to be hung up, as its application has used up its day.
     cut: CancellationToken,
     _place: Place,
@@ -288,10 +308,14 @@ pub(crate) struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.trunks.with(|state, now| {
-            state.cuts.remove(&self.call);
+        let is_to_keep = self.trunks.with(|state, now| {
             state.dialler.ended(self.call, now);
+            let made = state.made.remove(&self.call);
+            made.is_some_and(|made| state.unkept.insert(made.app))
         });
+        if is_to_keep {
+            self.trunks.0.kept.hurry();
+        }
     }
 }
 

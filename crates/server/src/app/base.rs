@@ -104,7 +104,7 @@ impl Base {
                     "failed to listen on {address} (sip.{name}): {source}; choose another with --sip-{name}"
                 )
             }
-            StartError::Media(_) | StartError::Recordings(_) => error.into(),
+            StartError::Media(_) | StartError::Recordings(_) | StartError::Usage(_) => error.into(),
         })
     }
 

@@ -112,7 +112,7 @@ async fn a_trunk_that_comes_and_goes_with_the_directory_registers_and_leaves() {
 }
 
 #[tokio::test]
-async fn a_call_is_hung_up_when_its_application_has_used_up_its_day() {
+async fn a_call_whose_application_has_used_up_its_day_is_hung_up_and_says_so() {
     let mut carrier = Carrier::open().await;
     let bench = Bench::new([carrier.trunk("a", 1)], PATIENT).await;
     let mut call = bench.call();
@@ -136,7 +136,7 @@ async fn a_call_is_hung_up_when_its_application_has_used_up_its_day() {
     bench.trunks.directory_changed();
     let bye = carrier.request(Method::Bye).await;
     carrier.reply(&bye, 200, &[], "").await;
-    assert_eq!(call.end().await, EndCause::LocalHangUp);
+    assert_eq!(call.end().await, EndCause::PhoneNetwork(403));
     assert!(bench.plan(super::CALLED).is_err());
 }
 

@@ -4,10 +4,11 @@ mod calling;
 mod driving;
 mod incoming;
 mod secure;
+mod usage;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,9 +17,10 @@ use bytes::Bytes;
 use call_engine::EndCause;
 use model::{
     AppId, ApplicationInstance, CallerForm, Directory, Operation, Outcome, PhoneNumber, SrtpPolicy, Tenant,
-    TenantId, Trunk, TrunkId, TrunkPeer, TrunkTransport,
+    TenantId, Trunk, TrunkId, TrunkPeer, TrunkTransport, TrunkUsage,
 };
 use sip_message::{Limits, Message, Method, Request, Response, StatusCode, parse_datagram};
+use store::{Reply, StoreError, TrunkUsageStore};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use trunk::{Denied, NewTrunkCall};
@@ -68,6 +70,39 @@ impl Observer for Seen {
     }
     fn commit_failed(&self) {
         self.others.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// A store that keeps what is used, as long as it does not fail.
+#[derive(Default)]
+struct Used {
+    kept: Mutex<Vec<TrunkUsage>>,
+    is_broken: AtomicBool,
+}
+
+impl Used {
+    /// What is kept of the application.
+    fn of_bot(&self) -> Option<TrunkUsage> {
+        self.kept.lock().unwrap().last().cloned()
+    }
+}
+
+impl TrunkUsageStore for Used {
+    fn trunk_usage(&self, day: i64) -> Reply<'_, Vec<TrunkUsage>> {
+        let kept = self.kept.lock().unwrap().clone();
+        Box::pin(async move { Ok(kept.into_iter().filter(|usage| usage.day == day).collect()) })
+    }
+
+    fn keep_trunk_usage(&self, usage: TrunkUsage) -> Reply<'_, ()> {
+        Box::pin(async move {
+            // As a disk does, it lets others go first.
+            tokio::task::yield_now().await;
+            if self.is_broken.load(Ordering::Relaxed) {
+                return Err(StoreError::Busy);
+            }
+            self.kept.lock().unwrap().push(usage);
+            Ok(())
+        })
     }
 }
 
@@ -164,6 +199,7 @@ struct Bench {
     trunks: Trunks,
     sip: Sip,
     seen: Arc<Seen>,
+    used: Arc<Used>,
     directory: SharedDirectory,
     /// Calls that come in.
     taken: mpsc::Receiver<IncomingCall>,
@@ -194,7 +230,9 @@ impl Bench {
         let config = SipConfig { transport, endpoint: sip_proto::Config::default(), advertised: None };
         let (incoming, taken) = mpsc::channel(8);
         let observer = Arc::clone(&seen) as Arc<dyn Observer>;
-        let trunks = Trunks::new(Arc::clone(&directory), clock, observer, attempt_timeout);
+        let used = Arc::<Used>::default();
+        let store = Arc::clone(&used) as Arc<dyn TrunkUsageStore>;
+        let trunks = Trunks::new(Arc::clone(&directory), clock, observer, store, attempt_timeout);
         let (sip, addresses) =
             Sip::start(config, Arc::clone(&directory), clock, trunks.clone(), incoming).await.unwrap();
         trunks.drive(&sip);
@@ -202,6 +240,7 @@ impl Bench {
             trunks,
             sip,
             seen,
+            used,
             directory,
             taken,
             address: addresses.udp.unwrap(),
@@ -255,6 +294,11 @@ impl Bench {
 
     async fn refused_at_least(&self, count: u64) {
         self.until(|bench| bench.trunks.stats().refused.unknown_number >= count).await;
+    }
+
+    /// What the application has used of this day.
+    fn usage(&self) -> TrunkUsage {
+        self.trunks.state().dialler.usage(&AppId::from("bot"), self.trunks.0.clock.now())
     }
 
     /// A number that no other one is.
