@@ -2,7 +2,7 @@
 //!
 //! [`Server`] is the built program on ports and in a folder of its own. [`Bot`] speaks its API, [`Webhook`] receives
 //! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`Carrier`] and [`Kamailio`] are the phone network, [`SipPhone`] is one of our own that can do more
-//! than those, [`SipSocket`] one that does only what it is told, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
+//! than those, [`SipSocket`] one that does only what it is told, [`SecurePeer`] the same over TLS, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
 //! Whatever was started ends when its value is dropped.
 
 mod baresip;
@@ -18,6 +18,7 @@ mod media_bot;
 mod ports;
 mod process;
 mod rtp_bot;
+mod secure_peer;
 mod server;
 mod sip_phone;
 mod sip_socket;
@@ -38,6 +39,7 @@ pub use media_bot::{MediaBot, MediaDoor};
 pub use ports::PortBlock;
 pub use process::require_program;
 pub use rtp_bot::RtpBot;
+pub use secure_peer::{Certificate, SecurePeer};
 pub use server::{Options, Server};
 pub use sip_phone::SipPhone;
 pub use sip_socket::{Registration, SipSocket};

@@ -151,7 +151,8 @@ impl SipSocket {
     }
 }
 
-fn authorization(challenge: &Challenge, registration: Registration) -> String {
+/// The header that answers a challenge of a registration.
+pub(crate) fn authorization(challenge: &Challenge, registration: Registration) -> String {
     let Registration { user, password, .. } = registration;
     let algorithm: Algorithm = challenge.algorithm;
     let ha1 = Ha1::new(algorithm, user.sip_name, &challenge.realm, password);

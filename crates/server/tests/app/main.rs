@@ -29,6 +29,7 @@ mod samples;
 mod scripted_users;
 mod sdk;
 mod several_bots;
+mod sip_tls;
 mod softphone;
 mod support;
 mod trunks;

@@ -20,9 +20,9 @@ use crate::support::{self, Stage, id_of};
 /// Whose account [`INSTANCE`] is.
 const NUMBER: &str = "+12345678900";
 /// Calling Bot's.
-const INSTANCE: &str = "3d913abb-aec0-4964-8fa6-3c6850c4f278";
+pub(crate) const INSTANCE: &str = "3d913abb-aec0-4964-8fa6-3c6850c4f278";
 /// Who is called in the documented examples.
-const CALLEE: &str = "+12345678901";
+pub(crate) const CALLEE: &str = "+12345678901";
 /// Where notifications go that come by the directory or by the documented examples.
 const CALLBACK: &str = "https://bot.contoso.com/callback";
 
@@ -61,7 +61,7 @@ impl Places {
 }
 
 /// A trunk of the directory to an address, with more of its keys. It may call numbers that begin with 1.
-fn trunk(id: &str, peer: SocketAddr, more: &str) -> String {
+pub(crate) fn trunk(id: &str, peer: SocketAddr, more: &str) -> String {
     let (host, port, tenant) = (peer.ip(), peer.port(), App::CONTOSO);
     // Tests call faster than people.
     let pace = if more.contains("calls-per-second") { "" } else { "calls-per-second=100\n" };
@@ -75,7 +75,7 @@ fn trunk(id: &str, peer: SocketAddr, more: &str) -> String {
 
 /// Contoso with two applications, one of which has a number, and with these trunks. `more` are further keys of the first
 /// application.
-fn directory(more: &str, trunks: &str) -> String {
+pub(crate) fn directory(more: &str, trunks: &str) -> String {
     let tenant = App::CONTOSO;
     let permissions = "['Calls.Initiate.All','Calls.InitiateGroupCall.All','Calls.JoinGroupCall.All','Calls.AccessMedia.All']";
     let (bot, other) = (App::CALLING_BOT.id, App::TEST_BOT.id);
@@ -125,7 +125,7 @@ fn of_instance(id: &str) -> Value {
 }
 
 /// The request for a call from an instance to a number.
-fn request(stage: &Stage, instance: &str, number: &str) -> CallRequest {
+pub(crate) fn request(stage: &Stage, instance: &str, number: &str) -> CallRequest {
     let target = json!({
         "@odata.type": "#microsoft.graph.invitationParticipantInfo",
         "identity": of_number(number),
