@@ -35,8 +35,8 @@ struct Calling<'a> {
 
 impl Calling<'_> {
     /// The same for whoever lets people in to meetings.
-    fn visitor(self, name: Option<String>) -> Visitor {
-        Visitor { tenant: self.tenant.clone(), person: self.person, name }
+    fn visitor(self) -> Visitor {
+        Visitor { tenant: self.tenant.clone(), person: self.person, info: self.info }
     }
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn dialled(directory: &IndexedDirectory, incoming: &IncomingCall) -> 
         return new_call(application, target, calling);
     }
     if is_dial_in(directory, number, calling.tenant) {
-        return Ok(Dialled::DialIn(Box::new(calling.visitor(None))));
+        return Ok(Dialled::DialIn(Box::new(calling.visitor())));
     }
     let callee = match number {
         Some(number) => Person::Phone(number),
@@ -97,7 +97,7 @@ fn dialled_over_trunk(
     }
     let calling = Calling { person, info, tenant: &caller.tenant, subject: incoming.subject.clone() };
     match &caller.to {
-        TrunkCallee::DialIn => Ok(Dialled::DialIn(Box::new(calling.visitor(caller.name.clone())))),
+        TrunkCallee::DialIn => Ok(Dialled::DialIn(Box::new(calling.visitor()))),
         TrunkCallee::Instance(id) => {
             let instance = directory.instances.get(id).ok_or(Refusal::NotFound)?;
             of_instance(directory, instance, calling)

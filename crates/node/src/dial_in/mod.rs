@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use attendant::{Dialogue, DialogueConfig, Effect, Input, SoundId};
 use call_engine::Refusal;
-use model::{Identity, IdentitySet, OnlineMeeting, Participant, ParticipantId, TenantId};
+use model::{OnlineMeeting, Participant, ParticipantId, TenantId};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -20,7 +20,6 @@ use crate::conference::Person;
 use crate::context::Context;
 use crate::far_end::{FarEndEvent, FarEndReport};
 use crate::ids::RandomIds;
-use crate::incoming::info_of;
 use crate::inputs::{InputQueue, Inputs, inputs};
 use crate::leg::Leg;
 use crate::media::{self, Job, PortEvent};
@@ -39,8 +38,8 @@ pub(crate) struct Visitor {
     pub(crate) tenant: TenantId,
     /// A user of the tenant, whose phone has signed in, or somebody in the phone network.
     pub(crate) person: model::Person,
-    /// What the phone network calls whoever calls from there.
-    pub(crate) name: Option<String>,
+    /// The same, as rosters show it.
+    pub(crate) info: Participant,
 }
 
 impl Visitor {
@@ -51,19 +50,6 @@ impl Visitor {
             model::Person::User(user) => Some(user.to_string()),
             model::Person::Withheld => None,
         }
-    }
-
-    /// The caller as rosters show it.
-    fn info(&self, context: &Context) -> Participant {
-        let phone = match &self.person {
-            model::Person::Phone(number) => {
-                Identity { display_name: self.name.clone(), ..Identity::of(number.as_str()) }
-            }
-            model::Person::User(user) => return info_of(&context.directory.load(), user),
-            model::Person::Withheld => Identity::of("anonymous").named("Anonymous"),
-        };
-        let identity = IdentitySet { phone: Some(phone), ..IdentitySet::default() };
-        Participant { identity, ..Participant::default() }
     }
 }
 
@@ -254,8 +240,7 @@ impl Attendance {
         }
         let Some(meeting) = meeting else { return };
         let participant = ParticipantId::next(&mut RandomIds);
-        let info = visitor.info(&context);
-        let user = visitor.person.user().cloned();
+        let (user, info) = (visitor.person.user().cloned(), visitor.info);
         let party = Party { leg, person: Person { participant, info, is_held } };
         Arrival { meeting, party, user }.enter(&context);
     }
