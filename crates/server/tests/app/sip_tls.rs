@@ -24,7 +24,7 @@ async fn a_phone_registers_over_tls_and_is_called_over_it() {
     let wrong = Registration { password: "wrong", ..Registration::of(User::JOHN) };
     assert_eq!(phone.register(address, wrong).await, 403);
     assert_eq!(phone.register(address, Registration::of(User::JOHN)).await, 200);
-    assert_eq!(stage.server.metric("hookswitch_registered_users").await, 1.0);
+    assert_eq!(stage.server.metric("hookswitch_sip_registered_users").await, 1.0);
     let call = stage.call(User::JOHN).await;
     let invite = phone.request().await;
     let contact = invite.0.headers.contact().ok().flatten().expect("a contact").uri;
