@@ -10,7 +10,7 @@ const PER_WITHHELD: Allowance = Allowance { most: 12, each: Duration::from_secs(
 /// At one meeting, whoever tries: a caller's number is easily forged. Of the passcodes that are made here, which telephones
 /// have 8^8 of, some 100,000 in a year.
 const PER_MEETING: Allowance = Allowance { most: 20, each: Duration::from_secs(5 * 60) };
-/// In one tenant, whoever tries which meeting: ids are ten digits, and few of those are meetings.
+/// In one tenant, ids of no meeting, whoever tries them: ids are ten digits, and few of those are meetings.
 const PER_TENANT: Allowance = Allowance { most: 200, each: Duration::from_secs(5) };
 /// Counters kept, some 150 bytes each.
 const MAX_COUNTERS: usize = 10_000;
@@ -19,8 +19,12 @@ const MAX_CHARS: usize = 32;
 
 /// Slows down callers who guess the ids and passcodes of meetings, over all of their calls.
 ///
-/// Each entry takes a token of its caller's, one of the meeting's and one of the tenant's, and gives them back where it was
-/// right. Tokens come back with time, so that nobody is shut out for good; whoever knows what to enter takes none.
+/// Each entry takes a token of its caller's and one of the meeting's, and gives them back where it was right; one that names
+/// no meeting takes one of the tenant's besides. Tokens come back with time, so that nobody is shut out for good; whoever knows
+/// what to enter takes none.
+///
+/// A tenant without tokens is being searched, by callers with forged numbers: then nobody learns whether an id is one, and
+/// only the right passcode lets in ([`Verdict::Silent`]).
 #[derive(Debug, Default)]
 pub struct Guesses {
     /// When each counter has all of its tokens again.
@@ -38,6 +42,17 @@ pub struct Guess<'a> {
     pub meeting: &'a str,
 }
 
+/// Whether an entry may be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Yes, and what is wrong with it may be said.
+    Open,
+    /// No: there were too many wrong ones.
+    Refused,
+    /// Yes, but nothing is said of it unless it is right, with a passcode.
+    Silent,
+}
+
 /// So many at once, and one more after each such time.
 #[derive(Clone, Copy)]
 struct Allowance {
@@ -53,13 +68,12 @@ enum Key {
 }
 
 impl Guess<'_> {
-    fn keys(&self) -> [(Key, Allowance); 3] {
+    fn keys(&self) -> [(Key, Allowance); 2] {
         let cut = |text: &str| text.chars().take(MAX_CHARS).collect::<String>();
         let of_caller = if self.caller.is_some() { PER_CALLER } else { PER_WITHHELD };
         [
             (Key::Caller(self.tenant.clone(), self.caller.map(cut)), of_caller),
             (Key::Meeting(self.tenant.clone(), cut(self.meeting)), PER_MEETING),
-            (Key::Tenant(self.tenant.clone()), PER_TENANT),
         ]
     }
 }
@@ -67,21 +81,35 @@ impl Guess<'_> {
 impl Guesses {
     /// Whether an entry may be looked at. It counts as wrong from then on, so that calls at once are no more than calls one
     /// after another; see [`Self::give_back`].
-    pub fn take(&mut self, guess: &Guess<'_>, now: Timestamp) -> bool {
+    pub fn take(&mut self, guess: &Guess<'_>, now: Timestamp) -> Verdict {
         let keys = guess.keys();
-        let is_allowed = |(key, allowance): &(Key, Allowance)| {
-            let full_at = self.counters.get(key).copied().unwrap_or(now);
-            full_at.since(now) + allowance.each <= allowance.each * allowance.most
-        };
-        if !keys.iter().all(is_allowed) {
-            return false;
+        if !keys.iter().all(|(key, allowance)| self.has_token(key, *allowance, now)) {
+            return Verdict::Refused;
         }
         for (key, allowance) in keys {
-            self.make_room(&key, now);
-            let full_at = self.counters.entry(key).or_insert(now);
-            *full_at = (*full_at).max(now).after(allowance.each);
+            self.take_token(key, allowance, now);
         }
-        true
+        let is_open = self.has_token(&Key::Tenant(guess.tenant.clone()), PER_TENANT, now);
+        if is_open { Verdict::Open } else { Verdict::Silent }
+    }
+
+    /// It named no meeting.
+    pub fn missed(&mut self, guess: &Guess<'_>, now: Timestamp) {
+        let key = Key::Tenant(guess.tenant.clone());
+        if self.has_token(&key, PER_TENANT, now) {
+            self.take_token(key, PER_TENANT, now);
+        }
+    }
+
+    fn has_token(&self, key: &Key, allowance: Allowance, now: Timestamp) -> bool {
+        let full_at = self.counters.get(key).copied().unwrap_or(now);
+        full_at.since(now) + allowance.each <= allowance.each * allowance.most
+    }
+
+    fn take_token(&mut self, key: Key, allowance: Allowance, now: Timestamp) {
+        self.make_room(&key, now);
+        let full_at = self.counters.entry(key).or_insert(now);
+        *full_at = (*full_at).max(now).after(allowance.each);
     }
 
     /// It was right, or there was nothing to guess.
@@ -114,7 +142,7 @@ mod tests {
 
     use model::{TenantId, Timestamp};
 
-    use super::{Guess, Guesses, MAX_COUNTERS, PER_CALLER, PER_MEETING, PER_TENANT, PER_WITHHELD};
+    use super::{Guess, Guesses, MAX_COUNTERS, PER_CALLER, PER_MEETING, PER_TENANT, PER_WITHHELD, Verdict};
 
     const START: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -127,12 +155,17 @@ mod tests {
 
         /// A wrong entry; says whether it was looked at.
         fn fail(&mut self, caller: Option<&str>, meeting: &str) -> bool {
-            self.0.take(&Guess { tenant: &self.1, caller, meeting }, self.2)
+            let guess = Guess { tenant: &self.1, caller, meeting };
+            let is_looked_at = self.0.take(&guess, self.2) != Verdict::Refused;
+            if is_looked_at {
+                self.0.missed(&guess, self.2);
+            }
+            is_looked_at
         }
 
         fn succeed(&mut self, caller: Option<&str>, meeting: &str) -> bool {
             let guess = Guess { tenant: &self.1, caller, meeting };
-            let is_taken = self.0.take(&guess, self.2);
+            let is_taken = self.0.take(&guess, self.2) != Verdict::Refused;
             if is_taken {
                 self.0.give_back(&guess, self.2);
             }
@@ -184,13 +217,18 @@ mod tests {
     }
 
     #[test]
-    fn a_tenant_has_a_limit_whoever_tries_what_and_others_have_their_own() {
+    fn a_tenant_that_is_searched_says_nothing_any_more_and_lets_those_in_who_know_all() {
         let mut limit = Limit::new();
-        let looked_at = (0..1000).filter(|n| limit.fail(Some(&n.to_string()), &n.to_string())).count();
-        assert_eq!(looked_at, PER_TENANT.most as usize);
-        assert!(!limit.succeed(Some("new"), "new"));
+        let verdict = |limit: &mut Limit, meeting: &str| {
+            limit.0.take(&Guess { tenant: &limit.1, caller: Some(meeting), meeting }, limit.2)
+        };
+        assert!((0..PER_TENANT.most).all(|n| limit.fail(Some(&n.to_string()), &n.to_string())));
+        assert_eq!(verdict(&mut limit, "new"), Verdict::Silent);
         limit.1 = TenantId::from("other");
-        assert!(limit.succeed(Some("new"), "new"));
+        assert_eq!(verdict(&mut limit, "new"), Verdict::Open);
+        limit.1 = TenantId::from("tenant");
+        limit.wait(PER_TENANT.each);
+        assert_eq!(verdict(&mut limit, "newer"), Verdict::Open);
     }
 
     #[test]
@@ -207,7 +245,7 @@ mod tests {
         let mut limit = Limit::new();
         let tenant = limit.1.clone();
         let guess = Guess { tenant: &tenant, caller: Some("a"), meeting: "1" };
-        let at_once = (0..50).filter(|_| limit.0.take(&guess, START)).count();
+        let at_once = (0..50).filter(|_| limit.0.take(&guess, START) == Verdict::Open).count();
         assert_eq!(at_once, PER_CALLER.most as usize);
         (0..at_once).for_each(|_| limit.0.give_back(&guess, START));
         assert!(limit.0.counters.is_empty());

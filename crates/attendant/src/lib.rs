@@ -32,6 +32,6 @@ mod passcode;
 mod sentence;
 
 pub use dialogue::{Dialogue, DialogueConfig, Effect, Input, Looked, SoundId};
-pub use guesses::{Guess, Guesses};
+pub use guesses::{Guess, Guesses, Verdict};
 pub use passcode::is_keyed;
 pub use sentence::Sentence;

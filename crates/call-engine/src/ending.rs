@@ -1,4 +1,4 @@
-use model::Outcome;
+use model::{Outcome, Person};
 
 /// Why a leg ended, in the words of call control; the leg drivers translate from their protocols.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,6 +39,11 @@ pub enum EndCause {
     Unreachable,
     /// The far end vanished during the call: a session timer ran out, or it no longer knows the dialog.
     Vanished,
+}
+
+/// The ending of a call to somebody who does not answer.
+pub(crate) const fn not_answered(callee: &Person) -> Outcome {
+    if callee.is_in_phone_network() { Outcome::PstnOutgoing(480) } else { Outcome::NotAnswered }
 }
 
 /// The ending of a call whose leg ended by itself.

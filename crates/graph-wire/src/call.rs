@@ -135,7 +135,7 @@ fn whole(call: &Call) -> Body {
     body.empty("routingPolicies");
     body.required("source", &call.source);
     body.nullable("subject", &call.subject);
-    body.set("targets", targets(call));
+    body.set("targets", targets(call, Nulls::Show));
     body.null("terminationReason");
     body.nullable("toneInfo", &call.tone);
     body.null("transcription");
@@ -144,8 +144,8 @@ fn whole(call: &Call) -> Body {
 }
 
 /// Whom it was made to. Documented calls to an application instance say which participant that is in them.
-fn targets(call: &Call) -> Vec<Value> {
-    let mut targets: Vec<Value> = call.targets.iter().map(|target| target.write(Nulls::Show)).collect();
+pub(crate) fn targets(call: &Call, nulls: Nulls) -> Vec<Value> {
+    let mut targets: Vec<Value> = call.targets.iter().map(|target| target.write(nulls)).collect();
     if call.direction == CallDirection::Incoming && call.application_instance().is_some() {
         for target in targets.iter_mut().filter_map(Value::as_object_mut) {
             target.insert("id".to_owned(), call.my_participant.to_string().into());

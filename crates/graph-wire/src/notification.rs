@@ -3,7 +3,7 @@
 use model::{Call, CallDirection, CallState, ChangeType, Notification, NotificationBody, Outcome};
 use serde_json::Value;
 
-use crate::call::changing;
+use crate::call::{changing, targets};
 use crate::incoming::write_incoming;
 use crate::operation::operation_body;
 use crate::roster::{delta_body, roster_data};
@@ -84,7 +84,7 @@ fn call_data(call: &Call, change: ChangeType) -> Body {
         data.required("requestedModalities", &call.requested_modalities);
         data.required("source", &call.source);
         data.optional("subject", &call.subject);
-        data.required("targets", &call.targets);
+        data.set("targets", targets(call, Nulls::Omit));
         if let Some(incoming) = &call.incoming {
             write_incoming(&mut data, incoming, Nulls::Omit);
         }

@@ -31,12 +31,31 @@ pub(crate) struct Leg {
     pub(crate) events: FarEndEvents,
     /// Where the phone's signalling comes from.
     source: Option<IpAddr>,
-    /// Whether media may go elsewhere.
-    allows_foreign: bool,
+    /// Where else media may go.
+    elsewhere: Elsewhere,
+    /// What is put into force once the far end has acknowledged our answer.
+    withheld: Option<Box<Negotiated>>,
     /// Whether a phone that called holds the call from the beginning.
     pub(crate) is_held: bool,
     /// Nothing that it needs: what goes when it does.
     pub(crate) kept: Option<Box<dyn Any + Send>>,
+}
+
+/// Where media may go besides where the signalling comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Elsewhere {
+    /// Nowhere.
+    Never,
+    /// To public addresses, and from a private network to that: carriers send sound by machines of its own.
+    Peer,
+    /// To public addresses.
+    Public,
+}
+
+impl Elsewhere {
+    fn of_phones(context: &Context) -> Self {
+        if context.config.allows_foreign_media { Self::Public } else { Self::Never }
+    }
 }
 
 /// The answer to a phone's call, before it is sent.
@@ -110,14 +129,14 @@ impl Leg {
             }
             Person::Withheld => return Err(EndCause::NotFound),
         };
-        let allows_foreign = context.config.allows_foreign_media;
         Ok(Self {
             media,
             negotiator,
             far_end,
             events,
             source: None,
-            allows_foreign,
+            elsewhere: Elsewhere::of_phones(context),
+            withheld: None,
             is_held: false,
             kept: None,
         })
@@ -134,14 +153,15 @@ impl Leg {
         phone: CallingPhone,
         media: Arc<MediaPort>,
     ) -> Result<(Self, Acceptance), EndCause> {
-        let CallingPhone { far_end, offer, source, srtp, events } = phone;
+        let CallingPhone { far_end, offer, source, is_trunk, srtp, events } = phone;
         let mut leg = Self {
             negotiator: negotiator(&media, srtp.unwrap_or(context.config.srtp))?,
             media,
             far_end,
             events,
-            source,
-            allows_foreign: context.config.allows_foreign_media,
+            source: Some(source),
+            elsewhere: if is_trunk { Elsewhere::Peer } else { Elsewhere::of_phones(context) },
+            withheld: None,
             is_held: false,
             kept: None,
         };
@@ -150,7 +170,7 @@ impl Leg {
             Some(offer) => {
                 let answered = text(offer).and_then(|offer| leg.negotiator.answer(offer).ok());
                 let (negotiated, answer) = answered.ok_or(EndCause::MediaFailed)?;
-                leg.is_held = leg.configure(negotiated).map_err(|_refused| EndCause::MediaFailed)?;
+                leg.is_held = leg.begin(negotiated, is_trunk).map_err(|_refused| EndCause::MediaFailed)?;
                 answer
             }
         };
@@ -167,7 +187,10 @@ impl Leg {
     pub(crate) fn confirmed(&mut self, sdp: Option<&[u8]>) -> Result<bool, EndCause> {
         match sdp {
             Some(answer) => self.completed(answer),
-            None => Ok(self.is_held),
+            None => match self.withheld.take() {
+                Some(negotiated) => self.configure(*negotiated).map_err(|_refused| EndCause::MediaFailed),
+                None => Ok(self.is_held),
+            },
         }
     }
 
@@ -188,11 +211,22 @@ impl Leg {
         self.configure(negotiated).map_err(|_refused| EndCause::MediaFailed)
     }
 
+    /// Puts into force what a caller has offered. A trunk's peer is known by an address that anybody can write on a datagram:
+    /// nothing is sent before it shows by its ACK to be there.
+    fn begin(&mut self, negotiated: Negotiated, is_trunk: bool) -> Result<bool, PlaneError> {
+        if !is_trunk || !negotiated.direction.sends() {
+            return self.configure(negotiated);
+        }
+        self.configure(Negotiated { direction: Direction::RecvOnly, ..negotiated.clone() })?;
+        self.withheld = Some(Box::new(negotiated));
+        Ok(false)
+    }
+
     /// Puts what was negotiated into force; says whether the callee holds the call.
     fn configure(&self, mut negotiated: Negotiated) -> Result<bool, PlaneError> {
         if let Some(source) = self.source {
-            negotiated.remote_rtp = reachable(negotiated.remote_rtp, source, self.allows_foreign);
-            negotiated.remote_rtcp = reachable(negotiated.remote_rtcp, source, self.allows_foreign);
+            negotiated.remote_rtp = reachable(negotiated.remote_rtp, source, self.elsewhere);
+            negotiated.remote_rtcp = reachable(negotiated.remote_rtcp, source, self.elsewhere);
         }
         self.media.configure(&negotiated)?;
         Ok(!negotiated.direction.sends())
@@ -264,6 +298,12 @@ impl Leg {
     pub(crate) fn retire(self) {
         self.tell_of_referral(ReferralStatus::Done);
         self.events.move_to_nobody();
+    }
+
+    /// Gives its place to another leg, which what it kept goes with, and retires.
+    pub(crate) fn give_place_to(&mut self, mut other: Self) {
+        other.kept = self.kept.take();
+        std::mem::replace(self, other).retire();
     }
 
     /// Cancels or hangs up, as fits; the far end's end is reported afterwards.
@@ -416,12 +456,16 @@ fn dialled(dialling: &Dialling<'_>, from: NameAddr, user: &User, media: &MediaPo
 /// Where media of a phone is expected and sent: where its signalling comes from, at the port that it describes until its
 /// first packet shows another. A phone behind a NAT describes an address that leads nowhere, and one with ill intent
 /// that of somebody else. Where foreign addresses are allowed, public ones are taken as described.
-fn reachable(described: SocketAddr, source: IpAddr, allows_foreign: bool) -> SocketAddr {
+fn reachable(described: SocketAddr, source: IpAddr, elsewhere: Elsewhere) -> SocketAddr {
+    let (ip, source) = (described.ip().to_canonical(), source.to_canonical());
+    let is_near = || !is_public(source) && ip.is_loopback() == source.is_loopback();
+    let is_allowed = match elsewhere {
+        Elsewhere::Never => false,
+        Elsewhere::Peer => is_public(ip) || is_near(),
+        Elsewhere::Public => is_public(ip),
+    };
     let is_held = described.ip().is_unspecified();
-    if is_held || (allows_foreign && is_public(described.ip())) {
-        return described;
-    }
-    SocketAddr::new(source.to_canonical(), described.port())
+    if is_held || is_allowed { described } else { SocketAddr::new(source, described.port()) }
 }
 
 fn is_public(ip: IpAddr) -> bool {
@@ -441,10 +485,10 @@ fn text(sdp: &[u8]) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::reachable;
+    use super::{Elsewhere, reachable};
 
-    fn reached(described: &str, source: &str, allows_foreign: bool) -> String {
-        reachable(described.parse().unwrap(), source.parse().unwrap(), allows_foreign).to_string()
+    fn reached(described: &str, source: &str, elsewhere: Elsewhere) -> String {
+        reachable(described.parse().unwrap(), source.parse().unwrap(), elsewhere).to_string()
     }
 
     #[test]
@@ -453,24 +497,39 @@ mod tests {
         for described in
             ["198.51.100.7", "192.168.1.20", "203.0.113.9", "100.64.0.1", "127.0.0.1", "[fd00::1]"]
         {
-            assert_eq!(reached(&format!("{described}:4000"), source, false), "198.51.100.7:4000");
+            assert_eq!(reached(&format!("{described}:4000"), source, Elsewhere::Never), "198.51.100.7:4000");
         }
-        assert_eq!(reached("203.0.113.9:4000", "::ffff:198.51.100.7", false), "198.51.100.7:4000");
-        assert_eq!(reached("[2001:db8::9]:4000", "2001:db8::7", false), "[2001:db8::7]:4000");
-        assert_eq!(reached("0.0.0.0:4000", source, false), "0.0.0.0:4000");
+        assert_eq!(reached("203.0.113.9:4000", "::ffff:198.51.100.7", Elsewhere::Never), "198.51.100.7:4000");
+        assert_eq!(reached("[2001:db8::9]:4000", "2001:db8::7", Elsewhere::Never), "[2001:db8::7]:4000");
+        assert_eq!(reached("0.0.0.0:4000", source, Elsewhere::Never), "0.0.0.0:4000");
     }
 
     #[test]
     fn public_addresses_are_taken_as_described_where_that_is_allowed() {
         let source = "198.51.100.7";
         for described in ["203.0.113.9:4000", "[2001:db8::9]:4000", "0.0.0.0:4000"] {
-            assert_eq!(reached(described, source, true), described);
+            assert_eq!(reached(described, source, Elsewhere::Public), described);
         }
         for described in
             ["192.168.1.20", "100.64.0.1", "100.127.255.254", "169.254.1.1", "127.0.0.1", "[fe80::1]"]
         {
-            assert_eq!(reached(&format!("{described}:4000"), source, true), "198.51.100.7:4000");
+            assert_eq!(reached(&format!("{described}:4000"), source, Elsewhere::Public), "198.51.100.7:4000");
         }
-        assert_eq!(reached("100.128.0.1:4000", source, true), "100.128.0.1:4000");
+        assert_eq!(reached("100.128.0.1:4000", source, Elsewhere::Public), "100.128.0.1:4000");
+    }
+
+    #[test]
+    fn media_of_a_trunk_may_go_to_other_machines_of_its_peer_and_not_to_ours() {
+        let of_carrier = "198.51.100.7";
+        assert_eq!(reached("203.0.113.9:4000", of_carrier, Elsewhere::Peer), "203.0.113.9:4000");
+        for described in ["192.168.1.20", "169.254.1.1", "127.0.0.1", "[fd00::1]", "[::1]"] {
+            assert_eq!(
+                reached(&format!("{described}:4000"), of_carrier, Elsewhere::Peer),
+                "198.51.100.7:4000"
+            );
+        }
+        assert_eq!(reached("10.1.2.3:4000", "10.9.9.9", Elsewhere::Peer), "10.1.2.3:4000");
+        assert_eq!(reached("127.0.0.1:4000", "10.9.9.9", Elsewhere::Peer), "10.9.9.9:4000");
+        assert_eq!(reached("127.0.0.2:4000", "127.0.0.3", Elsewhere::Peer), "127.0.0.2:4000");
     }
 }

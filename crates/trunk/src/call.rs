@@ -130,6 +130,14 @@ impl Failure {
         }
     }
 
+    /// Whether the peer itself is not there, or wants to be left alone, whatever number is called.
+    pub(crate) const fn is_of_peer(self) -> bool {
+        match self {
+            Self::Status { retry_after, .. } => retry_after.is_some(),
+            Self::Timeout | Self::Unreachable => true,
+        }
+    }
+
     /// The ending of a call that is over by it. A redirect is not followed, so that nobody is called there.
     pub const fn outcome(self) -> Outcome {
         Outcome::PstnOutgoing(match self {

@@ -335,6 +335,8 @@ impl Dialler {
     fn judge(&mut self, trunk: &TrunkId, failure: Option<Failure>, now: Timestamp) {
         let config = self.config;
         self.with_health(trunk, |line| match failure {
+            // Carriers answer so for single destinations, too; whether they are there at all, probes tell.
+            Some(failure) if line.health.is_probed() && !failure.is_of_peer() => {}
             Some(failure) => line.health.failed(failure.retry_after(), &config, now),
             None => line.health.answered(),
         });

@@ -157,6 +157,15 @@ impl Health {
             }
             State::Up { failures } => State::Up { failures: failures.saturating_add(1) },
         };
+        // A trunk that calls have shown to be down is asked as soon as a call might try it, were there no probes.
+        if let (State::Down { retry_at, .. }, Some(probing)) = (self.state, &mut self.probing) {
+            probing.next = probing.next.min(retry_at.max(now));
+        }
+    }
+
+    /// Whether probes tell of the peer.
+    pub(crate) const fn is_probed(&self) -> bool {
+        self.probing.is_some()
     }
 
     pub(crate) fn probe_failed(
@@ -284,6 +293,18 @@ mod tests {
         assert!(!health.is_usable(at(100)), "no call is risked while probes can tell");
         health.probe_answered(at(28));
         assert!(health.is_usable(at(28)));
+    }
+
+    #[test]
+    fn a_trunk_that_calls_have_shown_to_be_down_is_asked_after_its_pause_and_not_at_its_interval() {
+        let mut health = Health::new(Some(Duration::from_secs(300)), false, at(0));
+        assert!(health.take_probe(&CONFIG, at(0)));
+        health.probe_answered(at(1));
+        (10..12).for_each(|second| health.failed(None, &CONFIG, at(second)));
+        assert_eq!((health.shown(), health.deadline()), (TrunkHealth::Down { since: at(11) }, Some(at(16))));
+        assert!(health.take_probe(&CONFIG, at(16)));
+        health.probe_answered(at(16));
+        assert!(health.is_usable(at(16)));
     }
 
     #[test]

@@ -38,11 +38,16 @@ pub enum Inbound<'a> {
 
 /// Says whose a call is, by the address that it came from and the number in its Request-URI (the user part).
 ///
-/// A source may be of several trunks, each of another tenant: then the number decides. Nothing is allocated, so that
-/// whoever calls in vain costs next to nothing.
-pub fn screen<'a>(directory: &'a IndexedDirectory, source: IpAddr, dialled: &str) -> Inbound<'a> {
+/// A source may be of several trunks: then the number decides, and among those of one tenant the first that `takes` the call,
+/// such as by its transport. Nothing is allocated, so that whoever calls in vain costs next to nothing.
+pub fn screen<'a>(
+    directory: &'a IndexedDirectory,
+    source: IpAddr,
+    dialled: &str,
+    takes: impl Fn(&Trunk) -> bool,
+) -> Inbound<'a> {
     let mut first = None;
-    for trunk in directory.trunks.values().filter(|trunk| trunk.is_source(source)) {
+    for trunk in directory.trunks.values().filter(|trunk| trunk.is_source(source) && takes(trunk)) {
         if let Some(known) = taker(directory, trunk, dialled) {
             return known;
         }

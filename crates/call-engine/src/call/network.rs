@@ -1,10 +1,10 @@
 //! What is different where a call leads into the phone network.
 
-use model::{CallDirection, MeetingInfo, Outcome};
+use model::{CallDirection, CallKind, MeetingInfo, Outcome};
 
 use super::Call;
 use crate::EndCause;
-use crate::ending::{outcome_of, outcome_of_unanswered};
+use crate::ending::{not_answered, outcome_of, outcome_of_unanswered};
 
 impl Call {
     /// Whether an application instance called, or was called: others hand nobody over to a phone number.
@@ -44,6 +44,9 @@ impl Call {
 
     /// The ending of a call that the application makes and that nobody answers.
     pub(super) fn not_answered(&self) -> Outcome {
-        if self.record.is_with_phone_network() { Outcome::PstnOutgoing(480) } else { Outcome::NotAnswered }
+        match &self.record.kind {
+            CallKind::PeerToPeer { person } => not_answered(person),
+            CallKind::Group | CallKind::Meeting => Outcome::NotAnswered,
+        }
     }
 }

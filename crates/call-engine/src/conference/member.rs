@@ -1,6 +1,6 @@
 use model::{
-    CallId, MediaDirection, MediaStream, MeetingRole, Modality, OperationId, Participant, ParticipantId,
-    RecordingInfo, RosterParticipant, Timestamp, UserId,
+    CallId, MediaDirection, MediaStream, MeetingRole, Modality, OperationId, Outcome, Participant,
+    ParticipantId, RecordingInfo, RosterParticipant, Timestamp, UserId,
 };
 
 /// Someone of a conference: in it, waiting, or being called.
@@ -95,6 +95,8 @@ pub(super) struct Invitation {
     pub(super) until: Timestamp,
     /// The call whose place it takes.
     pub(super) replaces: Option<String>,
+    /// What it is where nobody answers.
+    pub(super) unanswered: Outcome,
 }
 
 impl Member {

@@ -37,7 +37,7 @@ use model::{
     Participant, ParticipantId, RosterParticipant, Timestamp,
 };
 
-use crate::ending::outcome_of;
+use crate::ending::{not_answered, outcome_of};
 use crate::{JobResult, LegEvent};
 
 use self::groups::Groups;
@@ -207,7 +207,7 @@ impl Conference {
             match &member.state {
                 State::InLobby { until } if *until <= now => overdue.push((*id, Outcome::LobbyTimedOut)),
                 State::Invited(invitation) if invitation.until <= now => {
-                    overdue.push((*id, Outcome::NotAnswered));
+                    overdue.push((*id, invitation.unanswered));
                 }
                 State::In
                 | State::InLobby { .. }
@@ -401,6 +401,7 @@ impl Conference {
             operation,
             until: now.after(self.config.ringing_timeout),
             replaces: target.replaces_call_id.clone(),
+            unanswered: not_answered(&invitee.callee),
         };
         let standing = invitee.callee.user().map_or(Standing::Guest, |user| Standing::User(user.clone()));
         let member = self.member(Side::Person, info, State::Invited(invitation), standing);

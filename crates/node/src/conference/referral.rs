@@ -173,7 +173,7 @@ impl ConferenceTask {
         let events = leg.events.clone();
         // Whoever has left meanwhile is succeeded by nobody: dropping the leg hangs up.
         let Some(place) = self.legs.get_mut(&participant) else { return };
-        std::mem::replace(place, leg).retire();
+        place.give_place_to(leg);
         events.move_to_conference(self.own.clone(), participant);
         self.feed(ConferenceInput::PersonReplaced { participant, info: Box::new(info) });
         self.leg_event(participant, LegEvent::Held(is_held));
@@ -201,7 +201,7 @@ impl ConferenceTask {
         match Leg::answer(&self.context, phone, Arc::clone(&leg.media)) {
             Ok((other, acceptance)) => {
                 let is_held = other.is_held;
-                std::mem::replace(leg, other).retire();
+                leg.give_place_to(other);
                 events.move_to_conference(self.own.clone(), participant);
                 acceptance.send();
                 self.leg_event(participant, LegEvent::Held(is_held));

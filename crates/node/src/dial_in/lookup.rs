@@ -1,6 +1,6 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use attendant::{Guess, Guesses, Looked, is_keyed};
+use attendant::{Guess, Guesses, Looked, Verdict, is_keyed};
 use model::{OnlineMeeting, TenantId};
 use store::MeetingKey;
 
@@ -38,28 +38,49 @@ impl Question {
     pub(super) async fn look_up(self, context: &Context) -> Found {
         let guess = Guess { tenant: &self.tenant, caller: self.caller.as_deref(), meeting: &self.meeting };
         let not = |looked| Found { looked, meeting: None };
-        if !context.guesses.lock().take(&guess, context.clock.now()) {
+        let verdict = context.guesses.lock().take(&guess, context.clock.now());
+        if verdict == Verdict::Refused {
             tracing::info!(tenant.id = %self.tenant, "a caller has guessed too many meetings or passcodes");
             return not(Looked::TooManyGuesses);
         }
         let key = MeetingKey::JoinMeetingId(self.meeting.clone());
-        let found = match context.store.meeting(self.tenant.clone(), key).await {
-            Ok(None) => return not(Looked::UnknownMeeting),
-            Ok(Some(meeting)) => match (&meeting.passcode, &self.passcode) {
-                (Some(own), Some(keys)) if !is_keyed(own, keys) => return not(Looked::WrongPasscode),
-                (Some(_), None) => not(Looked::NeedsPasscode),
-                (Some(_), Some(_)) | (None, _) if meeting.is_locked => not(Looked::Locked),
-                (Some(_), Some(_)) | (None, _) => {
-                    Found { looked: Looked::Found, meeting: Some(Box::new(meeting)) }
-                }
-            },
-            Err(error) => {
+        let found = context.store.meeting(self.tenant.clone(), key).await;
+        if matches!(found, Ok(None)) {
+            context.guesses.lock().missed(&guess, context.clock.now());
+        }
+        let found = match (found, &self.passcode) {
+            (Err(error), _) => {
                 tracing::error!(%error, "failed to look up a meeting for a caller");
                 not(Looked::Unavailable)
             }
+            (Ok(found), passcode) if verdict == Verdict::Silent => match (found, passcode) {
+                // Whatever it is: every id seems to need one.
+                (_, None) => return not(Looked::NeedsPasscode),
+                (Some(meeting), Some(keys)) if is_right(&meeting, keys) => admitted(meeting),
+                (_, Some(_)) => return not(Looked::TooManyGuesses),
+            },
+            (Ok(None), _) => return not(Looked::UnknownMeeting),
+            (Ok(Some(meeting)), Some(keys)) if meeting.passcode.is_some() && !is_right(&meeting, keys) => {
+                return not(Looked::WrongPasscode);
+            }
+            (Ok(Some(meeting)), None) if meeting.passcode.is_some() => not(Looked::NeedsPasscode),
+            (Ok(Some(meeting)), _) => admitted(meeting),
         };
         // Nothing was guessed wrong.
         context.guesses.lock().give_back(&guess, context.clock.now());
         found
     }
+}
+
+/// Whether the keys are the meeting's passcode.
+fn is_right(meeting: &OnlineMeeting, keys: &str) -> bool {
+    meeting.passcode.as_ref().is_some_and(|own| is_keyed(own, keys))
+}
+
+/// The caller knows all that is asked for.
+fn admitted(meeting: OnlineMeeting) -> Found {
+    if meeting.is_locked {
+        return Found { looked: Looked::Locked, meeting: None };
+    }
+    Found { looked: Looked::Found, meeting: Some(Box::new(meeting)) }
 }

@@ -48,6 +48,7 @@ impl Relay {
             far_end,
             offer: phone.offer.clone(),
             source: phone.source,
+            is_trunk: phone.is_trunk,
             srtp: phone.srtp,
             events: events.clone(),
         };

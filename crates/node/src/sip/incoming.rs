@@ -66,8 +66,10 @@ pub(crate) struct CallingPhone {
     pub(crate) far_end: FarEnd,
     /// What it offers; `None` where it asks for an offer.
     pub(crate) offer: Option<Bytes>,
-    /// Where its signalling comes from; `None` for a trunk, whose media comes from where its peer says.
-    pub(crate) source: Option<IpAddr>,
+    /// Where its signalling comes from.
+    pub(crate) source: IpAddr,
+    /// Whether it is a trunk's peer.
+    pub(crate) is_trunk: bool,
     /// How its sound is protected, where that is not as with all phones.
     pub(crate) srtp: Option<SrtpPolicy>,
     pub(crate) events: FarEndEvents,
@@ -95,8 +97,8 @@ impl CallingPhone {
         events: FarEndEvents,
     ) -> (Self, mpsc::UnboundedReceiver<FarEndCommand>) {
         let (far_end, commands) = FarEnd::new();
-        let source = incoming.peer.is_none().then(|| incoming.flow.remote.ip());
+        let (source, is_trunk) = (incoming.flow.remote.ip(), incoming.peer.is_some());
         let offer = incoming.offer.clone();
-        (Self { far_end, offer, source, srtp: None, events }, commands)
+        (Self { far_end, offer, source, is_trunk, srtp: None, events }, commands)
     }
 }

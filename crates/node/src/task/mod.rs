@@ -151,9 +151,10 @@ impl CallTask {
         let mut ids = RandomIds;
         let id = CallId::next(&mut ids);
         let owner = Whose { app: new.app.clone(), tenant: new.tenant.clone(), call: id };
-        let line = open_line(&context, &new)?;
         let place = (Some(&new.destination), &mut new.media_config);
         let application = HostedMedia::open(&context, owner, place, &own)?;
+        // After everything that may fail: an application pays for calls, not for mistakes.
+        let line = open_line(&context, &new)?;
         let prefetch = prefetch(&context, &new.app, &new.media_config);
         let config = context.config.call.clone();
         let (leg, now) = (context.next_leg(), context.clock.now());

@@ -143,7 +143,7 @@ impl CallTask {
         // Dropping the leg hangs up.
         let Link::Leg(place) = &mut self.link else { return };
         let events = leg.events.clone();
-        std::mem::replace(&mut **place, leg).retire();
+        place.give_place_to(leg);
         events.move_to_call(self.own.clone());
         self.feed(Input::PartyReplaced { person: user.into(), info: Box::new(info) });
         self.feed(Input::Leg(LegEvent::Held(is_held)));
@@ -164,7 +164,7 @@ impl CallTask {
         match Leg::answer(&self.context, phone, Arc::clone(&leg.media)) {
             Ok((other, acceptance)) => {
                 let is_held = other.is_held;
-                std::mem::replace(&mut **leg, other).retire();
+                leg.give_place_to(other);
                 events.move_to_call(self.own.clone());
                 acceptance.send();
                 self.feed(Input::Leg(LegEvent::Held(is_held)));

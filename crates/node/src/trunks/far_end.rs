@@ -49,6 +49,8 @@ pub(super) struct Calling {
     is_held: bool,
     /// A phone rings, or is heard to, so that nobody is called elsewhere.
     has_rung: bool,
+    /// What ends the call from this side, so that nobody is called elsewhere, either.
+    over: Option<EndCause>,
 }
 
 impl Calling {
@@ -57,8 +59,18 @@ impl Calling {
         let OutgoingPart { call, offer, name, is_private, subject, label, events } = part;
         let invitation = Invitation { offer, name, is_private, subject };
         let ending = events.clone();
-        let calling =
-            Self { sip, trunks, call, invitation, label, events, commands, is_held: true, has_rung: false };
+        let calling = Self {
+            sip,
+            trunks,
+            call,
+            invitation,
+            label,
+            events,
+            commands,
+            is_held: true,
+            has_rung: false,
+            over: None,
+        };
         tokio::spawn(async move {
             let cause = calling.run().await;
             ending.report(FarEndEvent::Ended(cause));
@@ -80,6 +92,10 @@ impl Calling {
                 Err(failure) => failure,
             };
             tracing::info!(trunk.id = %route.trunk, leg = self.label, ?failure, "a trunk did not connect a call");
+            // The good-bye of this side may have crossed the peer's answer.
+            if let Some(cause) = self.over {
+                return cause;
+            }
             match self.trunks.attempt_failed(self.call.plan.call, failure) {
                 Some(Next::Try(next)) => route = next,
                 Some(Next::Over(failure)) => return not_connected(failure),
@@ -104,7 +120,7 @@ impl Calling {
                 Ok(cause) => return Ok(cause),
                 Err(failure) => failure,
             };
-            if self.has_rung || !trunks.0.locator.note(&place, Some(failure)) {
+            if self.has_rung || self.over.is_some() || !trunks.0.locator.note(&place, Some(failure)) {
                 break;
             }
         }
@@ -142,28 +158,38 @@ impl Calling {
     ) -> Option<EndCause> {
         let until = Instant::now() + self.trunks.0.attempt_timeout;
         let cut = self.call.cut.clone();
-        let (mut is_timed, mut is_cut) = (true, false);
+        let mut is_timed = true;
         loop {
             tokio::select! {
                 report = queue.next() => match report.map(|report| report.event) {
-                    Some(FarEndEvent::Ended(cause)) => return Some(if is_cut { SPENT } else { cause }),
+                    Some(FarEndEvent::Ended(cause)) => {
+                        let is_cut = self.over == Some(SPENT);
+                        return Some(if is_cut { SPENT } else { cause });
+                    }
                     Some(event) => self.report(event, peer),
                     None => return Some(EndCause::Internal),
                 },
                 command = self.commands.recv(), if self.is_held => match command {
-                    Some(command) => peer.send(command),
+                    Some(command) => {
+                        if matches!(command, FarEndCommand::HangUp | FarEndCommand::Lose) {
+                            self.over.get_or_insert(EndCause::LocalHangUp);
+                        }
+                        peer.send(command);
+                    }
                     None => {
                         self.is_held = false;
+                        self.over.get_or_insert(EndCause::LocalHangUp);
                         peer.hang_up();
                     }
                 },
-                () = cut.cancelled(), if !is_cut => {
-                    is_cut = true;
+                () = cut.cancelled(), if self.over.is_none() => {
+                    self.over = Some(SPENT);
                     peer.hang_up();
                 }
                 () = sleep_until(until), if is_timed => {
                     is_timed = false;
-                    if matches!(*state.borrow(), Attempt::Unheard) {
+                    // A peer may answer without having said anything before.
+                    if !self.has_rung && matches!(*state.borrow(), Attempt::Unheard) {
                         return None;
                     }
                 }

@@ -28,33 +28,48 @@ impl Trunks {
     pub(crate) fn admit(&self, incoming: &Incoming) -> Result<(TrunkCaller, Place), TrunkRefusal> {
         let directory = self.0.directory.load();
         let source = incoming.flow.remote.ip();
-        let called = |dialled: &str| match screen(&directory, source, dialled) {
-            Inbound::DialIn { trunk, tenant, number } => {
-                Ok((trunk, TrunkCallee::DialIn, tenant.id.clone(), number))
-            }
-            Inbound::Instance { trunk, instance, number } => {
-                Ok((trunk, TrunkCallee::Instance(instance.id.clone()), instance.tenant.clone(), number))
-            }
-            Inbound::UnknownNumber { trunk } => Err((Refused::UnknownNumber, Some(trunk))),
-            Inbound::Unlisted => Err((Refused::Unlisted, None)),
-        };
         let dialled = dialled(&incoming.request_uri);
-        let found = match called(&dialled) {
-            // A peer that calls a registered address says in To which number that stands for.
-            Err((Refused::UnknownNumber, Some(trunk))) if is_registered(trunk, &dialled) => {
-                called(&self::dialled(&incoming.to.uri))
+        let mut full = Vec::new();
+        loop {
+            let takes = |trunk: &Trunk| {
+                is_as_secure(trunk, incoming.flow.transport) && full.iter().all(|(id, _)| *id != trunk.id)
+            };
+            let called = |dialled: &str| match screen(&directory, source, dialled, takes) {
+                Inbound::DialIn { trunk, tenant, number } => {
+                    Ok((trunk, TrunkCallee::DialIn, tenant.id.clone(), number))
+                }
+                Inbound::Instance { trunk, instance, number } => {
+                    Ok((trunk, TrunkCallee::Instance(instance.id.clone()), instance.tenant.clone(), number))
+                }
+                Inbound::UnknownNumber { trunk } => Err((Refused::UnknownNumber, Some(trunk))),
+                Inbound::Unlisted => Err((Refused::Unlisted, None)),
+            };
+            let found = match called(&dialled) {
+                // A peer that calls a registered address says in To which number that stands for.
+                Err((Refused::UnknownNumber, Some(trunk))) if is_registered(trunk, &dialled) => {
+                    called(&self::dialled(&incoming.to.uri))
+                }
+                found => found,
+            };
+            let (trunk, to, tenant, number) = match (found, full.first()) {
+                (Ok(found), _) => found,
+                (Err(_), Some((_, denied))) => return Err(self.refuse_full(source, *denied)),
+                (Err((refused, _)), None) => return Err(self.refuse(source, refused)),
+            };
+            match self.with(|state, now| state.dialler.incoming(&trunk.id, now)) {
+                Ok(call) => {
+                    let place = Place { trunks: self.clone(), call };
+                    let (caller, name) = caller(trunk, incoming);
+                    let trunk = trunk.id.clone();
+                    return Ok((
+                        TrunkCaller { tenant, trunk, number: caller, name, called: number, to },
+                        place,
+                    ));
+                }
+                // Another one of the same peer may have room.
+                Err(denied) => full.push((trunk.id.clone(), denied)),
             }
-            found => found,
-        };
-        let (trunk, to, tenant, number) = found.map_err(|(refused, _)| self.refuse(source, refused))?;
-        if !is_as_secure(trunk, incoming.flow.transport) {
-            return Err(self.refuse(source, Refused::Unlisted));
         }
-        let taken = self.with(|state, now| state.dialler.incoming(&trunk.id, now));
-        let call = taken.map_err(|denied| self.refuse_full(source, denied))?;
-        let place = Place { trunks: self.clone(), call };
-        let (caller, name) = caller(trunk, incoming);
-        Ok((TrunkCaller { tenant, trunk: trunk.id.clone(), number: caller, name, called: number, to }, place))
     }
 
     fn refuse_full(&self, source: IpAddr, denied: Denied) -> TrunkRefusal {

@@ -16,8 +16,12 @@ fn known() -> IndexedDirectory {
 
 /// What becomes of a call, in words.
 fn screened(source: &str, dialled: &str) -> String {
+    screened_by(source, dialled, |_| true)
+}
+
+fn screened_by(source: &str, dialled: &str, takes: impl Fn(&Trunk) -> bool) -> String {
     let (known, source) = (known(), source.parse::<IpAddr>().expect("an address"));
-    match screen(&known, source, dialled) {
+    match screen(&known, source, dialled, takes) {
         Inbound::DialIn { trunk, tenant, number } => {
             format!("{} dials in to {} by {}", trunk.id, tenant.id, number.as_str())
         }
@@ -41,6 +45,14 @@ fn a_number_leads_to_its_application_instance_or_to_the_meetings() {
 fn a_source_of_several_trunks_is_told_apart_by_the_number() {
     assert_eq!(screened("192.0.2.7", "+12345678920"), "b calls far at +12345678920");
     assert_eq!(screened("2001:db8::7", "+12345678900"), "c calls desk at +12345678900");
+}
+
+#[test]
+fn a_trunk_that_does_not_take_the_call_is_as_if_it_were_not_there() {
+    let not_the_first = |trunk: &Trunk| trunk.id.as_str() != "a";
+    assert_eq!(screened_by("192.0.2.7", "+12345678920", not_the_first), "b calls far at +12345678920");
+    assert_eq!(screened_by("192.0.2.7", "+12345678900", not_the_first), "b calls nobody");
+    assert_eq!(screened_by("192.0.2.7", "+12345678900", |_| false), "unlisted");
 }
 
 #[test]

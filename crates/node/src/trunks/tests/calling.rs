@@ -56,6 +56,38 @@ async fn a_peer_that_says_nothing_is_given_up_and_its_late_answer_hung_up_on() {
 }
 
 #[tokio::test]
+async fn a_peer_that_answers_at_once_has_said_something() {
+    let mut carrier = Carrier::open().await;
+    let bench = Bench::new([carrier.trunk("a", 1)], Duration::from_millis(100)).await;
+    let mut call = bench.call();
+    let invite = carrier.request(Method::Invite).await;
+    carrier.reply(&invite, 200, &[], SDP).await;
+    assert!(matches!(call.next().await, FarEndEvent::Answered { .. }));
+    carrier.request(Method::Ack).await;
+    // Another call that nothing is said to is given up later than the first one would be.
+    assert_eq!(bench.call().end().await, EndCause::PhoneNetwork(408));
+    call.far_end.hang_up();
+    let bye = carrier.request(Method::Bye).await;
+    carrier.reply(&bye, 200, &[], "").await;
+    assert_eq!(call.end().await, EndCause::LocalHangUp);
+}
+
+#[tokio::test]
+async fn whoever_has_hung_up_is_not_called_for_elsewhere() {
+    let (mut first, second) = (Carrier::open().await, Carrier::open().await);
+    let bench = Bench::new([first.trunk("a", 1), second.trunk("b", 2)], PATIENT).await;
+    let mut call = bench.call();
+    let invite = first.request(Method::Invite).await;
+    call.far_end.hang_up();
+    // It is on its way to the peer, which knows nothing of it yet.
+    first.reply(&invite, 503, &[], "").await;
+    assert_eq!(call.end().await, EndCause::LocalHangUp);
+    assert_eq!(bench.calls(), 0);
+    let mut buffer = [0; 1];
+    assert!(second.socket.try_recv(&mut buffer).is_err(), "nobody is called there");
+}
+
+#[tokio::test]
 async fn what_the_number_says_ends_the_call_with_its_status() {
     for (status, told) in [(404, 404), (480, 480), (486, 486), (500, 500), (603, 603), (302, 480)] {
         let (mut first, second) = (Carrier::open().await, Carrier::open().await);

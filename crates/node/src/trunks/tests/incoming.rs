@@ -71,7 +71,7 @@ async fn a_call_of_a_peer_is_handed_on_with_whose_it_is_and_who_makes_it() {
     assert_eq!((caller.tenant.as_str(), caller.trunk.as_str()), ("t", "a"));
     assert_eq!((caller.called.as_str(), caller.name.as_deref()), (CALLER, Some("Ann")));
     assert_eq!(caller.number.map(|number| number.as_str().to_owned()).as_deref(), Some("+4930123456"));
-    assert_eq!((call.dialled.as_str(), call.phone.source), (CALLER, None));
+    assert_eq!((call.dialled.as_str(), call.phone.is_trunk), (CALLER, true));
     assert_eq!(bench.calls(), 1);
 
     carrier.invite(&bench, &format!("tel:{DIAL_IN}"), &[]).await;
