@@ -7,7 +7,7 @@ use call_engine::{
     ConferenceRequest, EndCause, JobResult, Joining, LegEvent, Rejection, Sound,
 };
 use model::{
-    AudioRoutingGroup, MediaDirection, Outcome, ParticipantId, RecordingStatus, RoutingMode,
+    AudioRoutingGroup, MediaDirection, Outcome, ParticipantId, Person, RecordingStatus, RoutingMode,
     ScreenSharingRole, Tone,
 };
 
@@ -97,6 +97,18 @@ fn an_invitation_ends_when_all_have_answered_or_failed_and_only_then_is_the_rost
     let operation = harness.granted(1, ConferenceRequest::Invite(vec![invitee("user1")]));
     harness.leg(harness.person(3), LegEvent::Ended(EndCause::Busy));
     assert_eq!(harness.results(operation), [JobResult::Failed(Outcome::CalleeBusy)]);
+}
+
+#[test]
+fn a_number_that_does_not_answer_an_invitation_is_as_the_phone_network_would_say() {
+    let mut harness = Harness::group_with(&["john"], 1);
+    let mut number = invitee("number");
+    number.callee = Person::Phone("+12015550123".parse().expect("a number"));
+    for (whom, outcome) in [(number, Outcome::PstnOutgoing(480)), (invitee("user1"), Outcome::NotAnswered)] {
+        let operation = harness.granted(1, ConferenceRequest::Invite(vec![whom]));
+        harness.advance(ConferenceConfig::default().ringing_timeout);
+        assert_eq!(harness.results(operation), [JobResult::Failed(outcome)]);
+    }
 }
 
 #[test]
