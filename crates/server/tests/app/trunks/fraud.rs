@@ -1,5 +1,6 @@
 //! Calls that would cost somebody money who has not agreed to that are refused, logged and counted.
 
+use serde_json::{Value, json};
 use testkit::{App, Bot, CallRequest, Carrier, Options, Reply, Script};
 
 use super::{
@@ -130,4 +131,45 @@ async fn an_application_that_has_used_up_its_day_calls_nobody() {
     let how = (403, "8529", "budget_spent");
     assert_refused(&stage, (&stage.bot, App::CALLING_BOT), &again, how).await;
     settle(&stage).await;
+}
+#[tokio::test]
+async fn a_call_to_a_number_that_names_no_instance_is_refused() {
+    let places = Places::take();
+    let stage = stage(&places).await;
+    let other = Bot::signed_in(&stage.server, App::TEST_BOT, App::CONTOSO).await;
+    let as_application = |app: App| {
+        json!({
+            "@odata.type": "#microsoft.graph.participantInfo",
+            "identity": {"application": {"id": app.id}},
+        })
+    };
+    for (bot, app) in [(&other, App::TEST_BOT), (&stage.bot, App::CALLING_BOT)] {
+        for source in [Value::Null, as_application(app)] {
+            let call = request(&stage, INSTANCE, CALLEE).with("source", source);
+            assert_refused(&stage, (bot, app), &call, (403, "7507", "no_instance")).await;
+        }
+    }
+    settle(&stage).await;
+}
+
+#[tokio::test]
+async fn a_restart_is_not_a_way_to_a_new_day() {
+    let places = Places::take();
+    let directory = directory(
+        "trunk-budget={calls-per-day=1,minutes-per-day=60}",
+        &trunk("carrier", places.gateway(), ""),
+    );
+    let mut stage = Stage::with(Options::new().directory(&directory)).await;
+    let mut carrier = Carrier::take(places.gateway(), &Script::called().answers().is_hung_up_on()).await;
+    let call = established(&stage).await;
+    stage.end(&call).await;
+    carrier.finish().await;
+
+    stage.server.kill();
+    stage.server.restart().await;
+
+    stage.bot = Bot::of(&stage.server).await;
+    let again = request(&stage, INSTANCE, CALLEE);
+    let how = (403, "8529", "budget_spent");
+    assert_refused(&stage, (&stage.bot, App::CALLING_BOT), &again, how).await;
 }
