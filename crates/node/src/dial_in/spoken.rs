@@ -1,7 +1,7 @@
 use std::sync::{Arc, OnceLock};
 
 use attendant::Sentence;
-use media_engine::{PromptAudio, WavLimits};
+use media_engine::{PromptAudio, SampleRate, WavLimits};
 
 /// What is said to callers, read from the files of the program when it is said for the first time.
 #[derive(Clone, Default)]
@@ -18,12 +18,23 @@ impl Spoken {
     }
 }
 
+/// Samples a second of the files.
+const RATE_HZ: u32 = 8_000;
+/// What is heard after a good-bye: telephones drop what they have not played when they are hung up on. In samples.
+const LAST_SILENCE: usize = 4_800;
+
 fn read(sentence: Sentence) -> Arc<PromptAudio> {
     let sound = PromptAudio::from_wav(file_of(sentence), &WavLimits::PROMPT);
-    Arc::new(sound.unwrap_or_else(|error| {
+    let sound = sound.unwrap_or_else(|error| {
         tracing::error!(?sentence, %error, "a sound of the program cannot be read");
-        PromptAudio::from_samples(Vec::new(), 8_000)
-    }))
+        PromptAudio::from_samples(Vec::new(), RATE_HZ)
+    });
+    if sentence != Sentence::GoodBye {
+        return Arc::new(sound);
+    }
+    let mut samples = sound.at_rate(SampleRate::Hz8000).to_vec();
+    samples.resize(samples.len() + LAST_SILENCE, 0);
+    Arc::new(PromptAudio::from_samples(samples, RATE_HZ))
 }
 
 /// The file, as `sounds/README.md` says how it was made.
@@ -52,7 +63,7 @@ mod tests {
     use attendant::{DialogueConfig, Sentence};
     use media_engine::{PromptAudio, SampleRate, WavLimits};
 
-    use super::file_of;
+    use super::{file_of, read};
 
     #[test]
     fn every_sentence_can_be_said_in_short_and_as_loud_as_the_others() {
@@ -76,5 +87,7 @@ mod tests {
         let said =
             all_asked.map(|it| PromptAudio::from_wav(file_of(it), &WavLimits::PROMPT).unwrap().duration());
         assert!(said.iter().sum::<Duration>() < longest);
+        let after = read(Sentence::GoodBye).duration() - said.last().copied().unwrap_or_default();
+        assert_eq!(after, Duration::from_millis(600));
     }
 }
