@@ -14,7 +14,7 @@ const DIAL_IN: &str = "+12345678800";
 const CALLER: &str = "+12025550100";
 const TONE_HZ: f32 = 440.0;
 /// Long enough for everything that is done in a call.
-const TALK: Duration = Duration::from_secs(12);
+const TALK: Duration = Duration::from_secs(16);
 
 /// A tenant with a number to dial in by, and a meeting in whose lobby guests wait.
 async fn stage(places: &Places) -> (Stage, Kamailio) {

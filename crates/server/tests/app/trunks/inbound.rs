@@ -13,7 +13,7 @@ use crate::support::{Stage, assert_says, id_of};
 /// Who calls.
 const CALLER: &str = "+12025550100";
 /// Long enough for everything that is done in a call.
-const TALK: Duration = Duration::from_secs(4);
+const TALK: Duration = Duration::from_secs(8);
 
 async fn stage(places: &Places, more: &str) -> (Stage, Kamailio) {
     let stage = stage_with(&trunk("carrier", places.proxy(), more)).await;
