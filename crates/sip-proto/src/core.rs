@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use sip_message::{Request, Response, StatusCode};
 
+use crate::call::farewell::Farewells;
 use crate::config::Config;
 use crate::entropy::Entropy;
 use crate::event::{Event, Transmit};
@@ -33,6 +34,7 @@ pub(crate) struct Core {
     pub(crate) timers: TimerQueue<TimerKey>,
     pub(crate) clients: Clients,
     pub(crate) servers: Servers,
+    pub(crate) farewells: Farewells,
     /// Bounded by what one input can cause: the caller drains both queues after every input.
     pub(crate) transmits: VecDeque<Transmit>,
     pub(crate) events: VecDeque<Event>,
@@ -49,6 +51,7 @@ impl Core {
             timers: TimerQueue::new(),
             clients: Clients::default(),
             servers: Servers::default(),
+            farewells: Farewells::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         }

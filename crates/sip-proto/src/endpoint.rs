@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use sip_message::{Limits, Message, Replaces, StatusCode, Uri, is_keep_alive, parse_datagram};
 
-use crate::call::Call;
+use crate::call::{Call, farewell};
 use crate::config::Config;
 use crate::core::{Core, TimerKey};
 use crate::event::{
@@ -535,6 +535,7 @@ impl Endpoint {
     fn deliver(&mut self, delivery: Option<Delivery>) {
         let Some(Delivery { owner, id, outcome }) = delivery else { return };
         match owner {
+            Owner::Farewell => farewell::told(id, &outcome, &mut self.core),
             Owner::Fork { call, fork } => {
                 self.with_call(CallHandle(call), |call, core| call.handle_fork(fork, id, outcome, core));
             }

@@ -5,9 +5,10 @@ use core::time::Duration;
 use sip_message::{Response, StatusCode};
 
 use super::early::EarlyMedia;
+use super::farewell::send_bye;
 use super::forks::{Forks, Invite, News};
 use super::message;
-use super::session::{Session, Start, Timing, send_bye};
+use super::session::{Session, Start, Timing};
 use super::session_timer::{SessionTimer, takes_update};
 use crate::core::Core;
 use crate::dialog::Identity;
@@ -100,7 +101,8 @@ impl Dial {
         let invite = forks.decide();
         forks.cancel_losers(core);
         let Some(sdp) = message::sdp(&response.headers, &response.body).or(early) else {
-            send_bye(&mut dialog, Some("SIP;cause=488;text=\"No answer to the offer\""), core);
+            let credentials = invite.as_ref().and_then(|invite| invite.credentials.as_ref());
+            send_bye(&mut dialog, Some("SIP;cause=488;text=\"No answer to the offer\""), credentials, core);
             return Next::Ended(EndCause::MissingAnswer);
         };
         let remote = Box::new(dialog.remote.clone());
@@ -128,6 +130,6 @@ pub(super) fn handle_late(forks: &mut Forks, fork: usize, told: (ClientId, Outco
     if let News::Accepted(response) = forks.handle(fork, id, outcome, core)
         && let Some(mut dialog) = forks.acknowledge(fork, &response, core)
     {
-        send_bye(&mut dialog, None, core);
+        send_bye(&mut dialog, None, None, core);
     }
 }

@@ -16,6 +16,7 @@
 mod alerting;
 mod dial;
 mod early;
+pub(crate) mod farewell;
 mod forks;
 pub(crate) mod message;
 mod offer;

@@ -5,6 +5,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use sip_message::{Method, Response, StatusCode};
 
+use super::farewell::send_bye;
 use super::session_timer::{Agreed, Refused, SessionTimer};
 use super::transferee::Transferee;
 use super::transferor::Transferor;
@@ -14,7 +15,7 @@ use crate::core::Core;
 use crate::dialog::Dialog;
 use crate::event::{CallError, CallHandle, Credentials, EndCause, Event};
 use crate::inbound::Inbound;
-use crate::transaction::{ClientId, Outcome, Owner, ServerId};
+use crate::transaction::{ClientId, Outcome, ServerId};
 
 /// The upper bound of the Retry-After of RFC 3261, 14.2.
 const RETRY_SECONDS: u64 = 10;
@@ -408,17 +409,8 @@ impl Session {
 
     /// Sends the BYE.
     pub(super) fn bye(&mut self, reason: Option<&str>, core: &mut Core) {
-        send_bye(&mut self.dialog, reason, core);
+        send_bye(&mut self.dialog, reason, self.credentials.as_ref(), core);
     }
-}
-
-/// Ends a dialog. What the far end answers changes nothing (RFC 3261, 15.1.1).
-pub(super) fn send_bye(dialog: &mut Dialog, reason: Option<&str>, core: &mut Core) {
-    let (mut request, _) = dialog.request(Method::Bye);
-    if let Some(reason) = reason {
-        request.headers.push("Reason", reason);
-    }
-    core.send_request(dialog.flow, request, Owner::Nobody);
 }
 
 /// The session timer for an INVITE outside dialogs; `None` when it was refused for what it asks.

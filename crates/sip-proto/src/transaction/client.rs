@@ -22,6 +22,8 @@ pub(crate) struct ClientId {
 /// Who wants to know how a transaction goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Owner {
+    /// A BYE whose far end may ask for a password.
+    Farewell,
     /// An initial INVITE: the call, and which of its forks.
     Fork { call: u64, fork: usize },
     /// Nobody: the request has to be delivered, its answer changes nothing.

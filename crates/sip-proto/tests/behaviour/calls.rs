@@ -288,6 +288,33 @@ fn a_challenge_is_answered_with_the_credentials_of_the_call() {
 }
 
 #[test]
+fn a_far_end_that_asks_for_a_password_to_hang_up_gets_it_once() {
+    let mut net = Net::new();
+    let mut new = net.new_call(&[PEER]);
+    new.credentials = Some(Credentials::new("bot", "pw"));
+    let handle = net.at(HOME, |endpoint, now| endpoint.call(new, now)).unwrap();
+    net.exchange();
+    let invite = net.request(PEER, Method::Invite);
+    net.accept(PEER, &invite);
+    net.exchange();
+    net.at(HOME, |endpoint, now| endpoint.hang_up(handle, None, now)).unwrap();
+    net.exchange();
+    let server = Authenticator::new("far", &[3; 32], seconds(300));
+    let challenge = server.challenges(addr(HOME).ip(), net.now, [1; 8], false)[0].to_string();
+    let bye = net.request(PEER, Method::Bye);
+    net.reply(PEER, &bye, 407, &[("Proxy-Authenticate", &challenge)], "");
+    net.exchange();
+    let again = net.requests(PEER, &Method::Bye).pop().unwrap();
+    let credentials = server.credentials(&again, "Proxy-Authorization").unwrap();
+    assert!(server.check(&credentials, &again, addr(HOME).ip(), net.now).is_ok());
+    assert_eq!(again.headers.cseq().unwrap().seq, bye.headers.cseq().unwrap().seq + 1);
+    net.reply(PEER, &again, 407, &[("Proxy-Authenticate", &challenge)], "");
+    net.exchange();
+    assert_eq!(net.count(HOME, "BYE"), 2, "no further one");
+    assert_eq!(net.ended(HOME), EndCause::LocalHangUp);
+}
+
+#[test]
 fn digests_alone_answer_challenges_of_their_realm_and_algorithm() {
     let md5 = Ha1::new(Algorithm::Md5, "bot", "far", "pw");
     let sha256 = Ha1::new(Algorithm::Sha256, "bot", "far", "pw");
