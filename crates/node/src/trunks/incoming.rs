@@ -7,7 +7,7 @@ use sip_message::{NameAddr, StatusCode, Uri};
 use sip_proto::{Incoming, Transport};
 use trunk::{Denied, Inbound, Refused, received, screen};
 
-use super::{Place, Trunks};
+use super::{Seat, Trunks};
 use crate::sip::{TrunkCallee, TrunkCaller};
 
 /// Why a call that comes in over a trunk is not taken.
@@ -20,12 +20,12 @@ pub(crate) enum TrunkRefusal {
 }
 
 impl Trunks {
-    /// Says whose a call is that a trunk's peer makes, and gives it its place.
+    /// Says whose a call is that a trunk's peer makes, and gives it its seat.
     ///
     /// # Errors
     ///
     /// What the peer is told in place of that. It has been counted.
-    pub(crate) fn admit(&self, incoming: &Incoming) -> Result<(TrunkCaller, Place), TrunkRefusal> {
+    pub(crate) fn admit(&self, incoming: &Incoming) -> Result<(TrunkCaller, Seat), TrunkRefusal> {
         let directory = self.0.directory.load();
         let source = incoming.flow.remote.ip();
         let dialled = dialled(&incoming.request_uri);
@@ -58,12 +58,12 @@ impl Trunks {
             };
             match self.with(|state, now| state.dialler.incoming(&trunk.id, now)) {
                 Ok(call) => {
-                    let place = Place { trunks: self.clone(), call };
+                    let seat = Seat { trunks: self.clone(), call };
                     let (caller, name) = caller(trunk, incoming);
                     let trunk = trunk.id.clone();
                     return Ok((
                         TrunkCaller { tenant, trunk, number: caller, name, called: number, to },
-                        place,
+                        seat,
                     ));
                 }
                 // Another one of the same peer may have room.

@@ -179,7 +179,7 @@ impl Trunks {
         stats
     }
 
-    /// Decides whether a call to the phone network may be made, and how. It has its place from here on.
+    /// Decides whether a call to the phone network may be made, and how. It has its seat from here on.
     ///
     /// # Errors
     ///
@@ -193,8 +193,8 @@ impl Trunks {
             Ok((plan, cut))
         });
         let (plan, cut) = planned.inspect_err(|denied: &Denied| self.denied(&new, *denied))?;
-        let place = Place { trunks: self.clone(), call: plan.call };
-        Ok(TrunkCall { plan, app: new.app.clone(), cut, _place: place })
+        let seat = Seat { trunks: self.clone(), call: plan.call };
+        Ok(TrunkCall { plan, app: new.app.clone(), cut, _seat: seat })
     }
 
     /// Tells of a call that may not be made.
@@ -285,13 +285,13 @@ impl Trunks {
     }
 }
 
-/// A call to the phone network that may be made, and has its place. Dropping it gives that back.
+/// A call to the phone network that may be made, and has its seat. Dropping it gives that back.
 pub(crate) struct TrunkCall {
     pub(crate) plan: Plan,
     app: AppId,
     /// The call is to be hung up, as its application has used up its day.
     cut: CancellationToken,
-    _place: Place,
+    _seat: Seat,
 }
 
 impl std::fmt::Debug for TrunkCall {
@@ -300,13 +300,13 @@ impl std::fmt::Debug for TrunkCall {
     }
 }
 
-/// A call's place on a trunk. Dropping it gives that back.
-pub(crate) struct Place {
+/// A call's seat on a trunk. Dropping it gives that back.
+pub(crate) struct Seat {
     trunks: Trunks,
     call: TrunkCallId,
 }
 
-impl Drop for Place {
+impl Drop for Seat {
     fn drop(&mut self) {
         let is_to_keep = self.trunks.with(|state, now| {
             state.dialler.ended(self.call, now);

@@ -16,14 +16,14 @@ use super::{PhoneLeg, Shell, Whose, pass_on, reached_at};
 use crate::far_end::FarEndCommand;
 use crate::sip::trunk::{Attempt, OutgoingTrunk, Registering, RegistrationNews, TrunkPing, TrunkRequest};
 use crate::sip::{IncomingCall, IncomingCaller, report_end};
-use crate::trunks::{Place, TrunkRefusal};
+use crate::trunks::{Seat, TrunkRefusal};
 
 /// A leg to or from a trunk's peer.
 pub(super) struct TrunkLeg {
     /// How it goes that the peer is called; `None` where it calls.
     attempt: Option<watch::Sender<Attempt>>,
-    /// Of a call that the peer makes; whoever calls the peer has the place itself.
-    _place: Option<Place>,
+    /// Of a call that the peer makes; whoever calls the peer has the seat itself.
+    _seat: Option<Seat>,
 }
 
 /// What the endpoint does for trunks, calls apart.
@@ -59,7 +59,7 @@ impl Shell {
         };
         match self.endpoint.call(call, self.links.clock.elapsed()) {
             Ok(handle) => {
-                let whose = Whose::Trunk(TrunkLeg { attempt: Some(attempt), _place: None });
+                let whose = Whose::Trunk(TrunkLeg { attempt: Some(attempt), _seat: None });
                 // Media of a trunk comes from where its peer says, which is another place than its signalling as a rule.
                 let leg =
                     PhoneLeg { events, whose, sources: Vec::new(), is_caller: false, is_confirmed: true };
@@ -153,14 +153,14 @@ impl Shell {
         if incoming.replaces.is_some() {
             return Err(TrunkRefusal::Answered(StatusCode::FORBIDDEN, None));
         }
-        let (caller, place) = self.links.trunks.admit(incoming)?;
+        let (caller, seat) = self.links.trunks.admit(incoming)?;
         tracing::info!(trunk.id = %caller.trunk, called = %caller.called, "a call comes in over a trunk");
         let srtp = self.links.trunks.trunk(&caller.trunk).map(|trunk| taken_from(trunk.srtp));
         let (mut call, commands) = IncomingCall::new(IncomingCaller::Trunk(Box::new(caller)), incoming);
         call.phone.srtp = srtp;
         let events = call.phone.events.clone();
         self.links.incoming.try_send(call).map_err(|_full| unavailable)?;
-        let whose = Whose::Trunk(TrunkLeg { attempt: None, _place: Some(place) });
+        let whose = Whose::Trunk(TrunkLeg { attempt: None, _seat: Some(seat) });
         Ok((PhoneLeg { events, whose, sources: Vec::new(), is_caller: true, is_confirmed: false }, commands))
     }
 
