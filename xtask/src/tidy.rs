@@ -10,6 +10,7 @@ use crate::process::{cargo, output, root};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("graph-wire", &["model"]),
+    ("phone-wire", &[]),
     ("call-engine", &["model"]),
     ("sip-message", &[]),
     ("sip-proto", &["sip-message"]),
@@ -35,6 +36,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "media-engine",
             "media-plane",
             "model",
+            "phone-wire",
             "rtc-proto",
             "sip-message",
             "sip-proto",
@@ -45,7 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("softphone", &["media-engine", "media-plane", "rtc-proto", "sip-message", "sip-proto", "transport"]),
-    ("api", &["app-media", "call-engine", "graph-wire", "identity", "model", "node", "store"]),
+    ("api", &["app-media", "call-engine", "graph-wire", "identity", "model", "node", "phone-wire", "store"]),
     ("settings", &[]),
     ("telemetry", &[]),
     ("server", &["*"]),
@@ -57,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
 const PURE: &[&str] = &[
     "model",
     "graph-wire",
+    "phone-wire",
     "call-engine",
     "sip-message",
     "sip-proto",
