@@ -5,6 +5,8 @@
 //! [`RtpPort`], for as long as both want. All sessions share one UDP socket. What a session decides is in [`Peer`], which
 //! has neither sockets nor a clock; ICE, DTLS and SRTP are those of str0m, which does not show.
 //!
+//! Where the packets go to a leg that has a socket of its own, a [`Relay`] is the port.
+//!
 //! # What is answered
 //!
 //! The first audio line over DTLS-SRTP (RFC 8827) with a codec of ours is taken, with one codec: of those offered the
@@ -47,6 +49,7 @@ mod offer;
 mod outgoing;
 mod peer;
 mod port;
+mod relay;
 mod routes;
 mod session;
 mod stun;
@@ -60,5 +63,6 @@ pub use handle::{Cause, Ended, Handle, State};
 pub use offer::MAX_OFFER_OCTETS;
 pub use peer::{Counts, Event, Failure, MAX_DATAGRAM_OCTETS, Patience, Peer, Transmit};
 pub use port::RtpPort;
+pub use relay::{Relay, RelayPort};
 pub use session::Session;
 pub use terms::{Answer, PLACEHOLDER_REMOTE};
