@@ -9,7 +9,7 @@ use identity::{Issuer, NotificationSigner, TokenEndpoint, Verifier};
 use model::{IndexedDirectory, Timestamp};
 use store::Store;
 
-use crate::{CallControl, Lab, Proxies};
+use crate::{CallControl, Lab, Proxies, Web};
 
 /// Everything that the endpoints need.
 pub struct Api {
@@ -31,6 +31,8 @@ pub struct Api {
     pub operations: Operations,
     /// Calls of scripted users; `None` where the lab is off, and then nothing is served at its paths.
     pub lab: Option<Arc<dyn Lab>>,
+    /// People with browsers; `None` where there are none, and then nothing is served at their paths.
+    pub web: Option<Web>,
     /// How it behaves.
     pub settings: Settings,
 }

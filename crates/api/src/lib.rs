@@ -13,6 +13,7 @@
 //! | `/hookswitch/v1/calls/{id}/notifications`: what became of a call's notifications | `notifications` |
 //! | `/hookswitch/v1/calls/{id}/dominantSpeaker`: who speaks | `calls` |
 //! | `/hookswitch/v1/calls/{id}/media…`: media that applications host | `app_media` |
+//! | `/hookswitch/v1/web/…`: people who sign in with a browser, and their telephones | `web` |
 //! | `/lab/v1/calls…`: calls of scripted users, where the lab is on | `lab` |
 //! | `/hookswitch/v1/openapi.json`, `/healthz`, `/readyz`, `/metrics` | `operators` |
 
@@ -42,6 +43,7 @@ mod router;
 mod routing_groups;
 mod state;
 mod tokens;
+mod web;
 
 pub use api::{
     Api, AppLimits, Clock, Connection, EndedRequest, MAX_BODY_BYTES, Observer, Operations, Settings,
@@ -53,3 +55,4 @@ pub use lab::{Lab, LabCall, LabFault, LabFuture, LabMoment, LabState, LabStep, L
 pub use online_meetings::{join_meeting_id, meeting_id};
 pub use recordings::RECORDINGS_PATH;
 pub use router::router;
+pub use web::{Web, WebSessions};

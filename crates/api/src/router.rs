@@ -6,7 +6,7 @@ use axum::{Router, middleware};
 use crate::state::{AppState, Shared};
 use crate::{
     Api, app_media, calls, front, lab, notifications, online_meetings, operations, operators, participants,
-    recordings, routing_groups, tokens,
+    recordings, routing_groups, tokens, web,
 };
 
 /// Makes a service of the endpoints.
@@ -14,7 +14,7 @@ use crate::{
 /// The server that runs it bounds headers, connections and time, and puts a [`crate::Connection`] into the extensions of
 /// each request.
 pub fn router(api: Api) -> Router {
-    let (serves_tokens, has_lab) = (api.tokens.is_some(), api.lab.is_some());
+    let (serves_tokens, has_lab, has_web) = (api.tokens.is_some(), api.lab.is_some(), api.web.is_some());
     let state = Arc::new(Shared::new(api));
     let mut routes = Router::new()
         .route("/v1.0/communications/calls", post(calls::create))
@@ -65,6 +65,12 @@ pub fn router(api: Api) -> Router {
             .route("/lab/v1/calls", post(lab::place))
             .route("/lab/v1/calls/{call}", get(lab::read).delete(lab::delete))
             .route("/lab/v1/calls/{call}/heard", get(lab::heard));
+    }
+    if has_web {
+        let session = get(web::who).post(web::sign_in).delete(web::sign_out);
+        routes = routes
+            .route("/hookswitch/v1/web/session", session)
+            .route("/hookswitch/v1/web/phone", get(web::phone));
     }
     let routes = routes
         .route_layer(middleware::from_fn(front::note_route))

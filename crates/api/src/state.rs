@@ -3,6 +3,7 @@ use std::sync::Arc;
 use crate::Api;
 use crate::online_meetings::GuessLimit;
 use crate::rate_limit::RateLimit;
+use crate::web::Guesses;
 
 /// What handlers share.
 pub(crate) type AppState = Arc<Shared>;
@@ -11,11 +12,12 @@ pub(crate) struct Shared {
     pub(crate) api: Api,
     pub(crate) rate: RateLimit,
     pub(crate) guesses: GuessLimit,
+    pub(crate) web_guesses: Guesses,
 }
 
 impl Shared {
     pub(crate) fn new(api: Api) -> Self {
         let rate = RateLimit::new(api.settings.app_limits.requests_per_second);
-        Self { api, rate, guesses: GuessLimit::default() }
+        Self { api, rate, guesses: GuessLimit::default(), web_guesses: Guesses::default() }
     }
 }

@@ -162,6 +162,11 @@ impl Calls {
         Ok(())
     }
 
+    /// What all calls share.
+    pub(crate) fn context(&self) -> &Context {
+        &self.shared.context
+    }
+
     /// A live call as it is.
     ///
     /// # Errors

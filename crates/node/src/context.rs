@@ -8,6 +8,7 @@ use model::{IndexedDirectory, LegId, Notification};
 use store::Store;
 
 use crate::application::{ApplicationConfig, Applications};
+use crate::browser::Browsers;
 use crate::clock::Clock;
 use crate::conference::{Conferences, Sounds};
 use crate::dial_in::GuessLimit;
@@ -59,6 +60,8 @@ pub struct Config {
     pub srtp: rtc_proto::sdp::SrtpPolicy,
     /// How long a trunk's peer may take to answer anything before a call is made over the next trunk.
     pub trunk_attempt_timeout: Duration,
+    /// How long the page of a browser may be away, from its socket or with its sound, before its calls end.
+    pub page_patience: Duration,
     /// Media of applications that host it themselves.
     pub app_media: ApplicationConfig,
 }
@@ -79,6 +82,7 @@ pub(crate) struct Context {
     pub(crate) guesses: GuessLimit,
     pub(crate) conferences: Conferences,
     pub(crate) applications: Applications,
+    pub(crate) browsers: Browsers,
     pub(crate) legs: Arc<AtomicU64>,
     pub(crate) observer: Arc<dyn Observer>,
 }

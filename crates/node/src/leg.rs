@@ -10,6 +10,7 @@ use rtc_proto::Codec;
 use rtc_proto::sdp::{Direction, LocalMedia, Negotiated, Negotiator, SrtpPolicy};
 use sip_message::{Host, NameAddr, Uri};
 
+use crate::browser::{Together, party};
 use crate::context::Context;
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents};
 use crate::media::MediaPort;
@@ -331,7 +332,12 @@ async fn call_user(
     let user = user.ok_or(EndCause::NotFound)?;
     let from = from(&directory, dialling.caller, media);
     let dialled = dialled(dialling, from, user, media, offer.clone());
-    match context.sip.call(dialled, events.clone()).await {
+    let rung = if context.browsers.has_pages(&user.id) {
+        ring_all(context, (user, dialling.subject), dialled, events).await
+    } else {
+        context.sip.call(dialled, events.clone()).await
+    };
+    match rung {
         Some(phone) => Ok(phone),
         None => {
             let script = user.script.clone().filter(|_| context.config.is_lab_enabled);
@@ -339,6 +345,26 @@ async fn call_user(
             Ok(call_script(context, (user.id.as_str(), &dialling.label), script, offer, events.clone()))
         }
     }
+}
+
+/// Rings every phone and every page of a user; none where there is neither.
+async fn ring_all(
+    context: &Context,
+    (user, subject): (&User, Option<&str>),
+    dialled: Dialled,
+    events: &FarEndEvents,
+) -> Option<FarEnd> {
+    let (mut together, from, offer) = (Together::new(), party(&dialled.from), dialled.offer.clone());
+    if let Some(phones) = context.sip.call(dialled, together.events(0)).await {
+        together.add(phones);
+    }
+    let mut index = together.len();
+    let pages = context.browsers.ring(&user.id, (&from, subject, &offer), || {
+        index += 1;
+        together.events(index - 1)
+    });
+    pages.into_iter().for_each(|page| together.add(page));
+    together.start(events.clone())
 }
 
 /// Calls a number of the phone network.

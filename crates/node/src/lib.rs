@@ -10,6 +10,7 @@
 //! | `leg` | a connection to a person: media here, a far end there |
 //! | `sip`, `scripted` | the far ends: phones, and scripts that stand in for people |
 //! | `trunks` | calls to and from the phone network, as far ends too |
+//! | `browser` | pages that are telephones, as far ends too |
 //! | `application` | the end of a call where the application's own program hears and speaks |
 //! | `incoming` | whom a phone calls, and as whom |
 //! | `ringing` | those who are called at once for somebody who waits, and where they meet |
@@ -22,6 +23,7 @@
 //! | `recovery` | what a former process left behind |
 
 mod application;
+mod browser;
 mod calls;
 mod clock;
 mod conference;
@@ -52,6 +54,7 @@ mod trunks;
 pub use trunk::Denied;
 
 pub use application::{ApplicationConfig, ApplicationStats, MediaPass, SocketDialling, Sockets};
+pub use browser::{Farewell, PageRefused, PageSocket, Pages, sign_in};
 pub use calls::{Calls, CallsError, WhipAnswer};
 pub use clock::Clock;
 pub use context::{Config, Owed, SharedDirectory};

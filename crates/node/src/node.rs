@@ -9,6 +9,7 @@ use store::{Store, StoreError, TrunkUsageStore};
 use tokio::sync::mpsc;
 
 use crate::application::{Applications, Sockets};
+use crate::browser::{Browsers, Pages};
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::conference::{Conferences, Sounds};
@@ -88,6 +89,7 @@ impl Node {
         if let Some(dir) = &config.scripted_dir {
             make_private(dir).await.map_err(StartError::Recordings)?;
         }
+        let browsers = Browsers::new(media.bind_ip, config.page_patience);
         let media = Media::start(media).map_err(StartError::Media)?;
         let (incoming_calls, mut incoming) = mpsc::channel(INCOMING_QUEUE);
         let usage = Arc::clone(&store) as Arc<dyn TrunkUsageStore>;
@@ -119,6 +121,7 @@ impl Node {
             guesses: GuessLimit::default(),
             conferences: Conferences::default(),
             applications,
+            browsers,
             legs: Arc::new(AtomicU64::new(1)),
             observer,
         };
@@ -139,6 +142,11 @@ impl Node {
         self.calls.clone()
     }
 
+    /// The way to the pages of browsers.
+    pub fn pages(&self) -> Pages {
+        Pages::new(self.calls.clone(), self.context.browsers.clone())
+    }
+
     /// Where phones register.
     pub const fn sip_addresses(&self) -> SipAddresses {
         self.sip_addresses
@@ -149,7 +157,7 @@ impl Node {
         let (calls, sip, media) = (self.calls.clone(), self.sip.clone(), self.context.media.clone());
         let (conferences, applications) =
             (self.context.conferences.clone(), self.context.applications.clone());
-        let trunks = self.context.trunks.clone();
+        let (trunks, browsers) = (self.context.trunks.clone(), self.context.browsers.clone());
         move || {
             let sip = sip.counts();
             Counts {
@@ -165,6 +173,7 @@ impl Node {
                 trunks: trunks.stats(),
                 media: media.stats(),
                 applications: applications.counts.stats(),
+                pages: browsers.count(),
             }
         }
     }
@@ -172,6 +181,7 @@ impl Node {
     /// Hangs up every call, waits for the ends to be durable and the files to be finished, then stops the SIP endpoint.
     pub async fn drain(self) {
         self.calls.drain().await;
+        self.context.browsers.drain().await;
         self.context.conferences.close();
         self.context.trunks.drain().await;
         self.sip.drain().await;

@@ -86,6 +86,8 @@ pub struct Counts {
     pub media: PlaneStats,
     /// Media of applications that host it themselves.
     pub applications: ApplicationStats,
+    /// Pages of browsers that are telephones, those included that may still come back.
+    pub pages: usize,
 }
 
 /// INVITEs that were refused before they became calls.

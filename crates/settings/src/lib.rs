@@ -22,6 +22,6 @@ pub use error::{Problem, SettingsError};
 pub use load::{Effective, Entry, Source, Sources, load};
 pub use sections::{
     AppMedia, Calls, Http, Https, Identity, Lab, Limits, Log, Media, Meetings, Notifications, Outbound,
-    Server, Settings, Sip, Store, Webrtc, keys,
+    Server, Settings, Sip, Store, Web, Webrtc, keys,
 };
 pub use value::{AddressRange, BaseUrl, Bytes, ForwardedHeader, LogFormat, PortRange, TrustedIssuer};

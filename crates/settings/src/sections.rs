@@ -285,6 +285,17 @@ sections! {
         enabled: bool = "true", serve "false";
     }
 
+    /// People with browsers.
+    web: Web {
+        /// Whether users can sign in with a browser and have a page as a telephone. It needs `webrtc.udp`, and HTTPS for
+        /// browsers on other machines.
+        enabled: bool = "true", serve "false";
+        /// How long one stays signed in.
+        session_lifetime: Duration = "12h";
+        /// How long the calls of a page go on that has lost its connection.
+        reconnect_timeout: Duration = "30s";
+    }
+
     /// Logs.
     log: Log {
         /// `human` or `json`.

@@ -77,9 +77,10 @@ fn listening(settings: &Settings, profile: Profile) -> [Rule; 10] {
     ]
 }
 
-fn times(settings: &Settings) -> [Rule; 7] {
-    let Settings { sip, notifications, identity, calls, .. } = settings;
+fn times(settings: &Settings) -> [Rule; 8] {
+    let Settings { sip, notifications, identity, calls, web, .. } = settings;
     [
+        (web.session_lifetime.is_zero(), "web.session_lifetime", "has to be above 0"),
         (
             sip.timer_t1.is_zero() || sip.timer_t1 > sip.timer_t2,
             "sip.timer_t1",

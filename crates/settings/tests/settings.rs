@@ -180,6 +180,7 @@ fn values_that_do_not_fit_together_are_refused_with_the_fix() {
         ("app_media.max_queued = \"11min\"", "app_media.max_queued"),
         ("webrtc.udp = \"0.0.0.0:7882\"", "webrtc.external_address"),
         ("webrtc.max_sessions = 0", "webrtc.max_sessions"),
+        ("web.session_lifetime = \"0s\"", "web.session_lifetime"),
     ] {
         let complaint = complaint(file);
         assert!(complaint.starts_with(&format!("{key}: ")), "{complaint}");

@@ -13,6 +13,6 @@ pub use define::{Counters, Described, Kind};
 pub use logs::{LogError, LogFormat, log_to_stderr, subscriber};
 pub use metrics::{
     AppMediaMetrics, CallMetrics, HttpMetrics, IdentityMetrics, MediaMetrics, Metrics, NotificationMetrics,
-    SipMetrics, StoreMetrics, TrunkMetrics, described, reference,
+    SipMetrics, StoreMetrics, TrunkMetrics, WebMetrics, described, reference,
 };
 pub use pii::Pii;

@@ -106,6 +106,16 @@ areas! {
         skipped_rounds: Counter = "hookswitch_media_skipped_rounds_total";
     }
 
+    /// People with browsers.
+    web: WebMetrics {
+        /// Sessions of people who have signed in.
+        sessions: Gauge = "hookswitch_web_sessions";
+        /// WebSockets of pages that are open.
+        sockets: Gauge = "hookswitch_web_sockets";
+        /// Pages that are telephones, those included that may still come back.
+        pages: Gauge = "hookswitch_web_pages";
+    }
+
     /// Media that applications host themselves.
     app_media: AppMediaMetrics {
         /// WebSockets of applications that were connected.

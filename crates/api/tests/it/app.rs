@@ -144,6 +144,7 @@ impl App {
                 observer: Arc::clone(&observer) as _,
             },
             lab,
+            web: None,
             settings,
         });
         Self { calls, store, clock, observer, issuer, signer, router }

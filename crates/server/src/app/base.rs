@@ -31,6 +31,8 @@ pub(super) struct Base {
     outbound: Outbound,
     metrics: Metrics,
     base_url: String,
+    /// Who is signed in with a browser, where that can be done.
+    web_sessions: Option<Arc<api::WebSessions>>,
 }
 
 impl Base {
@@ -53,7 +55,8 @@ impl Base {
         let metrics = Metrics::new();
         // A second server in one process, as tests have, is served but not counted.
         metrics.install();
-        Ok(Self { clock, store, directory, issuer, signer, outbound, metrics, base_url })
+        let web_sessions = config::web_sessions(settings);
+        Ok(Self { clock, store, directory, issuer, signer, outbound, metrics, base_url, web_sessions })
     }
 
     /// Ends the calls that the last run left behind, then starts to deliver: so their `deleted` is the last.
@@ -138,6 +141,7 @@ impl Base {
             clock: Arc::new(ApiClock(self.clock)),
             operations: self.operations((node, doors), is_ready),
             lab: None,
+            web: self.web_sessions.clone().map(|sessions| api::Web { pages: node.pages(), sessions }),
             settings: config::api(settings, profile, self.base_url.clone()),
         }
     }
@@ -171,9 +175,12 @@ impl Base {
 
     fn operations(&self, (node, doors): (&Node, &Doors), is_ready: &Arc<AtomicBool>) -> api::Operations {
         let (is_ready, shown, counts) = (Arc::clone(is_ready), self.metrics.clone(), node.counts());
-        let webrtc = doors.webrtc().cloned();
+        let (webrtc, web) = (doors.webrtc().cloned(), self.web_sessions.clone());
         let render = move || {
             meters::show(&shown, &counts(), webrtc.as_ref());
+            if let Some(web) = &web {
+                meters::show_web(&shown, web);
+            }
             shown.render()
         };
         api::Operations {

@@ -149,6 +149,7 @@ pub(super) fn node(settings: &Settings, base_url: &str) -> node::Config {
         refers_phones: settings.sip.refer,
         srtp: rtc_proto::sdp::SrtpPolicy::Optional,
         trunk_attempt_timeout: settings.trunks.attempt_timeout,
+        page_patience: settings.web.reconnect_timeout,
         app_media: app_media(settings, base_url),
     }
 }
@@ -277,6 +278,12 @@ pub(super) fn api(settings: &Settings, profile: Profile, base_url: String) -> ap
         body_timeout: limits.request_timeout,
         proxies: proxies(settings),
     }
+}
+
+/// Who is signed in with a browser, where people can be.
+pub(super) fn web_sessions(settings: &Settings) -> Option<Arc<api::WebSessions>> {
+    let web = &settings.web;
+    web.enabled.then(|| Arc::new(api::WebSessions::new(web.session_lifetime)))
 }
 
 pub(super) fn proxies(settings: &Settings) -> api::Proxies {

@@ -99,6 +99,7 @@ pub(super) fn show(metrics: &Metrics, counts: &Counts, webrtc: Option<&webrtc::G
     metrics.media.send_errors.absolute(media.send_errors);
     metrics.media.skipped_rounds.absolute(media.skipped_rounds);
     show_applications(&metrics.app_media, &counts.applications);
+    metrics.web.pages.set(counts.pages as f64);
     if let Some(gateway) = webrtc {
         let traffic = gateway.traffic();
         metrics.app_media.webrtc_sessions.set(gateway.sessions() as f64);
@@ -106,6 +107,12 @@ pub(super) fn show(metrics: &Metrics, counts: &Counts, webrtc: Option<&webrtc::G
         metrics.app_media.webrtc_missed.absolute(traffic.missed);
         metrics.app_media.webrtc_unsent.absolute(traffic.unsent);
     }
+}
+
+/// The same for people with browsers.
+pub(super) fn show_web(metrics: &Metrics, sessions: &api::WebSessions) {
+    metrics.web.sessions.set(sessions.count() as f64);
+    metrics.web.sockets.set(sessions.sockets() as f64);
 }
 
 fn show_trunks(shown: &TrunkMetrics, counts: &TrunkStats) {

@@ -1,0 +1,34 @@
+//! People who sign in with a browser, and the socket of the page that is their telephone.
+//!
+//! | request | |
+//! |---|---|
+//! | `POST /hookswitch/v1/web/session` | signs in: `{"user":"john","password":"…"}`; the session is a cookie |
+//! | `GET /hookswitch/v1/web/session` | who is signed in |
+//! | `DELETE /hookswitch/v1/web/session` | signs out |
+//! | `GET /hookswitch/v1/web/phone?phone=…` | a WebSocket for what [`phone_wire`] says |
+//!
+//! Pages of other origins are refused, whatever cookies a browser sends along.
+
+mod guesses;
+mod origin;
+mod session;
+mod sessions;
+mod socket;
+
+use std::sync::Arc;
+
+use node::Pages;
+
+pub(crate) use self::guesses::Guesses;
+pub(crate) use self::origin::SameOrigin;
+pub(crate) use self::session::{sign_in, sign_out, who};
+pub use self::sessions::WebSessions;
+pub(crate) use self::socket::phone;
+
+/// What it takes to serve people with browsers.
+pub struct Web {
+    /// The way to the pages' calls.
+    pub pages: Pages,
+    /// Who is signed in.
+    pub sessions: Arc<WebSessions>,
+}
