@@ -2,7 +2,7 @@
 //!
 //! [`Server`] is the built program on ports and in a folder of its own. [`Bot`] speaks its API, [`Webhook`] receives
 //! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`Carrier`] and [`Kamailio`] are the phone network, [`SipPhone`] is one of our own that can do more
-//! than those, [`SipSocket`] one that does only what it is told, [`SecurePeer`] the same over TLS, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
+//! than those, [`SipSocket`] one that does only what it is told, [`SecurePeer`] the same over TLS, [`WebPhone`] is the page of a browser, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
 //! Whatever was started ends when its value is dropped.
 
 mod baresip;
@@ -25,6 +25,8 @@ mod sip_socket;
 mod sipp;
 mod sound;
 mod wait;
+mod web_phone;
+mod web_stack;
 mod webhook;
 
 pub use baresip::{Answering, Baresip, Phone, PhoneCodec, PhoneTransport};
@@ -46,4 +48,6 @@ pub use sip_socket::{Registration, SipSocket};
 pub use sipp::{Calls, Sipp, Traced};
 pub use sound::{find_stretch, melody, sound_of};
 pub use wait::{DEADLINE, eventually, within};
+pub use web_phone::{WebPhone, WebSession};
+pub use web_stack::WebStack;
 pub use webhook::{Answer, Received, Webhook};

@@ -33,3 +33,4 @@ mod sip_tls;
 mod softphone;
 mod support;
 mod trunks;
+mod web_phones;
