@@ -1,0 +1,23 @@
+/** What the keyboard does outside of fields. */
+
+import type { Phone } from "../phone";
+import { isKey } from "./keypad";
+
+/** Whether keys that are pressed there are text. */
+export function isTyping(element: Element | null): boolean {
+  return element?.matches("input, textarea, select, [contenteditable]") ?? false;
+}
+
+/**
+ * Sends digits as keys of the call while the focus is in the call, or nowhere: so speech and other software that types
+ * does not send keys by accident.
+ */
+export function sendKeys(phone: Phone, event: KeyboardEvent): void {
+  if (event.ctrlKey || event.altKey || event.metaKey || event.repeat || !isKey(event.key)) return;
+  const focused = document.activeElement;
+  const isInCall = focused === document.body || (focused?.closest("#call") ?? null) !== null;
+  const call = phone.shown.value;
+  if (!isInCall || isTyping(focused) || call?.state !== "connected" || call.held) return;
+  event.preventDefault();
+  phone.press(event.key);
+}
