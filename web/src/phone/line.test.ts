@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Effect, IDLE, type Input, type Line, shown, step } from "./line";
+import { type Effect, IDLE, type Input, type Line, shown, step, target } from "./line";
 import type { FromServer, ListedCall, ToServer } from "./protocol";
 
 const ALICE = { name: "Alice", address: "sip:alice@contoso.example" };
@@ -278,4 +278,23 @@ it("the list of recent calls is bounded", () => {
   }
   expect(phone.line.recent).toHaveLength(20);
   expect(phone.line.recent[0]?.id).toBe("s49");
+});
+
+it("numbers are called without what only people read", () => {
+  const typed = [
+    "+1 (201) 555-0123",
+    " 0201/5550 ",
+    "911",
+    "john",
+    "sip:a-b@c.example",
+    "7 Eleven",
+  ];
+  expect(typed.map(target)).toEqual([
+    "+12015550123",
+    "02015550",
+    "911",
+    "john",
+    "sip:a-b@c.example",
+    "7 Eleven",
+  ]);
 });

@@ -117,6 +117,12 @@ export function shown(line: Line): Call | undefined {
   return line.calls.find((call) => call.id === line.shown);
 }
 
+/** What is called when `text` was typed: numbers lose what only people read, and anything else stays as it is. */
+export function target(text: string): string {
+  const trimmed = text.trim();
+  return /^\+?[\d\s()./-]*\d[\d\s()./-]*$/.test(trimmed) ? trimmed.replace(/[^+\d]/g, "") : trimmed;
+}
+
 class Desk {
   readonly effects: Effect[] = [];
 
@@ -196,7 +202,7 @@ class Desk {
 
   private dial(id: string, to: string): void {
     this.holdOthers(id);
-    const peer = { name: to, address: to };
+    const peer = { name: to, address: target(to) };
     const call = { ...blank(id, "outgoing", peer), state: "calling" as const };
     this.line = { ...this.line, calls: [...this.line.calls, call], shown: id };
     this.do({ type: "offer", call: id, purpose: "call", restart: false });
@@ -266,7 +272,7 @@ class Desk {
   private transfer(call: Call, to: string): void {
     if (call.state !== "connected" || isUnderWay(call.transfer)) return;
     this.put({ ...call, transfer: "asked" });
-    this.do({ type: "send", message: { type: "transfer", call: call.id, to } });
+    this.do({ type: "send", message: { type: "transfer", call: call.id, to: target(to) } });
     this.say(`Transferring ${named(call.peer)} to ${to}`);
   }
 

@@ -47,6 +47,8 @@ export class Sound {
   async answer(sdp: string): Promise<void> {
     if (this.connection.signalingState !== "have-local-offer") return;
     await this.connection.setRemoteDescription({ type: "answer", sdp });
+    // Where the old addresses still work, a restart changes no state that would be told of.
+    this.watch();
   }
 
   /** On hold nothing is sent, and nothing is heard. */

@@ -93,10 +93,11 @@ export class Phone {
   }
 
   feed(input: Input): void {
-    const [line, effects] = step(this.line.value, input, Date.now());
     const before = this.line.value;
+    const [line, effects] = step(before, input, Date.now());
     batch(() => {
       this.line.value = line;
+      if (input.type === "dial" || input.type === "accept") this.notice.value = null;
       if (line.calls.length === 0) this.muted.value = false;
     });
     if (line.recent !== before.recent) this.tellOfEnd();

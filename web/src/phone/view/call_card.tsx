@@ -140,7 +140,7 @@ function Transfer({ phone, call, done }: { phone: Phone; call: Call; done: () =>
           autocomplete="off"
           autocapitalize="none"
           spellcheck={false}
-          placeholder="Name, address or number"
+          placeholder="Name or number"
         />
         <button type="submit" class="primary" disabled={isUnderWay(call.transfer)}>
           Transfer

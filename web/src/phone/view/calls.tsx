@@ -4,7 +4,7 @@ import type { Phone } from "../phone";
 import { duration, named, stateText } from "../wording";
 import { Timer } from "./call_card";
 import { Icon } from "./icons";
-import { isTyping } from "./keys";
+import { isBusy } from "./keys";
 import { Avatar } from "./person";
 
 /** A call that rings here. */
@@ -13,7 +13,7 @@ export function Incoming({ phone, call }: { phone: Phone; call: Call }) {
   const name = named(call.peer);
   // The card, not its button: a space or return on its way elsewhere must not take the call.
   useEffect(() => {
-    if (!isTyping(document.activeElement)) card.current?.focus();
+    if (!isBusy(document.activeElement)) card.current?.focus();
   }, []);
   return (
     <section class="card incoming" aria-label={`${name} is calling`} tabIndex={-1} ref={card}>

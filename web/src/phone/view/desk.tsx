@@ -83,7 +83,7 @@ function Header({ phone, user }: { phone: Phone; user: User }) {
 function Notices({ phone }: { phone: Phone }) {
   const notice = phone.notice.value;
   return (
-    <div class="notices">
+    <section class="notices" aria-label="Messages">
       <div role="alert">
         {notice && (
           <div class={`notice notice-${notice.tone}`}>
@@ -117,6 +117,6 @@ function Notices({ phone }: { phone: Phone }) {
           </button>
         </div>
       )}
-    </div>
+    </section>
   );
 }

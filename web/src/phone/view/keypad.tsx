@@ -24,9 +24,14 @@ export function Keypad({ label, press }: { label: string; press: (key: string) =
   return (
     <fieldset class="keypad" aria-label={label}>
       {KEYS.map(([key, letters]) => (
-        <button type="button" key={key} aria-label={SPOKEN[key] ?? key} onClick={() => press(key)}>
-          <span>{key}</span>
-          <small aria-hidden="true">{letters}</small>
+        <button
+          type="button"
+          key={key}
+          aria-label={SPOKEN[key]}
+          data-letters={letters}
+          onClick={() => press(key)}
+        >
+          {key}
         </button>
       ))}
     </fieldset>

@@ -8,6 +8,12 @@ export function isTyping(element: Element | null): boolean {
   return element?.matches("input, textarea, select, [contenteditable]") ?? false;
 }
 
+/** Whether somebody is in the middle of something there, which a call that comes in must not take away. */
+export function isBusy(element: Element | null): boolean {
+  if (element?.id === "dial" && element instanceof HTMLInputElement) return element.value !== "";
+  return isTyping(element) || (element?.closest("#call, dialog") ?? null) !== null;
+}
+
 /**
  * Sends digits as keys of the call while the focus is in the call, or nowhere: so speech and other software that types
  * does not send keys by accident.

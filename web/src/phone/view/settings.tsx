@@ -68,7 +68,7 @@ function Choice({ label, found, chosen, choose }: ChoiceProps) {
     <div>
       <label for={id}>{label}</label>
       <select id={id} value={chosen} onChange={(event) => choose(event.currentTarget.value)}>
-        <option value="">The usual one</option>
+        <option value="">System default</option>
         {found.map((device) => (
           <option key={device.id} value={device.id}>
             {device.name}
