@@ -15,6 +15,7 @@
 //! | `/hookswitch/v1/calls/{id}/media…`: media that applications host | `app_media` |
 //! | `/hookswitch/v1/web/…`: people who sign in with a browser, and their telephones | `web` |
 //! | `/lab/v1/calls…`: calls of scripted users, where the lab is on | `lab` |
+//! | `/phone`, `/assets/…`: pages for people | the crate `pages` |
 //! | `/hookswitch/v1/openapi.json`, `/healthz`, `/readyz`, `/metrics` | `operators` |
 
 mod api;

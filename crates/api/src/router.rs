@@ -36,6 +36,7 @@ pub fn router(api: Api) -> Router {
         .route("/v1.0/communications/calls/{call}/operations/{operation}", get(operations::read))
         .merge(conference_routes())
         .merge(app_media_routes())
+        .merge(pages::routes())
         .merge(meeting_routes("/v1.0/communications"))
         .merge(meeting_routes("/v1.0/users/{user}"))
         .route("/v1.0/me/onlineMeetings", any(online_meetings::me))
