@@ -1,4 +1,4 @@
-//! Repository chores: `cargo xtask demo`, `cargo xtask test`, `cargo xtask tidy`.
+//! Repository chores: `cargo xtask demo`, `cargo xtask test`, `cargo xtask tidy`, `cargo xtask web`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for people talks to them")]
 
 mod demo;
@@ -7,6 +7,7 @@ mod samples;
 mod stages;
 mod tidy;
 mod tools;
+mod web;
 
 use std::process::ExitCode;
 
@@ -16,8 +17,9 @@ Chores of this repository.
   cargo xtask demo [ARGS]     builds the server and runs `hookswitch demo`: a real call, end to end
   cargo xtask test [STAGE…]   everything that CI runs, in order; or only the stages named
   cargo xtask tidy            the structure of the workspace against ARCHITECTURE.md
+  cargo xtask web             builds the pages, which the server carries once it is built after that
 
-What demo and test need is installed where that is possible (Debian or Ubuntu, as root), and named otherwise.
+What demo, test and web need is installed where that is possible (Debian or Ubuntu, as root), and named otherwise.
 ";
 
 fn main() -> ExitCode {
@@ -28,6 +30,7 @@ fn main() -> ExitCode {
         Some("demo") => demo::run(&rest),
         Some("test") => stages::test(&rest),
         Some("tidy") => tidy::run(),
+        Some("web") => web::build(),
         Some("help" | "--help" | "-h") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

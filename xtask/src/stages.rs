@@ -17,6 +17,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "fmt", about: "formatting", run: fmt },
     Stage { name: "tidy", about: "structure of the workspace", run: crate::tidy::run },
     Stage { name: "deny", about: "licences, sources and banned crates", run: deny },
+    Stage { name: "web", about: "the pages: built, and tried in a browser", run: crate::web::test },
     Stage { name: "clippy", about: "lints", run: clippy },
     Stage { name: "unit", about: "every crate's own tests", run: unit },
     Stage { name: "budget", about: "instructions that the hot paths take", run: budget },

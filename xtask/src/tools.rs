@@ -46,6 +46,15 @@ pub(crate) const PEERS: &[Tool] = &[
     Tool::new("npm", "npm", "installs what that sample needs"),
 ];
 
+/// What builds the pages.
+pub(crate) const NODE: &[Tool] = &[
+    Tool::new("node", "nodejs", "builds the pages"),
+    Tool::new("npm", "npm", "installs what the pages are built with"),
+];
+
+/// What the pages are tried in.
+pub(crate) const BROWSER: &[Tool] = &[Tool::new("chromium", "chromium", "the browser that tests call with")];
+
 /// What measures.
 pub(crate) const COUNTERS: &[Tool] = &[Tool::new("valgrind", "valgrind", "counts instructions")];
 
