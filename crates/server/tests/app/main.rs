@@ -20,6 +20,7 @@ mod meetings;
 mod moving_calls;
 mod notifications;
 mod online_meetings;
+mod pages;
 mod phone_command;
 mod phone_numbers;
 mod phones_joining;
