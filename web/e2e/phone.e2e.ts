@@ -238,6 +238,7 @@ describe("in a call", () => {
     await page.keyboard.press("#");
     const sent = () => page.evaluate(() => (window as unknown as { sent: string[] }).sent.join(""));
     await vi.waitFor(async () => expect(await sent()).toBe("5#"), { timeout: 5000 });
+    await page.getByText("5#", { exact: true }).waitFor();
   });
 
   it("keys typed into a field are text", async () => {

@@ -21,6 +21,7 @@ export class Sound {
   private readonly sender: RTCRtpSender;
   private readonly audio = new Audio();
   private paused = false;
+  private offers = 0;
   private patience: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -35,12 +36,14 @@ export class Sound {
     this.connection.oniceconnectionstatechange = () => this.watch();
   }
 
-  /** A complete offer, with all addresses in it. */
-  async offer(restart: boolean): Promise<string> {
+  /** A complete offer, with all addresses in it; `null` where a later one has overtaken it. */
+  async offer(restart: boolean): Promise<string | null> {
+    this.offers += 1;
+    const turn = this.offers;
     const offer = await this.connection.createOffer({ iceRestart: restart });
     await this.connection.setLocalDescription(offer);
     await this.gathered();
-    return this.connection.localDescription?.sdp ?? "";
+    return turn === this.offers ? (this.connection.localDescription?.sdp ?? null) : null;
   }
 
   /** Takes the answer to the latest offer; one to an earlier offer is not asked for any more. */

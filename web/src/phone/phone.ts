@@ -25,6 +25,9 @@ export type Presence =
 /** An offer without an answer for so long means that the socket is dead, whatever it says. */
 const ANSWER_WITHIN_MS = 6000;
 
+/** Arbitrary: what fits above the keypad. */
+const MAX_PRESSED = 16;
+
 const AROUND: Surroundings = {
   open: (address) => new WebSocket(address),
   later: (milliseconds, act) => {
@@ -42,6 +45,8 @@ export class Phone {
   /** What a screen reader says next. */
   readonly announcement = signal("");
   readonly muted = signal(false);
+  /** The keys that were sent in the call that is shown. */
+  readonly pressed = signal("");
   readonly preferred = signal<Preferences>(preferences());
   /** Whether the bell can be heard; a page just loaded is silent until it is touched. */
   readonly bellAllowed = signal(true);
@@ -60,6 +65,8 @@ export class Phone {
   async start(): Promise<void> {
     addEventListener("online", () => this.link?.retry());
     addEventListener("offline", () => this.link?.drop());
+    addEventListener("pointerdown", () => this.wakeBell());
+    addEventListener("keydown", () => this.wakeBell());
     effect(() => this.ringer.play(this.pattern()));
     effect(() => this.keepTime());
     void this.ringer.listenAt(this.preferred.value.speaker);
@@ -99,6 +106,7 @@ export class Phone {
       this.line.value = line;
       if (input.type === "dial" || input.type === "accept") this.notice.value = null;
       if (line.calls.length === 0) this.muted.value = false;
+      if (line.shown !== before.shown) this.pressed.value = "";
     });
     if (line.recent !== before.recent) this.tellOfEnd();
     if (input.type === "server" && input.message.type === "incoming") this.notify(input.message);
@@ -108,7 +116,7 @@ export class Phone {
 
   mute(muted: boolean): void {
     this.muted.value = muted;
-    this.announcement.value = muted ? "Your microphone is off" : "Your microphone is on";
+    this.say(muted ? "Your microphone is off" : "Your microphone is on");
     void this.microphone?.then((track) => {
       track.enabled = !muted;
     });
@@ -118,8 +126,11 @@ export class Phone {
   press(key: string): void {
     const call = this.shown.value;
     if (call?.state !== "connected" || call.held) return;
-    if (this.sounds.get(call.id)?.press(key)) this.announcement.value = `Key ${spoken(key)}`;
-    else this.warn("The other side takes no keys at the moment.");
+    if (!this.sounds.get(call.id)?.press(key)) {
+      return this.warn("The other side takes no keys at the moment.");
+    }
+    this.pressed.value = `${this.pressed.value}${key}`.slice(-MAX_PRESSED);
+    this.say(`Key ${spoken(key)}`);
   }
 
   async prefer(preferred: Preferences): Promise<void> {
@@ -148,6 +159,11 @@ export class Phone {
     this.bellAllowed.value = await this.ringer.allow();
   }
 
+  /** Whatever somebody does on the page is what browsers wait for before they let it sound. */
+  private wakeBell(): void {
+    if (!this.bellAllowed.value) void this.allowBell();
+  }
+
   /** Opens the microphone for a moment: browsers name devices only to whom they have let hear. */
   async askForMicrophone(): Promise<void> {
     try {
@@ -156,6 +172,11 @@ export class Phone {
       this.warn(microphoneProblem(error));
     }
     if (this.line.value.calls.every((call) => call.state === "incoming")) this.closeMicrophone();
+  }
+
+  /** Says something to whoever cannot see it. The same text twice would not be a change, and not be read. */
+  private say(text: string): void {
+    this.announcement.value = this.announcement.value === text ? `${text}\u00a0` : text;
   }
 
   warn(text: string): void {
@@ -187,7 +208,7 @@ export class Phone {
     if (message.type === "welcome") {
       batch(() => {
         if (!this.connected.value && this.line.value.calls.length > 0) {
-          this.announcement.value = "The server is back";
+          this.say("The server is back");
         }
         this.connected.value = true;
         this.presence.value = { type: "signedIn", user: message.user };
@@ -199,8 +220,7 @@ export class Phone {
 
   private async lost(wasOpen: boolean): Promise<void> {
     batch(() => {
-      if (this.connected.value)
-        this.announcement.value = "The server is gone; trying to get it back";
+      if (this.connected.value) this.say("The server is gone; trying to get it back");
       this.connected.value = false;
     });
     // A socket that was never open may have been refused because the session is over; the socket itself does not say.
@@ -243,7 +263,7 @@ export class Phone {
         this.close(effect.call);
         break;
       case "say":
-        this.announcement.value = effect.text;
+        this.say(effect.text);
         break;
       case "warn":
         this.warn(effect.text);
@@ -257,7 +277,8 @@ export class Phone {
       const sdp = await sound?.offer(restart);
       if (!sdp || sound !== this.sounds.get(call)) return;
       this.feed({ type: "offered", call, purpose, sdp });
-      if (purpose === "offer") this.await(call);
+      // Of calls that go out it takes as long as somebody lets it ring.
+      if (purpose !== "call") this.await(call);
     } catch (error) {
       if (!this.line.value.calls.some((other) => other.id === call)) return;
       this.feed({ type: "mediaFailed", call });
@@ -289,7 +310,7 @@ export class Phone {
     }
   }
 
-  /** A live call's offer waits for its answer. */
+  /** What the server answers by itself, it answers soon. */
   private await(call: string): void {
     this.settle(call);
     this.awaited.set(

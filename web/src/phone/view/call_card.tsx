@@ -103,18 +103,13 @@ function Toggle({ icon, label, pressed, expanded, press }: ToggleProps) {
 }
 
 function Keys({ phone, held }: { phone: Phone; held: boolean }) {
-  const [pressed, setPressed] = useState("");
-  const press = (key: string) => {
-    setPressed((before) => `${before}${key}`.slice(-16));
-    phone.press(key);
-  };
   if (held) return <p class="quiet">Resume the call to send keys.</p>;
   return (
     <div class="keys">
       <p class="pressed" aria-hidden="true">
-        {pressed || "The keys of your keyboard work, too"}
+        {phone.pressed.value || "The keys of your keyboard work, too"}
       </p>
-      <Keypad label="Keys of the call" press={press} />
+      <Keypad label="Keys of the call" press={(key) => phone.press(key)} />
     </div>
   );
 }
