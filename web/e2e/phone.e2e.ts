@@ -194,6 +194,9 @@ describe("a call that goes out", () => {
 
   it("tells why it did not come about", async () => {
     await signIn();
+    await dial("John Smith");
+    await says(/Nobody can be called so/);
+    expect(await page.getByLabel("Name, address or number").inputValue()).toBe("John Smith");
     await dial("bob");
     await says(/The line is busy/);
   });

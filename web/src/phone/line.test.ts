@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Effect, IDLE, type Input, type Line, shown, step, target } from "./line";
+import { type Effect, IDLE, type Input, isTarget, type Line, shown, step, target } from "./line";
 import type { FromServer, ListedCall, ToServer } from "./protocol";
 
 const ALICE = { name: "Alice", address: "sip:alice@contoso.example" };
@@ -200,6 +200,13 @@ describe("a transfer", () => {
   });
 });
 
+it("a transfer that the server does not understand can be tried again", () => {
+  const phone = new Phone().talking().feed({ type: "transfer", call: "s1", to: "bob" });
+  phone.hear({ type: "error", message: "what?" });
+  expect(shown(phone.line)?.transfer).toBeNull();
+  expect(phone.warned).toEqual(["what?"]);
+});
+
 describe("after a lost socket", () => {
   it("a call that is left gets a new offer with other addresses", () => {
     const phone = new Phone().talking().hear(welcome({}));
@@ -297,4 +304,17 @@ it("numbers are called without what only people read", () => {
     "sip:a-b@c.example",
     "7 Eleven",
   ]);
+});
+
+it("names of several words call nobody", () => {
+  const typed = [
+    "john",
+    "+1 (201) 555-0123",
+    "sip:john@contoso.example",
+    "John Smith",
+    "a@b@c",
+    "",
+    "<a>",
+  ];
+  expect(typed.map(isTarget)).toEqual([true, true, true, false, false, false, false]);
 });

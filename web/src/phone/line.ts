@@ -123,6 +123,11 @@ export function target(text: string): string {
   return /^\+?[\d\s()./-]*\d[\d\s()./-]*$/.test(trimmed) ? trimmed.replace(/[^+\d]/g, "") : trimmed;
 }
 
+/** Whether somebody could be called so: one word, with at most one `@` in it. */
+export function isTarget(text: string): boolean {
+  return /^[^\s<>"@]{1,255}(@[^\s<>"@]{1,255})?$/.test(target(text));
+}
+
 class Desk {
   readonly effects: Effect[] = [];
 
@@ -167,7 +172,7 @@ class Desk {
 
   private hear(message: FromServer): void {
     if (message.type === "welcome") return this.reconcile(message.calls);
-    if (message.type === "error") return this.warn(message.message);
+    if (message.type === "error") return this.misunderstood(message.message);
     if (message.type === "incoming") {
       return this.ring(message.call, message.from, message.subject);
     }
@@ -197,6 +202,14 @@ class Desk {
       case "ended":
         this.end(call, message.reason);
         break;
+    }
+  }
+
+  /** What was not understood is not said; of what was said, only a transfer waits for a word without an end. */
+  private misunderstood(message: string): void {
+    this.warn(message || "The server did not understand this page. Load it again.");
+    for (const call of this.line.calls) {
+      if (call.transfer === "asked") this.put({ ...call, transfer: null });
     }
   }
 

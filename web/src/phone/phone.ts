@@ -1,7 +1,17 @@
 /** The phone of a page: feeds `line.ts`, carries out what it decides, and shows its state as signals. */
 
 import { batch, computed, effect, type ReadonlySignal, signal } from "@preact/signals";
-import { type Call, type Effect, IDLE, type Input, incoming, type Line, shown, step } from "./line";
+import {
+  type Call,
+  type Effect,
+  IDLE,
+  type Input,
+  incoming,
+  isTarget,
+  type Line,
+  shown,
+  step,
+} from "./line";
 import { Link, type Surroundings } from "./link";
 import { microphoneProblem, openMicrophone, Sound } from "./media";
 import { hexadecimal, type Preferences, phoneName, preferences, remember } from "./preferences";
@@ -24,6 +34,9 @@ export type Presence =
 
 /** An offer without an answer for so long means that the socket is dead, whatever it says. */
 const ANSWER_WITHIN_MS = 6000;
+
+const NO_TARGET =
+  "Nobody can be called so. Write a name such as john, an address such as john@contoso.example, or a number such as +1 201 555 0123.";
 
 /** Arbitrary: what fits above the keypad. */
 const MAX_PRESSED = 16;
@@ -91,12 +104,26 @@ export class Phone {
     this.leave("");
   }
 
-  dial(to: string): void {
-    const trimmed = to.trim();
-    if (!trimmed) return;
-    if (!this.connected.value) return this.warn(SERVER_GONE);
+  /** Returns whether there is a call now. */
+  dial(to: string): boolean {
+    if (!this.isCallable(to)) return false;
     const random = crypto.getRandomValues(new Uint32Array(2)).reduce(hexadecimal, "");
-    this.feed({ type: "dial", call: `c${random}`, to: trimmed });
+    this.feed({ type: "dial", call: `c${random}`, to: to.trim() });
+    return true;
+  }
+
+  /** Returns whether it is under way. */
+  transfer(call: string, to: string): boolean {
+    if (!this.isCallable(to)) return false;
+    this.feed({ type: "transfer", call, to: to.trim() });
+    return true;
+  }
+
+  private isCallable(to: string): boolean {
+    if (!isTarget(to)) this.warn(NO_TARGET);
+    else if (!this.connected.value) this.warn(SERVER_GONE);
+    else return true;
+    return false;
   }
 
   feed(input: Input): void {

@@ -119,10 +119,7 @@ function Transfer({ phone, call, done }: { phone: Phone; call: Call; done: () =>
   useEffect(() => field.current?.focus(), []);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    const to = field.current?.value.trim() ?? "";
-    if (!to) return;
-    phone.feed({ type: "transfer", call: call.id, to });
-    done();
+    if (phone.transfer(call.id, field.current?.value ?? "")) done();
   };
   return (
     <form class="panel" onSubmit={submit}>

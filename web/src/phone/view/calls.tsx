@@ -110,7 +110,8 @@ export function RecentCalls({ phone }: { phone: Phone }) {
       {recent.length === 0 && <p class="quiet empty">Calls of this page are listed here.</p>}
       <ul class="list">
         {recent.map((call) => (
-          <li key={call.id}>
+          // A server that was started anew counts its calls anew.
+          <li key={`${call.id} ${call.at}`}>
             <Icon name={call.direction} />
             <div class="who">
               <strong>{named(call.peer)}</strong>
@@ -123,7 +124,7 @@ export function RecentCalls({ phone }: { phone: Phone }) {
                 type="button"
                 class="square"
                 aria-label={`Call ${named(call.peer)}`}
-                onClick={() => phone.dial(call.peer.address)}
+                onClick={() => void phone.dial(call.peer.address)}
               >
                 <Icon name="answer" />
               </button>

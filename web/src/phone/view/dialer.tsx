@@ -8,9 +8,7 @@ export function Dialer({ phone, isIdle }: { phone: Phone; isIdle: boolean }) {
   const field = useRef<HTMLInputElement>(null);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
-    if (!field.current) return;
-    phone.dial(field.current.value);
-    if (phone.connected.value) field.current.value = "";
+    if (field.current && phone.dial(field.current.value)) field.current.value = "";
   };
   const press = (key: string) => {
     if (field.current) field.current.value += key;
