@@ -158,7 +158,7 @@ export class StandIn {
     const name = pathname === "/phone" ? "phone.html" : normalize(pathname);
     if (name !== "phone.html" && !name.startsWith("/assets/"))
       return void response.writeHead(404).end();
-    response.setHeader("Content-Security-Policy", readFileSync(POLICY, "utf8"));
+    response.setHeader("Content-Security-Policy", readFileSync(POLICY, "utf8").trim());
     response.setHeader("Permissions-Policy", "microphone=(self)");
     response.setHeader("Content-Type", TYPES[extname(name)] ?? "application/octet-stream");
     response.end(readFileSync(join(DIST, name)));

@@ -27,7 +27,7 @@ static BUILT: &[File] = &include!(concat!(env!("OUT_DIR"), "/built.rs"));
 /// What a page may load and do: nothing but what comes from here, no script or style within it, in no frame of others.
 ///
 /// A file of its own, so that the tests of the pages hold them against the same policy.
-const CONTENT_SECURITY_POLICY: &str = include_str!("../policy.txt");
+const CONTENT_SECURITY_POLICY: &str = include_str!("../policy.txt").trim_ascii_end();
 
 /// The headers of every response.
 const PROTECTION: [(&str, &str); 6] = [
