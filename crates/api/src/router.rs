@@ -36,7 +36,6 @@ pub fn router(api: Api) -> Router {
         .route("/v1.0/communications/calls/{call}/operations/{operation}", get(operations::read))
         .merge(conference_routes())
         .merge(app_media_routes())
-        .merge(pages::routes())
         .merge(meeting_routes("/v1.0/communications"))
         .merge(meeting_routes("/v1.0/users/{user}"))
         .route("/v1.0/me/onlineMeetings", any(online_meetings::me))
@@ -71,7 +70,8 @@ pub fn router(api: Api) -> Router {
         let session = get(web::who).post(web::sign_in).delete(web::sign_out);
         routes = routes
             .route("/hookswitch/v1/web/session", session)
-            .route("/hookswitch/v1/web/phone", get(web::phone));
+            .route("/hookswitch/v1/web/phone", get(web::phone))
+            .merge(pages::routes());
     }
     let routes = routes
         .route_layer(middleware::from_fn(front::note_route))
