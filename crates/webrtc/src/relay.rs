@@ -39,6 +39,17 @@ struct Numbers {
     sent: (u8, Option<u8>),
     /// Those that come from there.
     received: (u8, Option<u8>),
+    /// The clock of keys there.
+    event_clock: u32,
+}
+
+/// What becomes of a packet on its way to the other side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Across {
+    /// Sound, under this payload type.
+    Sound(u8),
+    /// A key, under this payload type; lengths are that many times as long, divided by the second.
+    Key(u8, u32, u32),
 }
 
 impl Numbers {
@@ -47,15 +58,16 @@ impl Numbers {
         Self {
             sent: (terms.payload_type, event.map(|event| event.payload_type)),
             received: (terms.receive_payload_type, event.map(|event| event.receive_payload_type)),
+            event_clock: event.map_or(terms.codec.rtp_clock(), |event| event.clock),
         }
     }
 
-    /// What a packet from this side is called on the other one; nothing where it is of neither kind.
-    fn across(self, payload_type: u8, other: Self) -> Option<u8> {
+    /// What a packet from this side is on the other one; nothing where it is of neither kind.
+    fn across(self, payload_type: u8, other: Self) -> Option<Across> {
         if payload_type == self.received.0 {
-            Some(other.sent.0)
+            Some(Across::Sound(other.sent.0))
         } else if Some(payload_type) == self.received.1 {
-            other.sent.1
+            Some(Across::Key(other.sent.1?, other.event_clock, self.event_clock))
         } else {
             None
         }
@@ -150,9 +162,25 @@ impl RtpPort for RelayPort {
 /// Gives a packet the payload type of the other side; false where it has none there.
 fn renumber(packet: &mut [u8], from: Numbers, to: Numbers) -> bool {
     let Some(octet) = packet.get_mut(1) else { return false };
-    let Some(number) = from.across(*octet & 0x7f, to) else { return false };
+    let Some(across) = from.across(*octet & 0x7f, to) else { return false };
+    let (Across::Sound(number) | Across::Key(number, ..)) = across;
     *octet = (*octet & 0x80) | (number & 0x7f);
+    if let Across::Key(_, times, divided) = across
+        && times != divided
+    {
+        rescale(packet, times, divided);
+    }
     true
+}
+
+/// Keys tell how long they have been pressed on a clock of their own (RFC 4733, 2.3.5): some browsers know that of 8 kHz only,
+/// beside sound at 48 kHz.
+fn rescale(packet: &mut [u8], times: u32, divided: u32) {
+    let Ok(start) = rtp::header_len(packet) else { return };
+    let Some(duration) = packet.get_mut(start..).and_then(|event| event.get_mut(2..4)) else { return };
+    let octets = <[u8; 2]>::try_from(&*duration).unwrap_or_default();
+    let scaled = u64::from(u16::from_be_bytes(octets)) * u64::from(times) / u64::from(divided.max(1));
+    duration.copy_from_slice(&u16::try_from(scaled).unwrap_or(u16::MAX).to_be_bytes());
 }
 
 #[cfg(test)]
@@ -213,6 +241,33 @@ mod tests {
             let length = poll_fn(|cx| port.poll_sent(cx, &mut buffer)).await.unwrap();
             assert_eq!(numbers(&buffer[..length]), (far, sequence));
         }
+    }
+
+    #[test]
+    fn how_long_a_key_is_pressed_is_told_on_the_clock_of_the_other_side() {
+        let at = |clock: u32| {
+            let mut terms = terms(111, 110);
+            terms.telephone_event = terms.telephone_event.map(|event| TelephoneEvent { clock, ..event });
+            Numbers::of(&terms)
+        };
+        for (duration, from, to, expected) in [
+            (800, 8_000, 48_000, 4_800),
+            (4_800, 48_000, 8_000, 800),
+            (800, 8_000, 8_000, 800),
+            (u16::MAX, 8_000, 48_000, u16::MAX),
+        ] {
+            let mut key = packet(110, 1);
+            key.truncate(FIXED_HEADER_LEN);
+            key.extend([5, 10]);
+            key.extend(duration.to_be_bytes());
+            assert!(renumber(&mut key, at(from), at(to)));
+            assert_eq!(key[FIXED_HEADER_LEN..FIXED_HEADER_LEN + 2], [5, 10]);
+            assert_eq!(key[FIXED_HEADER_LEN + 2..], expected.to_be_bytes(), "{duration} from {from} to {to}");
+        }
+        assert!(
+            renumber(&mut packet(110, 1)[..FIXED_HEADER_LEN], at(8_000), at(48_000)),
+            "one without a key is nothing"
+        );
     }
 
     #[tokio::test]
