@@ -104,7 +104,7 @@ impl PageCall {
         });
         // The call's task has what it needs; a page must not keep all calls alive.
         drop(calls);
-        let end = self.dialled(&mut far, near, &offer).await;
+        let end = self.dialled(&mut far, near, offer).await;
         self.over(&far.events, end);
     }
 
@@ -176,12 +176,17 @@ impl PageCall {
         }
     }
 
-    async fn dialled(&mut self, far: &mut FarSide, near: Near, page: &str) -> End {
+    async fn dialled(&mut self, far: &mut FarSide, near: Near, mut page: String) -> End {
         loop {
             tokio::select! {
                 wish = self.wishes.recv() => match wish {
                     Some(Wish::HangUp) | None => return End(EndReason::Cancelled, EndCause::HungUp),
-                    Some(Wish::Accept(_) | Wish::Offer(_) | Wish::Hold(_) | Wish::Transfer(_)) => {}
+                    // A page that was loaded anew has another peer connection. It is answered once somebody answers.
+                    Some(Wish::Offer(offer)) => match near.suits(&self.context, &offer) {
+                        Ok(()) => page = offer,
+                        Err(why) => self.refuse(why),
+                    },
+                    Some(Wish::Accept(_) | Wish::Hold(_) | Wish::Transfer(_)) => {}
                 },
                 command = far.commands.recv() => match command {
                     Some(FarEndCommand::Ring) => {
@@ -190,7 +195,7 @@ impl PageCall {
                     Some(FarEndCommand::Answer(sdp)) => {
                         let connected = near.complete(&self.context, &sdp);
                         let connected =
-                            connected.and_then(|()| Connection::answered(&self.context, near, page));
+                            connected.and_then(|()| Connection::answered(&self.context, near, &page));
                         return match connected {
                             Ok((connection, answer)) => {
                                 self.tell(News::Connected);

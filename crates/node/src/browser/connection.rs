@@ -51,6 +51,10 @@ pub(super) fn look_at(context: &Context, offer: &str) -> Result<Codec, Unconnect
     Ok(terms.codec)
 }
 
+fn other_codec() -> Unconnected {
+    Unconnected::Offer("the offer has another codec first than the call began with".to_owned())
+}
+
 fn gateway(context: &Context) -> Result<&Gateway, Unconnected> {
     let off = || Unconnected::Offer("this server does not serve WebRTC (webrtc.udp)".to_owned());
     context.applications.webrtc.as_ref().ok_or_else(off)
@@ -75,6 +79,11 @@ impl Near {
             session_id: session_id(),
         };
         Ok(Self { relay, negotiator: Negotiator::new(local, keys), codec })
+    }
+
+    /// Whether a page's offer goes with what is offered to the leg.
+    pub(super) fn suits(&self, context: &Context, offer: &str) -> Result<(), Unconnected> {
+        if look_at(context, offer)? == self.codec { Ok(()) } else { Err(other_codec()) }
     }
 
     /// What is offered to the leg.
@@ -146,8 +155,7 @@ impl Connection {
         }
         let (answer, session, handle) = self.gateway.answer(offer)?;
         if answer.terms.codec != self.near.codec {
-            let why = "the offer has another codec first than the call began with";
-            return Err(Unconnected::Offer(why.to_owned()));
+            return Err(other_codec());
         }
         self.close().await;
         self.handle = handle;

@@ -224,6 +224,30 @@ async fn a_page_that_loses_its_socket_comes_back_to_its_call() {
 }
 
 #[tokio::test]
+async fn a_page_that_is_loaded_anew_while_it_calls_is_answered_there() {
+    let stage = Stage::new().await;
+    let mut page = WebPhone::of(&stage.server, User::JOHN).await;
+    let other = WebPhone::of(&stage.server, User::BOB).await;
+    drop(page.call("c1", User::BOB.sip_name, PAGE_HZ).await);
+    let rung = other.rings().await;
+    let welcome = page.come_back().await;
+    assert_eq!(welcome["calls"][0]["state"], "ringing", "{welcome}");
+    assert_eq!(welcome["calls"][0]["peer"]["name"], User::BOB.name, "{welcome}");
+    let stack = WebStack::open(PAGE_HZ).await;
+    page.say(&json!({"type": "offer", "call": "c1", "sdp": "v=0\r\n"}));
+    page.expect("the offer is refused", |message| message["type"] == "refused").await;
+    let offer = stack.offer(false).await;
+    page.say(&json!({"type": "offer", "call": "c1", "sdp": offer}));
+    // What a page says is taken in one after another, so the offer has been once this is refused.
+    page.say(&json!({"type": "hangUp", "call": "c9"}));
+    page.expect("the page is heard", |message| message["type"] == "error").await;
+    let other_stack = other.accept(&call_of(&rung), OTHER_PAGE_HZ).await;
+    page.answered("c1", &stack).await;
+    stack.hears(OTHER_PAGE_HZ).await;
+    other_stack.hears(PAGE_HZ).await;
+}
+
+#[tokio::test]
 async fn a_page_that_does_not_come_back_loses_its_call() {
     let stage = Stage::with(Options::new().with("web.reconnect_timeout", "300ms")).await;
     let page = WebPhone::of(&stage.server, User::JOHN).await;
@@ -304,8 +328,8 @@ async fn strangers_and_pages_of_other_origins_get_nothing() {
 #[tokio::test]
 async fn who_guesses_passwords_has_to_wait() {
     let stage = Stage::new().await;
-    for _ in 0..5 {
-        WebSession::ask(&stage.server, "john", "wrong").await.expect(401);
+    for name in ["john", "JOHN", "john@contoso.example", " john", "john"] {
+        WebSession::ask(&stage.server, name, "wrong").await.expect(401);
     }
     let reply = WebSession::ask(&stage.server, "john", User::PASSWORD).await;
     // The fifth wrong one is the last that is free.
