@@ -10,7 +10,7 @@ use super::guesses::Guess;
 use super::sessions::Session;
 use super::{SameOrigin, Web};
 use crate::error::ApiError;
-use crate::extract::JsonBody;
+use crate::extract::RawBody;
 use crate::reply;
 use crate::state::{AppState, Shared};
 
@@ -28,7 +28,7 @@ const WAIT: std::time::Duration = std::time::Duration::from_secs(60);
 pub(crate) async fn sign_in(
     State(state): State<AppState>,
     from: SameOrigin,
-    JsonBody(body): JsonBody,
+    RawBody(body): RawBody,
 ) -> Result<Response, ApiError> {
     let web = web(&state)?;
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
@@ -36,10 +36,11 @@ pub(crate) async fn sign_in(
     let (Some(name), Some(password)) = (member("user", MAX_NAME), member("password", MAX_PASSWORD)) else {
         return Err(GraphError::invalid_argument("The body must have 'user' and 'password'.").into());
     };
-    let guess = Guess::new(from.source, name);
-    let now = state.api.clock.elapsed();
-    state.web_guesses.begin(&guess, now).map_err(GraphError::too_many_requests)?;
     let directory = state.api.directory.load_full();
+    // However the name is written.
+    let whose = directory.user_by_sip_name(name.trim()).map_or(name, |user| user.id.as_str());
+    let (guess, now) = (Guess::new(from.source, whose), state.api.clock.elapsed());
+    state.web_guesses.begin(&guess, now).map_err(GraphError::too_many_requests)?;
     let user = node::sign_in(&directory, name, password)
         .ok_or_else(|| GraphError::unauthenticated("The name or the password is wrong."))?;
     state.web_guesses.right(&guess, now);
