@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use call_engine::EndCause;
-use model::{AppId, ApplicationInstance, Directory, PhoneNumber, Script, ScriptAnswer, TenantId, Tone};
+use model::{
+    AppId, ApplicationInstance, Directory, IdentitySet, PhoneNumber, Script, ScriptAnswer, TenantId, Tone,
+};
 use rtc_proto::sdp::SrtpPolicy;
 use trunk::{Denied, NewTrunkCall};
 
@@ -17,6 +19,14 @@ pub(crate) struct Payer {
     pub(crate) app: AppId,
     /// The application instance whose number calls; `None` takes the first of the application that has one.
     pub(crate) instance: Option<String>,
+    /// Which number of the instance calls; `None` takes its first.
+    pub(crate) number: Option<PhoneNumber>,
+}
+
+/// The number that a source names beside its application instance, to call from that.
+pub(crate) fn own_number(source: &IdentitySet) -> Option<PhoneNumber> {
+    source.application_instance.as_ref()?;
+    PhoneNumber::parse(source.phone.as_ref()?.id.as_deref()?).ok()
 }
 
 /// The way to a number.
@@ -58,7 +68,7 @@ impl Line {
         };
         let directory = context.directory.load();
         let instance = payer.instance.as_deref().or_else(|| first_instance(&directory, tenant, &payer.app));
-        Self::open(context, NewTrunkCall { app: &payer.app, tenant, instance, caller: None, number })
+        Self::open(context, NewTrunkCall { app: &payer.app, tenant, instance, caller: payer.number, number })
     }
 
     /// Whether the application calls numbers by an instance of its own.

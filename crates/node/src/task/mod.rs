@@ -31,7 +31,7 @@ use crate::far_end::{FarEndEvent, FarEndEvents, FarEndReport};
 use crate::ids::RandomIds;
 use crate::inputs::{InputQueue, Inputs, inputs};
 use crate::media::PortEvent;
-use crate::phone_network::Line;
+use crate::phone_network::{Line, own_number};
 use crate::ringing::{Party, RelayEvent};
 
 use self::application::HostedMedia;
@@ -355,9 +355,10 @@ fn open_line(context: &Context, new: &NewCall) -> Result<Option<Line>, CallsErro
         Person::Phone(number) => Some(number),
         Person::User(_) | Person::Withheld => None,
     };
-    let instance = new.source.as_ref().and_then(|source| source.identity.application_instance.as_ref());
-    let instance = instance.and_then(|instance| instance.id.as_deref());
-    let asked = |number| NewTrunkCall { app: &new.app, tenant: &new.tenant, instance, caller: None, number };
+    let source = new.source.as_ref().map(|source| &source.identity);
+    let instance = source.and_then(|source| source.application_instance.as_ref()?.id.as_deref());
+    let caller = source.and_then(own_number);
+    let asked = |number| NewTrunkCall { app: &new.app, tenant: &new.tenant, instance, caller, number };
     match &new.destination {
         Destination::Group(invitees) => match invitees.iter().find_map(number) {
             Some(number) => Line::permit(context, &asked(number)).map(|()| None),

@@ -2,14 +2,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use call_engine::{Effect, EndCause, Input, LegEvent};
-use model::{Call, CallState, Invitee, MediaConfig, MediaState, Notification, NotificationBody, Outcome};
+use model::{
+    Call, CallDirection, CallState, Invitee, MediaConfig, MediaState, Notification, NotificationBody, Outcome,
+};
 use store::{StoreError, Transaction};
 
 use super::CallTask;
 use super::link::Link;
 use crate::calls::{CallsError, Registered};
 use crate::leg::{Caller, Dialling, Leg};
-use crate::phone_network::Payer;
+use crate::phone_network::{Payer, own_number};
 use crate::recovery::end_later;
 
 /// How often a transaction is tried before the call is given up, and the pause before each further try: five seconds
@@ -189,7 +191,11 @@ impl CallTask {
 
 /// In whose name a call calls numbers.
 pub(super) fn payer_of(record: &Call) -> Payer {
-    Payer { app: record.app.clone(), instance: record.application_instance().map(str::to_owned) }
+    let number = match record.direction {
+        CallDirection::Incoming => None,
+        CallDirection::Outgoing => own_number(&record.source.identity),
+    };
+    Payer { app: record.app.clone(), instance: record.application_instance().map(str::to_owned), number }
 }
 
 /// The record as it is kept: what connects an application with its call holds tokens and keys, and is worth nothing after a

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 use sip_message::{Method, NameAddr, Request};
 use testkit::{Carrier, FileServer, Options, RtpBot, Script, Way};
 
-use super::{ACCOUNT, CALLEE, NUMBER, Places, call, directory, established, settle, stage_with, trunk};
+use super::{
+    ACCOUNT, CALLEE, INSTANCE, NUMBER, Places, call, directory, established, of_instance, request, settle,
+    stage_with, trunk,
+};
 use crate::support::{Stage, assert_says, documented_call_to_number, id_of, prompts};
 
 const SERVICE_HOSTED: &str = include_str!("../../../../graph-wire/tests/requests/09-phone-number.json");
@@ -247,6 +250,30 @@ async fn numbers_are_written_as_the_trunk_wants_them() {
     assert_eq!(user_of(&identity(&invite)), NUMBER.trim_start_matches('+'));
     stage.end(&call).await;
     carrier.finish().await;
+}
+
+#[tokio::test]
+async fn an_instance_with_several_numbers_calls_from_the_one_that_the_source_names() {
+    let places = Places::take();
+    let both = "numbers=['+12345678900','+12345678950']";
+    let known = directory("", &trunk("carrier", places.gateway(), ""));
+    let known = known.replace("numbers=['+12345678900']", both);
+    let stage = Stage::with(Options::new().directory(&known)).await;
+    let from = |number: &str| {
+        let mut source = of_instance(INSTANCE);
+        source["identity"]["phone"] = json!({"id": number});
+        request(&stage, INSTANCE, CALLEE).with("source", source)
+    };
+    let mut carrier = Carrier::take(places.gateway(), &TALKING()).await;
+
+    let call = stage.bot.call(&from("+12345678950")).await;
+
+    assert_eq!(user_of(&identity(&carrier.expect(&Method::Invite).await)), "+12345678950");
+    stage.webhook.expect_state(&call, "established").await;
+    stage.end(&call).await;
+    carrier.finish().await;
+    let foreign = stage.bot.create(&from("+12345678951")).await.expect(403);
+    assert_eq!(foreign.error_code(), "7507", "{foreign}");
 }
 
 /// The carrier sees the number that is called, and whose number calls.
