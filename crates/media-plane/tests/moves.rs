@@ -86,14 +86,25 @@ fn a_far_end_notices_nothing_while_its_leg_goes_back_and_forth() {
     };
     let bye = rtcp::parse(&buffer[..len], last.ssrc).unwrap();
     assert_eq!(bye.sender.map(|sender| u64::from(sender.packets)), Some(stats.sent_packets));
-    // Of one source with one name all along: an SDES item 1 of 24 octets (RFC 3550, 6.5.1).
-    let name = |report: &[u8]| {
-        let at = report.windows(2).position(|item| item == [1, 24]).expect("a name");
-        report[at..at + 26].to_vec()
-    };
+    // Of one source with one name all along.
     reports.push(buffer[..len].to_vec());
     assert!(reports.iter().all(|report| name(report) == name(&reports[0])));
     assert!(reports.iter().all(|report| rtcp::parse(report, 0).unwrap().ssrc == last.ssrc));
+}
+
+/// The SDES item with which a compound packet names its source (RFC 3550, 6.5). It is found by the lengths of the
+/// packets before it, as their clocks and counters may look like one.
+fn name(mut compound: &[u8]) -> Vec<u8> {
+    const SDES: u8 = 202;
+    loop {
+        let length = 4 * (1 + usize::from(u16::from_be_bytes([compound[2], compound[3]])));
+        let (packet, rest) = compound.split_at(length);
+        if packet[1] == SDES {
+            assert_eq!(packet[8..10], [1, 24], "a name of 24 octets");
+            return packet[8..34].to_vec();
+        }
+        compound = rest;
+    }
 }
 
 #[test]
