@@ -9,7 +9,7 @@ use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use model::{CallId, OperationId, ParticipantId, RecordingId};
+use model::{CallId, ContentSharingSessionId, OperationId, ParticipantId, RecordingId};
 
 use crate::context::RequestContext;
 use crate::error::ApiError;
@@ -53,6 +53,22 @@ impl FromRequestParts<AppState> for OperationInPath {
 
 pub(crate) fn operation_not_found() -> ApiError {
     GraphError::item_not_found("The call has no such operation.").into()
+}
+
+/// The shared screen in the path.
+pub(crate) struct SessionInPath(pub(crate) ContentSharingSessionId);
+
+impl FromRequestParts<AppState> for SessionInPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, ApiError> {
+        let id = path_parameter(parts, state, "session").await?;
+        ContentSharingSessionId::parse(&id).map(Self).ok_or_else(session_not_found)
+    }
+}
+
+pub(crate) fn session_not_found() -> ApiError {
+    GraphError::item_not_found("The call has no such content sharing session.").into()
 }
 
 /// The participant in the path. What is no GUID names nobody.

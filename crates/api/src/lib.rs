@@ -24,6 +24,7 @@ mod call_control;
 mod callees;
 mod caller;
 mod calls;
+mod content_sharing;
 mod context;
 mod error;
 mod extract;

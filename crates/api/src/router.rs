@@ -5,8 +5,8 @@ use axum::{Router, middleware};
 
 use crate::state::{AppState, Shared};
 use crate::{
-    Api, app_media, calls, front, lab, notifications, online_meetings, operations, operators, participants,
-    recordings, routing_groups, tokens, web,
+    Api, app_media, calls, content_sharing, front, lab, notifications, online_meetings, operations,
+    operators, participants, recordings, routing_groups, tokens, web,
 };
 
 /// Makes a service of the endpoints.
@@ -96,6 +96,8 @@ fn conference_routes() -> Router<AppState> {
         .route(&below("participants/{participant}/mute"), post(participants::mute))
         .route(&below("participants/{participant}/startHoldMusic"), post(participants::start_hold_music))
         .route(&below("participants/{participant}/stopHoldMusic"), post(participants::stop_hold_music))
+        .route(&below("contentSharingSessions"), get(content_sharing::list))
+        .route(&below("contentSharingSessions/{session}"), get(content_sharing::read))
         .route(&below("audioRoutingGroups"), get(routing_groups::list).post(routing_groups::create))
         .route(
             &below("audioRoutingGroups/{group}"),

@@ -43,7 +43,7 @@ mod timers;
 pub use call::Call;
 pub use conference::{
     Arriving, Chime, Conference, ConferenceAnswer, ConferenceConfig, ConferenceEffect, ConferenceEvent,
-    ConferenceInput, ConferenceRequest, Joining, Sound,
+    ConferenceInput, ConferenceRequest, Joining, PersonEvent, PersonRequest, PersonState, Seen, Sound, Way,
 };
 pub use effect::{Effect, Job, Refusal, Reply};
 pub use ending::EndCause;

@@ -6,6 +6,7 @@ use model::{
 };
 use serde_json::Value;
 
+use crate::content_sharing::content_sharing_items;
 use crate::incoming::write_incoming;
 use crate::invalid_request::Path;
 use crate::media::CallMediaState;
@@ -104,6 +105,9 @@ pub fn read_call(base: &str, call: &Call, contained: &Contained, options: &ReadO
     }
     if let Some(nested) = options.expanded("participants") {
         body.set("participants", participant_items(&contained.participants, nested));
+    }
+    if let Some(nested) = options.expanded("contentSharingSessions") {
+        body.set("contentSharingSessions", content_sharing_items(call.content_sharing, nested));
     }
     let mut value = options.apply(body.into());
     value["@odata.context"] =

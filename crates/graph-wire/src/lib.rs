@@ -6,7 +6,7 @@
 //!   [`ChangeScreenSharingRole`], [`RoutingGroup`], [`AnswerCall`], [`RejectCall`], [`RedirectCall`], [`TransferCall`], and [`PlainAction`] for those that say nothing. Everything wrong is an
 //!   [`InvalidRequest`] that names the place; `GraphError::from` makes it a 400. An action's empty body is an empty object.
 //! - **Bodies** are `serde_json::Value`: [`created_call`], [`read_call`], [`started_operation`], [`read_operation`],
-//!   [`operation_list`], [`participant_list`], [`routing_group_list`], [`notifications`]. `base` is scheme, host and version: `https://graph.example/v1.0`.
+//!   [`operation_list`], [`participant_list`], [`content_sharing_session_list`], [`routing_group_list`], [`notifications`]. `base` is scheme, host and version: `https://graph.example/v1.0`.
 //! - **Errors** are [`GraphError`].
 //! - **The served surface** is [`routes::ROUTES`] and its like, from which [`openapi::document`] is made.
 //!
@@ -17,6 +17,7 @@
 mod action;
 mod call;
 mod conference_action;
+mod content_sharing;
 mod create_call;
 mod graph_error;
 mod incoming;
@@ -45,6 +46,7 @@ pub use call::{Contained, created_call, read_call};
 pub use conference_action::{
     ChangeScreenSharingRole, Invite, MuteAll, PlainAction, StartHoldMusic, UpdateRecordingStatus,
 };
+pub use content_sharing::{content_sharing_session_list, read_content_sharing_session};
 pub use create_call::{Caller, CreateCall, Intent, JoinedMeeting};
 pub use graph_error::{GraphError, InnerError};
 pub use incoming::{AnswerCall, RedirectCall, RejectCall};

@@ -4,6 +4,7 @@ use model::{Call, CallDirection, CallState, ChangeType, Notification, Notificati
 use serde_json::Value;
 
 use crate::call::{changing, targets};
+use crate::content_sharing::session_body;
 use crate::incoming::write_incoming;
 use crate::operation::operation_body;
 use crate::roster::{delta_body, roster_data};
@@ -28,6 +29,8 @@ fn notification(notification: &Notification) -> Value {
     let call = notification.call;
     let place = match &notification.body {
         NotificationBody::Call(_) => format!("calls/{call}"),
+        // In lower case in all of the API's examples of notifications.
+        NotificationBody::ContentSharing(_) => format!("calls/{call}/contentsharingsessions"),
         NotificationBody::Operation(operation) => format!("calls/{call}/operations/{}", operation.id),
         NotificationBody::Roster(_) => format!("calls/{call}/participants"),
     };
@@ -45,6 +48,7 @@ fn notification(notification: &Notification) -> Value {
         // The page of `reject` shows nothing but which call it was.
         NotificationBody::Call(call) if is_rejected(call) => located(Body::of("call", Nulls::Omit)).into(),
         NotificationBody::Call(call) => named(call_data(call, notification.change)),
+        NotificationBody::ContentSharing(session) => vec![Value::from(session_body(*session))].into(),
         NotificationBody::Operation(operation) => named(operation_body(operation, Nulls::Omit)),
         NotificationBody::Roster(roster) if roster.is_delta => named(delta_body(roster)),
         NotificationBody::Roster(roster) => roster_data(&roster.participants),

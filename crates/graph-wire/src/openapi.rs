@@ -8,6 +8,7 @@ use model::{
 use serde_json::{Map, Value, json};
 
 use crate::call::{call_definition, call_options_definitions, entity_definition};
+use crate::content_sharing::content_sharing_definition;
 use crate::incoming::incoming_definitions;
 use crate::media::{CallMediaState, media_config_definitions};
 use crate::meeting::meeting_info_definitions;
@@ -175,6 +176,7 @@ fn definitions() -> Vec<Definition> {
         call_definition(),
         endpoint_type(),
         invitation_definition(),
+        content_sharing_definition(),
         routing_group_definition(),
         entity_definition(),
         CallDirection::definition(),

@@ -56,6 +56,12 @@ const ACTION_ERRORS: &[u16] = &[400, 409, 413, 415];
 const HOLDER: &[&str] = &[Permission::ACCESS_MEDIA, Permission::INITIATE];
 const MEDIA: &[&str] = &[Permission::ACCESS_MEDIA];
 const JOINER: &[&str] = &[Permission::JOIN_GROUP_CALL, Permission::JOIN_GROUP_CALL_AS_GUEST];
+const SHARER: &[&str] = &[
+    Permission::JOIN_GROUP_CALL_AS_GUEST,
+    Permission::INITIATE,
+    Permission::INITIATE_GROUP_CALL,
+    Permission::JOIN_GROUP_CALL,
+];
 const GROUP_HOLDER: &[&str] = &[Permission::INITIATE_GROUP_CALL, Permission::JOIN_GROUP_CALL];
 
 /// Everything that is served below `/communications` in every version.
@@ -366,6 +372,28 @@ pub const ROUTES: &[Route] = &[
         response: Some("stopHoldMusicOperation"),
         permissions: JOINER,
         request: Request::Parameters(PlainAction::parameters),
+    },
+    Route {
+        method: "GET",
+        path: "/communications/calls/{call-id}/contentSharingSessions",
+        name: "listContentSharingSessions",
+        summary: "Lists what is shared in the call.",
+        success: 200,
+        errors: &[400],
+        response: Some("contentSharingSessionCollectionResponse"),
+        permissions: SHARER,
+        request: Request::Empty,
+    },
+    Route {
+        method: "GET",
+        path: "/communications/calls/{call-id}/contentSharingSessions/{contentSharingSession-id}",
+        name: "getContentSharingSession",
+        summary: "Shows a screen that is shared in the call.",
+        success: 200,
+        errors: &[400],
+        response: Some("contentSharingSession"),
+        permissions: SHARER,
+        request: Request::Empty,
     },
     Route {
         method: "GET",

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AppId, CallId, ChainId, ChatInfo, Identity, IdentitySet, Incoming, MediaInfo, MeetingInfo, OnlineMeeting,
-    Outcome, ParticipantId, Person, ScenarioId, TenantId, Timestamp, Tone,
+    AppId, CallId, ChainId, ChatInfo, ContentSharingSessionId, Identity, IdentitySet, Incoming, MediaInfo,
+    MeetingInfo, OnlineMeeting, Outcome, ParticipantId, Person, ScenarioId, TenantId, Timestamp, Tone,
 };
 
 /// What an application asks for when it creates a call, found valid.
@@ -136,6 +136,9 @@ pub struct Call {
     pub tone: Option<ToneInfo>,
     /// Who answered.
     pub answered_by: Option<Participant>,
+    /// The screen that is shared in it at the moment.
+    #[serde(default)]
+    pub content_sharing: Option<ContentSharingSessionId>,
     /// Why it ended, or why it could not be transferred where that is the latest news of it.
     pub outcome: Option<Outcome>,
     /// How many notifications it has had; the sequence of the last one.

@@ -78,6 +78,10 @@ guid!(
     ConferenceId
 );
 guid!(
+    /// Names a screen that is shared in a conversation, whoever shares it (`contentSharingSession`).
+    ContentSharingSessionId
+);
+guid!(
     /// Names a recording that can be fetched.
     RecordingId
 );

@@ -36,8 +36,8 @@ pub use directory::{
 };
 pub use identity::{Identity, IdentitySet};
 pub use ids::{
-    AppId, CallId, ChainId, ConferenceId, IdSource, LegId, MeetingId, NotificationId, OperationId, Owner,
-    ParticipantId, RecordingId, ScenarioId, TenantId, TrunkId, UserId,
+    AppId, CallId, ChainId, ConferenceId, ContentSharingSessionId, IdSource, LegId, MeetingId,
+    NotificationId, OperationId, Owner, ParticipantId, RecordingId, ScenarioId, TenantId, TrunkId, UserId,
 };
 pub use incoming::{
     Answer, CallRoute, Callee, Incoming, IncomingContext, NewIncomingCall, Redirect, RedirectTarget,

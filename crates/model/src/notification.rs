@@ -2,7 +2,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AppId, Call, CallId, NotificationId, Operation, Roster, ScenarioId, TenantId, Timestamp};
+use crate::{
+    AppId, Call, CallId, ContentSharingSessionId, NotificationId, Operation, Roster, ScenarioId, TenantId,
+    Timestamp,
+};
 
 /// What happened to a resource (`changeType`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -54,6 +57,8 @@ impl Notification {
 pub enum NotificationBody {
     /// The call itself.
     Call(Arc<Call>),
+    /// The screen that is shared in the call.
+    ContentSharing(ContentSharingSessionId),
     /// An operation of the call.
     Operation(Box<Operation>),
     /// The participants of the call.

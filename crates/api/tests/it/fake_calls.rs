@@ -174,6 +174,7 @@ fn call(new: NewCall, id: CallId) -> Call {
         call_options: new.call_options,
         tone: None,
         answered_by: None,
+        content_sharing: None,
         outcome: None,
         notified: Default::default(),
     }

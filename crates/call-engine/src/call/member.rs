@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use model::{CallKind, ChangeType, IdSource, NotificationBody, Outcome, Roster, Timestamp};
+use model::{
+    CallKind, ChangeType, ContentSharingSessionId, IdSource, NotificationBody, Outcome, Roster, Timestamp,
+};
 
 use super::Call;
 use crate::asked::Asked;
@@ -52,6 +54,9 @@ impl Call {
                     self.answered(command, answer);
                 }
             }
+            ConferenceEvent::ContentSharing { change, session } => {
+                self.show_sharing(change, session, now, ids);
+            }
             // The application's own program is told, not the application.
             ConferenceEvent::Dominant(_) => {}
             ConferenceEvent::Ended(outcome) => {
@@ -99,6 +104,24 @@ impl Call {
         };
         self.pending.persist_operation(operation.clone());
         Reply::Operation(Box::new(operation))
+    }
+
+    fn show_sharing(
+        &mut self,
+        change: ChangeType,
+        session: ContentSharingSessionId,
+        now: Timestamp,
+        ids: &mut dyn IdSource,
+    ) {
+        self.record.content_sharing = (change != ChangeType::Deleted).then_some(session);
+        let options = self.record.call_options.as_ref();
+        let is_told = options.and_then(|options| options.is_content_sharing_notification_enabled);
+        let notification = (is_told == Some(true))
+            .then(|| self.notification(change, NotificationBody::ContentSharing(session), now, ids));
+        self.pending.persist(Arc::new(self.record.clone()));
+        if let Some(notification) = notification {
+            self.pending.notify(notification);
+        }
     }
 
     fn show_roster(&mut self, roster: Roster, now: Timestamp, ids: &mut dyn IdSource) {

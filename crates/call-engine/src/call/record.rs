@@ -70,6 +70,7 @@ pub(super) fn record_of(id: CallId, new: NewCall, now: Timestamp, ids: &mut dyn 
         call_options: new.call_options,
         tone: None,
         answered_by: None,
+        content_sharing: None,
         outcome: None,
         notified: 0,
     }
@@ -111,6 +112,7 @@ pub(super) fn record_of_incoming(
         call_options: None,
         tone: None,
         answered_by: None,
+        content_sharing: None,
         outcome: None,
         notified: 0,
     }

@@ -2,30 +2,39 @@
 
 use std::collections::BTreeSet;
 
-use model::{LobbyBypassScope, MeetingRole, OnlineMeeting, ParticipantId, Timestamp, UserId};
+use model::{LobbyBypassScope, MeetingRole, OnlineMeeting, Outcome, ParticipantId, Timestamp, UserId};
 
-use super::input::{Arriving, Chime, Sound};
+use super::input::{Arriving, Chime, Sound, Way};
 use super::member::{Member, Side, Standing, State};
-use super::{Conference, ConferenceEffect, Kind};
+use super::page::Page;
+use super::{Conference, ConferenceEffect, Kind, PersonEvent};
 
 impl Conference {
-    /// Takes a caller who has dialled in to where the meeting has it wait or talk.
+    /// Takes somebody who has come to where the meeting has it wait or talk.
     pub(super) fn arrive(&mut self, arriving: Arriving, now: Timestamp) {
-        let Arriving { participant, info, user, is_held } = arriving;
+        let Arriving { participant, info, user, is_held, way } = arriving;
+        let has_dialled_in = way == Way::DialledIn;
         if self.members.len() >= self.config.max_participants {
-            return self.act(ConferenceEffect::TurnAway(participant));
+            if has_dialled_in {
+                return self.act(ConferenceEffect::TurnAway(participant));
+            }
+            self.tell_person(participant, PersonEvent::Ended(Outcome::TooManyParticipants));
+            return self.act(ConferenceEffect::EndLeg(participant));
         }
         let standing = user.map_or(Standing::Guest, Standing::User);
-        let is_let_in = self.lets_in(&standing, true);
+        let is_let_in = self.lets_in(&standing, has_dialled_in);
         let until = now.after(self.config.lobby_timeout);
         let state = if is_let_in { State::In } else { State::InLobby { until } };
         let member = self.member(Side::Person, info, state, standing);
-        self.add(participant, Member { is_held, has_dialled_in: true, ..member }, now);
+        let page = (!has_dialled_in).then(Page::default);
+        let is_muted_by_server = self.comes_muted(member.role);
+        let member = Member { is_held, has_dialled_in, is_muted_by_server, page, ..member };
+        self.add(participant, member, now);
         if is_let_in {
             self.connect(participant);
             self.welcome(participant);
         } else {
-            let sound = Sound::Lobby { is_spoken: true };
+            let sound = Sound::Lobby { is_spoken: has_dialled_in };
             self.act(ConferenceEffect::StartSound { participant, sound });
         }
     }

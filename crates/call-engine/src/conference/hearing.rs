@@ -22,7 +22,7 @@ impl Conference {
         self.members.get(&participant).filter(sounds).map(|member| member.source)
     }
 
-    fn speaker(&self) -> Option<(ParticipantId, u32)> {
+    pub(super) fn speaker(&self) -> Option<(ParticipantId, u32)> {
         let id = self.dominant?;
         Some((id, self.members.get(&id)?.source))
     }

@@ -1,8 +1,10 @@
 use model::{
-    AudioRoutingGroup, CallId, Invitee, MediaPrompt, OnlineMeeting, OperationId, Outcome, Participant,
-    ParticipantId, RecordingStatus, Roster, ScreenSharingRole, Tone, Transferee, UserId,
+    AudioRoutingGroup, CallId, ChangeType, ContentSharingSessionId, Invitee, MediaPrompt, OnlineMeeting,
+    OperationId, Outcome, Participant, ParticipantId, RecordingStatus, Roster, ScreenSharingRole, Tone,
+    Transferee, UserId,
 };
 
+use super::{PersonEvent, PersonRequest};
 use crate::{CommandId, JobResult, LegEvent, Rejection};
 
 /// Something that happened to a conference.
@@ -29,7 +31,7 @@ pub enum ConferenceInput {
         /// Whether it holds the call.
         is_held: bool,
     },
-    /// Somebody who has dialled in comes to a meeting with a leg that is up already: straight in or into the lobby, as the
+    /// Somebody who has dialled in, or has the meeting's page, comes to a meeting with a leg that is up already: straight in or into the lobby, as the
     /// meeting says, or not at all ([`ConferenceEffect::TurnAway`]).
     Arrive(Box<Arriving>),
     /// An application asks for something; exactly one [`ConferenceEvent::Answered`] follows, unless its call is over.
@@ -67,6 +69,13 @@ pub enum ConferenceInput {
         /// What.
         event: LegEvent,
     },
+    /// Somebody asks for something at a page; [`PersonEvent::Denied`] follows where it cannot be.
+    Person {
+        /// Who.
+        participant: ParticipantId,
+        /// For what.
+        request: PersonRequest,
+    },
     /// Somebody has handed the conversation over: the leg leads to someone else from here on, who has its place and id.
     PersonReplaced {
         /// Whose leg it was.
@@ -92,6 +101,11 @@ pub enum ConferenceInput {
     },
     /// The meeting's settings changed.
     MeetingChanged(Box<OnlineMeeting>),
+    /// A picture has come of the screen that someone shares.
+    ScreenShown {
+        /// Whose.
+        participant: ParticipantId,
+    },
     /// The music of someone on hold plays, or cannot be played. Says nothing about a hold that is over.
     SoundStarted {
         /// Who hears it.
@@ -103,10 +117,10 @@ pub enum ConferenceInput {
     },
 }
 
-/// A caller who has dialled in to a meeting.
+/// Somebody who comes to a meeting by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arriving {
-    /// The caller's participant id.
+    /// Its participant id.
     pub participant: ParticipantId,
     /// Who it is.
     pub info: Participant,
@@ -114,6 +128,17 @@ pub struct Arriving {
     pub user: Option<UserId>,
     /// Whether it holds the call.
     pub is_held: bool,
+    /// How it comes.
+    pub way: Way,
+}
+
+/// How somebody comes to a meeting by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By a number or a phone: it sees no screen, and is told in words.
+    DialledIn,
+    /// By the meeting's page, where it is told [`PersonEvent`]s.
+    Page,
 }
 
 /// A call that joins.
@@ -193,6 +218,13 @@ pub enum ConferenceEvent {
         /// The answer.
         answer: Result<ConferenceAnswer, Rejection>,
     },
+    /// A screen is shared, by somebody else or with the first picture now, or no longer.
+    ContentSharing {
+        /// Which of these.
+        change: ChangeType,
+        /// The same from the beginning to the end.
+        session: ContentSharingSessionId,
+    },
     /// Somebody else speaks most, with the number of its sound, or nobody. Told only to calls that joined for it; after
     /// [`ConferenceEvent::Joined`] nobody does until it is told.
     Dominant(Option<(ParticipantId, u32)>),
@@ -271,6 +303,15 @@ pub enum ConferenceEffect {
         /// Who alone hears it; `None` leaves it to the default group.
         audience: Option<Vec<ParticipantId>>,
     },
+    /// Let others see someone's pictures, or not. Nothing may be seen of somebody for whom this was not said, or who is gone.
+    ShowPictures {
+        /// Whose.
+        participant: ParticipantId,
+        /// Whether its camera may be seen.
+        camera: bool,
+        /// Whether its screen may be seen.
+        screen: bool,
+    },
     /// Call a person.
     StartLeg {
         /// The person's id.
@@ -295,6 +336,13 @@ pub enum ConferenceEffect {
         call: CallId,
         /// What.
         event: ConferenceEvent,
+    },
+    /// Tell a person at its page.
+    TellPerson {
+        /// Whom.
+        participant: ParticipantId,
+        /// What.
+        event: PersonEvent,
     },
     /// Tell a caller who has arrived that there is no room, and hang up. It is no member, and its leg's end is of no interest.
     TurnAway(ParticipantId),

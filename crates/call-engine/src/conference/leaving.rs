@@ -3,7 +3,7 @@
 use model::{CallId, Outcome, ParticipantId, Timestamp};
 
 use super::member::{Side, State};
-use super::{Conference, ConferenceEffect, ConferenceEvent, Kind};
+use super::{Conference, ConferenceEffect, ConferenceEvent, Kind, PersonEvent};
 use crate::JobResult;
 
 impl Conference {
@@ -73,12 +73,16 @@ impl Conference {
             Side::Gallery => self.gone(id, now),
             Side::Person => {
                 let before = std::mem::replace(&mut member.state, State::Leaving);
+                let has_page = member.page.is_some();
                 match &before {
                     State::Leaving => return,
                     State::Invited(invitation) => self.invitation_ended(invitation, Some(outcome)),
                     State::In | State::InLobby { .. } | State::OnHold | State::Shown | State::Waiting => {}
                 }
                 self.forget(id, &before, now);
+                if has_page {
+                    self.tell_person(id, PersonEvent::Ended(outcome));
+                }
                 self.act(ConferenceEffect::EndLeg(id));
             }
         }
@@ -110,6 +114,7 @@ impl Conference {
             State::Invited(_) | State::Leaving | State::Waiting => return,
         }
         self.dominant = self.dominant.filter(|dominant| *dominant != id);
+        self.stop_sharing(id, now);
         let routes_before = self.routes();
         self.groups.forget(id);
         self.show_routes(&routes_before);

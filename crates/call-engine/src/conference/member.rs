@@ -3,6 +3,8 @@ use model::{
     ParticipantId, RecordingInfo, RosterParticipant, Timestamp, UserId,
 };
 
+use super::page::Page;
+
 /// Someone of a conference: in it, waiting, or being called.
 #[derive(Clone, Debug)]
 pub(super) struct Member {
@@ -20,9 +22,10 @@ pub(super) struct Member {
     pub(super) is_held: bool,
     pub(super) is_hidden: bool,
     pub(super) is_in_default_group: bool,
-    pub(super) is_sharing: bool,
     /// Whether it came by a number for dialling in, and so sees no screen.
     pub(super) has_dialled_in: bool,
+    /// The page that it sees the conversation at, where it has one.
+    pub(super) page: Option<Page>,
     pub(super) recording: Option<RecordingInfo>,
     /// When it changed last, counted over the conference.
     pub(super) changed: u64,
@@ -126,7 +129,7 @@ impl Member {
     }
 
     /// The member as rosters show it.
-    pub(super) fn shown(&self, id: ParticipantId) -> RosterParticipant {
+    pub(super) fn shown(&self, id: ParticipantId, is_sharing: bool) -> RosterParticipant {
         let metadata = match (&self.side, self.is_hidden) {
             (Side::Gallery, _) => Some(GALLERY_METADATA.to_owned()),
             (Side::App(_) | Side::Person, true) => Some(HIDDEN_METADATA.to_owned()),
@@ -138,7 +141,7 @@ impl Member {
             is_muted: self.is_muted(),
             is_in_lobby: matches!(self.state, State::InLobby { .. }),
             role: self.role,
-            media_streams: self.streams(),
+            media_streams: self.streams(is_sharing),
             recording: self.recording.clone(),
             metadata,
             sequence: self.changed,
@@ -146,30 +149,46 @@ impl Member {
         }
     }
 
-    fn streams(&self) -> Vec<MediaStream> {
-        let stream = |media_type, direction, label: &str| MediaStream {
+    /// Numbers of sound are spread so that each has room for its pictures.
+    fn streams(&self, is_sharing: bool) -> Vec<MediaStream> {
+        let stream = |media_type, offset, direction, label: &str| MediaStream {
             media_type,
-            source_id: self.source,
+            source_id: self.source + offset,
             direction,
             is_server_muted: self.is_muted_by_server,
             label: Some(label.to_owned()),
         };
+        let video = |offset, direction| stream(Modality::Video, offset, direction, "main-video");
         if matches!(self.side, Side::Gallery) {
-            return vec![stream(Modality::Video, MediaDirection::SendReceive, "main-video")];
+            return vec![video(0, MediaDirection::SendReceive)];
         }
-        let is_silent = self.is_held || !matches!(self.state, State::In);
-        let direction = if is_silent { MediaDirection::Inactive } else { MediaDirection::SendReceive };
-        let mut streams = vec![stream(Modality::Audio, direction, "main-audio")];
-        if self.is_sharing {
-            let sharing = Modality::VideoBasedScreenSharing;
-            let mut shared = stream(sharing, MediaDirection::SendOnly, "applicationsharing-video");
-            // Numbers of sound are spread so that each has room for its pictures.
-            shared.source_id += 1;
-            streams.push(shared);
+        let is_idle = self.is_held || !matches!(self.state, State::In);
+        let unless_idle = |direction| if is_idle { MediaDirection::Inactive } else { direction };
+        let audio = unless_idle(MediaDirection::SendReceive);
+        let mut streams = vec![stream(Modality::Audio, 0, audio, "main-audio")];
+        if let Some(page) = &self.page {
+            let films =
+                if page.is_filmed { MediaDirection::SendReceive } else { MediaDirection::ReceiveOnly };
+            streams.push(video(CAMERA_OFFSET, unless_idle(films)));
         }
+        let screen = match (is_sharing, &self.page) {
+            (true, _) => Some(MediaDirection::SendOnly),
+            (false, Some(_)) => Some(MediaDirection::ReceiveOnly),
+            (false, None) => None,
+        };
+        if let Some(direction) = screen {
+            let kind = Modality::VideoBasedScreenSharing;
+            streams.push(stream(kind, SCREEN_OFFSET, unless_idle(direction), "applicationsharing-video"));
+        }
+        // Only sound is dropped for whoever is muted.
+        streams.iter_mut().skip(1).for_each(|stream| stream.is_server_muted = false);
         streams
     }
 }
+
+/// The numbers of someone's pictures, as the API's examples have them: counted from that of its sound.
+const CAMERA_OFFSET: u32 = 1;
+const SCREEN_OFFSET: u32 = 7;
 
 /// How far apart the numbers of two members' sound are.
 pub(super) const SOURCES_PER_MEMBER: u32 = 10;

@@ -26,15 +26,18 @@ mod input;
 mod leaving;
 mod member;
 mod moving;
+mod page;
 mod requests;
+mod roles;
 mod rosters;
+mod sharing;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use model::{
-    AudioRoutingGroup, CallId, IdSource, Invitee, MeetingRole, OnlineMeeting, OperationId, Outcome,
-    Participant, ParticipantId, RosterParticipant, Timestamp,
+    AudioRoutingGroup, CallId, IdSource, Invitee, OnlineMeeting, OperationId, Outcome, Participant,
+    ParticipantId, RosterParticipant, Timestamp,
 };
 
 use crate::ending::{not_answered, outcome_of};
@@ -43,11 +46,13 @@ use crate::{JobResult, LegEvent};
 use self::groups::Groups;
 pub use self::input::{
     Arriving, Chime, ConferenceAnswer, ConferenceEffect, ConferenceEvent, ConferenceInput, ConferenceRequest,
-    Joining, Sound,
+    Joining, Sound, Way,
 };
 use self::member::{App, Invitation, Member, SOURCES_PER_MEMBER, Side, Standing, State};
+pub use self::page::{PersonEvent, PersonRequest, PersonState, Seen};
 use self::requests::Question;
 use self::rosters::Rosters;
+use self::sharing::Sharing;
 
 /// The deadlines and limits of a conference.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -91,9 +96,12 @@ pub struct Conference {
     /// Invitations under way, by the operation that they belong to.
     inviting: BTreeMap<OperationId, Inviting>,
     hold: Option<Hold>,
+    sharing: Option<Sharing>,
     dominant: Option<ParticipantId>,
     sequence: u64,
     sources: u32,
+    /// Counts raised hands.
+    hands: u64,
     /// Whether there have been two at once.
     has_met: bool,
     alone_until: Option<Timestamp>,
@@ -151,9 +159,11 @@ impl Conference {
             rosters: Rosters::default(),
             inviting: BTreeMap::new(),
             hold: None,
+            sharing: None,
             dominant: None,
             sequence: 0,
             sources: 0,
+            hands: 0,
             has_met: false,
             alone_until: None,
             announced: None,
@@ -186,10 +196,14 @@ impl Conference {
             ConferenceInput::Leg { participant, event } => self.leg_event(participant, event, now),
             ConferenceInput::MediaReplaced { participant } => self.media_replaced(participant),
             ConferenceInput::MeetingChanged(meeting) => self.meeting_changed(meeting, now),
+            ConferenceInput::Person { participant, request } => {
+                self.person_asks(participant, request, now, ids);
+            }
             ConferenceInput::PersonReplaced { participant, info } => {
                 self.person_replaced(participant, *info, now);
             }
             ConferenceInput::Release { participant, by } => self.release(participant, by, now),
+            ConferenceInput::ScreenShown { participant } => self.screen_shown(participant),
             ConferenceInput::SoundStarted { participant, operation, result } => {
                 if self.is_on_hold(participant, operation) {
                     self.sound_started(participant, result, now);
@@ -198,6 +212,7 @@ impl Conference {
         }
         self.settle(now);
         self.tell_speaker();
+        self.tell_pages();
     }
 
     /// Acts on deadlines that have passed; does nothing before them.
@@ -226,6 +241,7 @@ impl Conference {
         }
         self.settle(now);
         self.tell_speaker();
+        self.tell_pages();
         if self.rosters.take_due(now) {
             self.tell_rosters();
         }
@@ -248,16 +264,21 @@ impl Conference {
 
     /// Who is there, as this call may see it; `None` where the call is not in it.
     pub fn roster_for(&self, call: CallId) -> Option<Vec<RosterParticipant>> {
-        let (viewer, member) = self.app(call)?;
-        if matches!(member.state, State::InLobby { .. }) {
-            // Whoever waits outside does not see who is inside.
-            return Some(vec![member.shown(viewer)]);
-        }
-        let is_shown =
-            |id: &ParticipantId, member: &Member| member.is_listed() && (!member.is_hidden || *id == viewer);
+        let (viewer, _) = self.app(call)?;
+        Some(self.seen_by(viewer))
+    }
+
+    /// Whoever waits outside does not see who is inside.
+    fn seen_by(&self, viewer: ParticipantId) -> Vec<RosterParticipant> {
+        let is_outside =
+            self.members.get(&viewer).is_some_and(|member| matches!(member.state, State::InLobby { .. }));
+        let is_shown = |id: &ParticipantId, member: &Member| {
+            *id == viewer || (!is_outside && member.is_listed() && !member.is_hidden)
+        };
         let mut shown: Vec<_> = self.members.iter().filter(|(id, member)| is_shown(id, member)).collect();
         shown.sort_by_key(|(_, member)| member.source);
-        Some(shown.into_iter().map(|(id, member)| member.shown(*id)).collect())
+        let sharer = self.sharer();
+        shown.into_iter().map(|(id, member)| member.shown(*id, sharer == Some(*id))).collect()
     }
 
     /// The private routes of sound, none for a call that is not in.
@@ -320,8 +341,8 @@ impl Conference {
             is_held: false,
             is_hidden: false,
             is_in_default_group: true,
-            is_sharing: false,
             has_dialled_in: false,
+            page: None,
             recording: None,
             changed: 0,
         }
@@ -356,7 +377,7 @@ impl Conference {
         self.add(participant, member, now);
         if is_in {
             self.connect(participant);
-            self.tell(call, ConferenceEvent::Joined);
+            self.joined(call);
         } else if !is_let_in {
             let sound = Sound::Lobby { is_spoken: false };
             self.act(ConferenceEffect::StartSound { participant, sound });
@@ -381,7 +402,7 @@ impl Conference {
             member.state = State::In;
         }
         self.connect(id);
-        self.tell(call, ConferenceEvent::Joined);
+        self.joined(call);
         self.touch(id, now);
     }
 
@@ -517,43 +538,6 @@ impl Conference {
         }
     }
 
-    fn meeting_changed(&mut self, meeting: Box<OnlineMeeting>, now: Timestamp) {
-        let Kind::Meeting(known) = &mut self.kind else { return };
-        if meeting.revision < known.revision {
-            return;
-        }
-        *known = meeting;
-        let ids: Vec<ParticipantId> = self.members.keys().copied().collect();
-        for id in ids {
-            let Some(member) = self.members.get(&id) else { continue };
-            let role = self.role_of(&member.standing);
-            let waits = matches!(member.state, State::InLobby { .. });
-            let is_let_in = waits && self.lets_in(&member.standing, member.has_dialled_in);
-            self.set_role(id, role, now);
-            if is_let_in {
-                self.let_in(id, now);
-            }
-        }
-    }
-
-    fn set_role(&mut self, id: ParticipantId, role: Option<MeetingRole>, now: Timestamp) {
-        if let Some(member) = self.members.get_mut(&id).filter(|member| member.role != role) {
-            member.role = role;
-            self.touch(id, now);
-        }
-    }
-
-    /// What someone is in the meeting; nothing in a group call, and pictures are nothing.
-    fn role_of(&self, standing: &Standing) -> Option<MeetingRole> {
-        let Kind::Meeting(meeting) = &self.kind else { return None };
-        Some(match standing {
-            Standing::Application => meeting.role_of_others(true),
-            Standing::Guest => meeting.role_of_others(false),
-            Standing::Picture => return None,
-            Standing::User(user) => meeting.role_of(Some(user)),
-        })
-    }
-
     fn tell_rosters(&mut self) {
         let listed = self.members.values().filter(|member| member.is_listed());
         let apps: Vec<App> = listed.filter_map(|member| member.app().cloned()).collect();
@@ -563,10 +547,6 @@ impl Conference {
                 self.tell(call, ConferenceEvent::Roster(roster));
             }
         }
-    }
-
-    /// Whether a member's role lets it admit, mute and remove.
-    fn may_present(&self, id: ParticipantId) -> bool {
-        self.members.get(&id).and_then(|member| member.role).is_none_or(MeetingRole::can_present)
+        self.show_rosters_to_pages();
     }
 }

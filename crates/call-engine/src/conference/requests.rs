@@ -72,7 +72,11 @@ impl Conference {
             ConferenceRequest::AddLargeGalleryView => self.add_gallery(now, ids),
             ConferenceRequest::Admit(who) => self.admit(member, who, now),
             ConferenceRequest::ChangeScreenSharingRole(role) => {
-                self.change(member, now, |member| member.is_sharing = role == ScreenSharingRole::Sharer)
+                match role {
+                    ScreenSharingRole::Sharer => self.share(member, now, ids),
+                    ScreenSharingRole::Viewer => self.stop_sharing(member, now),
+                }
+                SETTLED
             }
             ConferenceRequest::CreateGroup(group) => self.create_group(asking, group, ids),
             ConferenceRequest::DeleteGroup(id) => {
@@ -157,7 +161,12 @@ impl Conference {
         ends
     }
 
-    fn admit(&mut self, asking: ParticipantId, who: Option<ParticipantId>, now: Timestamp) -> Answered {
+    pub(super) fn admit(
+        &mut self,
+        asking: ParticipantId,
+        who: Option<ParticipantId>,
+        now: Timestamp,
+    ) -> Answered {
         self.ensure_presenter(asking)?;
         if let Kind::Meeting(meeting) = &self.kind
             && meeting.is_admitting_left_to_organizers
@@ -195,7 +204,7 @@ impl Conference {
         self.act(ConferenceEffect::StopSound(id));
         self.connect(id);
         if let Some(call) = call {
-            self.tell(call, ConferenceEvent::Joined);
+            self.joined(call);
         }
         self.welcome(id);
         self.touch(id, now);
@@ -250,7 +259,12 @@ impl Conference {
         Ok((ConferenceAnswer::Done, Progress::Runs))
     }
 
-    fn mute(&mut self, asking: ParticipantId, participant: ParticipantId, now: Timestamp) -> Answered {
+    pub(super) fn mute(
+        &mut self,
+        asking: ParticipantId,
+        participant: ParticipantId,
+        now: Timestamp,
+    ) -> Answered {
         self.present(participant)?;
         if asking != participant {
             self.ensure_presenter(asking)?;
@@ -274,7 +288,7 @@ impl Conference {
     }
 
     /// Unmuting takes back what others did too: nobody is kept from speaking for ever.
-    fn mute_itself(&mut self, asking: ParticipantId, is_muted: bool, now: Timestamp) -> Answered {
+    pub(super) fn mute_itself(&mut self, asking: ParticipantId, is_muted: bool, now: Timestamp) -> Answered {
         self.set_muted(asking, now, |member| {
             member.is_muted_by_itself = is_muted;
             member.is_muted_by_server &= is_muted;
@@ -297,7 +311,12 @@ impl Conference {
         self.touch(id, now);
     }
 
-    fn remove(&mut self, asking: ParticipantId, participant: ParticipantId, now: Timestamp) -> Answered {
+    pub(super) fn remove(
+        &mut self,
+        asking: ParticipantId,
+        participant: ParticipantId,
+        now: Timestamp,
+    ) -> Answered {
         let member = self.members.get(&participant).ok_or(Rejection::ParticipantNotFound)?;
         if matches!(member.state, State::Leaving) {
             return Err(Rejection::ParticipantNotFound);
@@ -326,6 +345,7 @@ impl Conference {
             member.state = State::OnHold;
         }
         self.act(ConferenceEffect::Disconnect(participant));
+        self.stop_sharing(participant, now);
         let sound = Sound::Hold { by: call, operation, prompt };
         self.act(ConferenceEffect::StartSound { participant, sound });
         self.touch(participant, now);

@@ -150,7 +150,9 @@ fn keys_are_told_only_after_subscribing_and_count_up() {
         .into_iter()
         .filter_map(|notification| match &notification.body {
             NotificationBody::Call(call) => call.tone,
-            NotificationBody::Operation(_) | NotificationBody::Roster(_) => None,
+            NotificationBody::ContentSharing(_)
+            | NotificationBody::Operation(_)
+            | NotificationBody::Roster(_) => None,
         })
         .map(|info| (info.sequence_id, info.tone))
         .collect();

@@ -133,7 +133,9 @@ impl Harness {
             .into_iter()
             .filter_map(|notification| match &notification.body {
                 NotificationBody::Call(call) => Some((notification.change, call.state)),
-                NotificationBody::Operation(_) | NotificationBody::Roster(_) => None,
+                NotificationBody::ContentSharing(_)
+                | NotificationBody::Operation(_)
+                | NotificationBody::Roster(_) => None,
             })
             .collect()
     }

@@ -187,7 +187,9 @@ fn assert_shown_as_told(harness: &Harness) {
     }
     let told = harness.notifications().into_iter().rev().find_map(|notification| match &notification.body {
         NotificationBody::Call(call) => Some((**call).clone()),
-        NotificationBody::Operation(_) | NotificationBody::Roster(_) => None,
+        NotificationBody::ContentSharing(_)
+        | NotificationBody::Operation(_)
+        | NotificationBody::Roster(_) => None,
     });
     let mut told = told.expect("a call is told of from its beginning");
     told.notified = harness.call.record().notified;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use call_engine::{
     Arriving, CommandId, Conference, ConferenceAnswer, ConferenceConfig, ConferenceEffect, ConferenceEvent,
-    ConferenceInput, ConferenceRequest, EndCause, JobResult, Joining, LegEvent, Rejection, Sound,
+    ConferenceInput, ConferenceRequest, EndCause, JobResult, Joining, LegEvent, Rejection, Sound, Way,
 };
 use model::{
     AllowedPresenters, CallId, IdSource, Identity, IdentitySet, InvitationParticipant, Invitee, LobbyBypass,
@@ -126,7 +126,8 @@ impl Harness {
         let target = InvitationParticipant { identity: dialled_in(user), ..InvitationParticipant::default() };
         self.called.push((participant, Invitee { target, callee: "nobody".into() }));
         let info = Participant { identity: dialled_in(user), ..Participant::default() };
-        let arriving = Arriving { participant, info, user: user.map(Into::into), is_held: false };
+        let arriving =
+            Arriving { participant, info, user: user.map(Into::into), is_held: false, way: Way::DialledIn };
         self.input(ConferenceInput::Arrive(Box::new(arriving)));
         participant
     }

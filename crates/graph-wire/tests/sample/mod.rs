@@ -82,6 +82,7 @@ pub(crate) fn created(new: NewCall) -> Call {
         call_options: new.call_options,
         tone: None,
         answered_by: None,
+        content_sharing: None,
         outcome: None,
         notified: 0,
     }

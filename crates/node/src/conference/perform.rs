@@ -54,6 +54,8 @@ impl ConferenceTask {
                 }
             }
             ConferenceEffect::Released(participant) => self.released(participant),
+            // No way yet for people with pages to come here.
+            ConferenceEffect::ShowPictures { .. } | ConferenceEffect::TellPerson { .. } => {}
             ConferenceEffect::SendTone { participant, tone } => self.press(participant, tone),
             ConferenceEffect::SetMuted { participant, is_muted } => {
                 self.with_leg(participant, |task, leg| task.mixer.set_muted(leg, is_muted));

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use call_engine::Arriving;
+use call_engine::{Arriving, Way};
 use model::{OnlineMeeting, UserId};
 
 use crate::conference::ConferenceTaskInput;
@@ -67,6 +67,7 @@ impl Arrival {
             info: person.info.clone(),
             user: self.user.clone(),
             is_held: person.is_held,
+            way: Way::DialledIn,
         }
     }
 }

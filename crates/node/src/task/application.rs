@@ -224,6 +224,7 @@ impl CallTask {
             ConferenceEvent::Roster(_) => self.show_roster(),
             ConferenceEvent::Tone(tone) => hosted.application.hear_key(*tone, None),
             ConferenceEvent::Answered { .. }
+            | ConferenceEvent::ContentSharing { .. }
             | ConferenceEvent::Ended(_)
             | ConferenceEvent::OperationEnded { .. }
             | ConferenceEvent::TransfereeGone => {}

@@ -96,7 +96,7 @@ impl CallTask {
         for notification in owed {
             match &notification.body {
                 NotificationBody::Operation(operation) => observer.operation_ended(operation),
-                NotificationBody::Roster(_) => {}
+                NotificationBody::ContentSharing(_) | NotificationBody::Roster(_) => {}
                 NotificationBody::Call(call) => {
                     if call.tone.is_none() {
                         log_change(call);

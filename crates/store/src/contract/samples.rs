@@ -64,6 +64,7 @@ impl Samples {
             call_options: None,
             tone: None,
             answered_by: None,
+            content_sharing: None,
             outcome: None,
             notified: 0,
         }

@@ -312,6 +312,7 @@ mod tests {
             call_options: None,
             tone: None,
             answered_by: None,
+            content_sharing: None,
             outcome: None,
             notified: 0,
         }
