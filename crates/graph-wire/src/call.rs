@@ -194,6 +194,7 @@ pub(crate) fn call_definition() -> Definition {
             Member::nullable("answeredBy", Participant::shape()),
             list("audioRoutingGroups", Shape::Named("audioRoutingGroup")),
             Member::new("callbackUri", Shape::Text),
+            list("contentSharingSessions", Shape::Named("contentSharingSession")),
             text("callChainId"),
             named("callOptions", "callOptions"),
             list("callRoutes", Shape::Named("callRoute")),

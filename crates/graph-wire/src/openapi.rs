@@ -150,7 +150,8 @@ fn schemas() -> Value {
 }
 
 /// The types that are listed.
-const COLLECTED: &[&str] = &["audioRoutingGroup", "commsOperation", "onlineMeeting", "participant"];
+const COLLECTED: &[&str] =
+    &["audioRoutingGroup", "commsOperation", "contentSharingSession", "onlineMeeting", "participant"];
 
 fn error_schema() -> Value {
     let text = json!({"type": "string"});

@@ -16,6 +16,7 @@ const READ_ONLY: &[&str] = &[
     "answeredBy",
     "audioRoutingGroups",
     "callRoutes",
+    "contentSharingSessions",
     "incomingContext",
     "mediaState",
     "meetingCapability",

@@ -199,6 +199,7 @@ fn every_served_type_is_one_that_is_described() {
     let ours = [
         "audioRoutingGroupCollectionResponse",
         "commsOperationCollectionResponse",
+        "contentSharingSessionCollectionResponse",
         "error",
         "onlineMeetingCollectionResponse",
         "participantCollectionResponse",

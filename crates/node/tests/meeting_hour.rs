@@ -272,12 +272,14 @@ impl World {
                 | ConferenceEffect::EndReplaced { .. }
                 | ConferenceEffect::Released(_)
                 | ConferenceEffect::SendTone { .. }
+                | ConferenceEffect::ShowPictures { .. }
                 | ConferenceEffect::Chime(_)
                 | ConferenceEffect::StartSound { .. }
                 | ConferenceEffect::TurnAway(_)
                 | ConferenceEffect::Welcome(_)
                 | ConferenceEffect::StopSound(_)
-                | ConferenceEffect::Tell { .. } => {}
+                | ConferenceEffect::Tell { .. }
+                | ConferenceEffect::TellPerson { .. } => {}
             }
         }
     }

@@ -2,8 +2,8 @@
 
 use call_engine::{Command, ConferenceRequest};
 use model::{
-    Identity, IdentitySet, MediaDirection, MediaStream, Modality, Participant, ParticipantId, Permission,
-    RecordingStatus, RosterParticipant, ScreenSharingRole,
+    ContentSharingSessionId, Identity, IdentitySet, MediaDirection, MediaStream, Modality, Participant,
+    ParticipantId, Permission, RecordingStatus, RosterParticipant, ScreenSharingRole,
 };
 use serde_json::{Value, json};
 
@@ -243,6 +243,34 @@ async fn a_side_in_screen_sharing_is_taken_without_a_body_in_return() {
     let token = app.token_of(BOT, CONTOSO, &[Permission::INITIATE]);
     let refusal = app.post_as(&token, &path, &json!({"role": "viewer"})).await;
     assert_eq!(refusal.error(), refused(403, "7504"));
+}
+
+#[tokio::test]
+async fn what_is_shared_is_listed_and_shown() {
+    let app = App::new();
+    let call = app.call().await;
+    let sessions = format!("{call}/contentSharingSessions");
+    let list = app.get(&sessions).await;
+    assert_eq!((list.status.as_u16(), &list.json()["value"]), (200, &json!([])));
+    assert_eq!(app.get(&format!("{sessions}/{JOHN}")).await.status, 404);
+
+    app.calls.live.lock().unwrap().values_mut().for_each(|(call, _)| {
+        call.content_sharing = ContentSharingSessionId::parse(JOHN);
+    });
+    let shown = json!({"@odata.type": "#microsoft.graph.contentSharingSession", "id": JOHN});
+    assert_eq!(app.get(&sessions).await.json()["value"], json!([shown]));
+    let one = app.get(&format!("{sessions}/{}", JOHN.to_uppercase())).await.json();
+    let call_id = call.rsplit('/').next().unwrap();
+    let context = format!("{BASE}/v1.0/$metadata#communications/calls('{call_id}')/contentSharingSessions");
+    assert_eq!((&one["id"], &one["@odata.context"]), (&json!(JOHN), &json!(format!("{context}/$entity"))));
+    let whole = app.get(&format!("{call}?$expand=contentSharingSessions")).await.json();
+    assert_eq!(whole["contentSharingSessions"], json!([shown]));
+    for other in ["7e1b4346-85a6-4bdd-abe3-d11c5d420efe", "no-id"] {
+        let refusal = app.get(&format!("{sessions}/{other}")).await;
+        assert_eq!(refusal.status, 404, "{other}");
+    }
+    let other = app.token_of(OTHER_BOT, CONTOSO, &[Permission::INITIATE]);
+    assert_eq!(app.get_as(&other, &sessions).await.status, 404);
 }
 
 #[tokio::test]

@@ -8,5 +8,6 @@ mod incoming;
 mod moving;
 mod network;
 mod results;
+mod sharing;
 mod table;
 mod walks;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use call_engine::{
     Arriving, CommandId, Conference, ConferenceAnswer, ConferenceConfig, ConferenceEffect, ConferenceEvent,
-    ConferenceInput, ConferenceRequest, EndCause, JobResult, Joining, LegEvent, Rejection, Sound, Way,
+    ConferenceInput, ConferenceRequest, EndCause, JobResult, Joining, LegEvent, PersonEvent, PersonRequest,
+    Rejection, Sound, Way,
 };
 use model::{
     AllowedPresenters, CallId, IdSource, Identity, IdentitySet, InvitationParticipant, Invitee, LobbyBypass,
@@ -122,14 +123,38 @@ impl Harness {
 
     /// Somebody who has dialled in comes: a user of the directory, or a caller of the phone network.
     pub(crate) fn arrive(&mut self, user: Option<&str>) -> ParticipantId {
+        self.come(user, Way::DialledIn)
+    }
+
+    /// Somebody comes by the page of a browser: a user of the directory, or a guest.
+    pub(crate) fn open_page(&mut self, user: Option<&str>) -> ParticipantId {
+        self.come(user, Way::Page)
+    }
+
+    fn come(&mut self, user: Option<&str>, way: Way) -> ParticipantId {
         let participant = ParticipantId::next(&mut self.ids);
         let target = InvitationParticipant { identity: dialled_in(user), ..InvitationParticipant::default() };
         self.called.push((participant, Invitee { target, callee: "nobody".into() }));
         let info = Participant { identity: dialled_in(user), ..Participant::default() };
-        let arriving =
-            Arriving { participant, info, user: user.map(Into::into), is_held: false, way: Way::DialledIn };
+        let arriving = Arriving { participant, info, user: user.map(Into::into), is_held: false, way };
         self.input(ConferenceInput::Arrive(Box::new(arriving)));
         participant
+    }
+
+    /// Asks at somebody's page.
+    pub(crate) fn at_page(&mut self, participant: ParticipantId, request: PersonRequest) {
+        self.input(ConferenceInput::Person { participant, request });
+    }
+
+    /// Everything that somebody's page was told, in order.
+    pub(crate) fn page_told(&self, person: ParticipantId) -> Vec<PersonEvent> {
+        let told = |effect: &ConferenceEffect| match effect {
+            ConferenceEffect::TellPerson { participant, event } if *participant == person => {
+                Some(event.clone())
+            }
+            _ => None,
+        };
+        self.effects.iter().filter_map(told).collect()
     }
 
     pub(crate) fn hang_up(&mut self, place: usize) {

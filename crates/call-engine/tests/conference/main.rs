@@ -7,4 +7,5 @@ mod harness;
 mod hearing;
 mod meetings;
 mod moving;
+mod pages;
 mod walks;

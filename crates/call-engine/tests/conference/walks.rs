@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use call_engine::{
     ConferenceEffect, ConferenceEvent, ConferenceInput, ConferenceRequest, EndCause, Joining, LegEvent,
+    PersonEvent, PersonRequest,
 };
-use model::{AudioRoutingGroup, CallId, LobbyBypassScope, Outcome, ParticipantId, RoutingMode, Transferee};
+use model::{
+    AudioRoutingGroup, CallId, ChangeType, LobbyBypassScope, Outcome, ParticipantId, RoutingMode,
+    ScreenSharingRole, Transferee,
+};
 use proptest::prelude::*;
 
 use crate::harness::{Harness, call, guest, invitee, joining, member};
@@ -18,6 +22,7 @@ enum Step {
     Advance(u64),
     Answered(usize),
     Arrive(bool),
+    AtPage(usize, PageAsks),
     CallsMediaReplaced(u128),
     Depart(usize),
     Dominant(Option<usize>),
@@ -27,8 +32,10 @@ enum Step {
     Join(u128, bool, usize),
     Leave(u128),
     MediaReplaced(usize),
+    OpenPage(bool),
     PersonReplaced(usize),
     Release(u128, usize),
+    ScreenShown(usize),
     SoundStarted(usize, bool),
 }
 
@@ -44,8 +51,32 @@ enum Asked {
     RemoveCall(u128),
     Transfer(usize),
     Route(usize, usize),
+    Share(bool),
     Unhold(usize),
     UnmuteSelf,
+}
+
+#[derive(Clone, Debug)]
+enum PageAsks {
+    AdmitAll,
+    Camera(bool),
+    Hand(bool),
+    Mute(usize),
+    MuteSelf(bool),
+    Remove(usize),
+    Screen(bool),
+}
+
+fn page_asks() -> impl Strategy<Value = PageAsks> {
+    prop_oneof![
+        1 => Just(PageAsks::AdmitAll),
+        1 => any::<bool>().prop_map(PageAsks::Camera),
+        1 => any::<bool>().prop_map(PageAsks::Hand),
+        1 => (0..6_usize).prop_map(PageAsks::Mute),
+        1 => any::<bool>().prop_map(PageAsks::MuteSelf),
+        1 => (0..6_usize).prop_map(PageAsks::Remove),
+        4 => any::<bool>().prop_map(PageAsks::Screen),
+    ]
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -62,6 +93,7 @@ fn step() -> impl Strategy<Value = Step> {
         call.clone().prop_map(Asked::RemoveCall),
         person.clone().prop_map(Asked::Transfer),
         (person.clone(), person.clone()).prop_map(|(a, b)| Asked::Route(a, b)),
+        any::<bool>().prop_map(Asked::Share),
         person.clone().prop_map(Asked::Unhold),
         Just(Asked::UnmuteSelf),
     ];
@@ -77,6 +109,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => call.clone().prop_map(Step::Leave),
         1 => Just(Step::Adopt),
         2 => any::<bool>().prop_map(Step::Arrive),
+        3 => any::<bool>().prop_map(Step::OpenPage),
+        6 => (person.clone(), page_asks()).prop_map(|(person, asks)| Step::AtPage(person, asks)),
+        2 => person.clone().prop_map(Step::ScreenShown),
         1 => (call, person.clone()).prop_map(|(call, person)| Step::Release(call, person)),
         1 => person.clone().prop_map(Step::Depart),
         1 => person.clone().prop_map(Step::PersonReplaced),
@@ -120,6 +155,7 @@ impl World {
             Step::Answered(place) => self.leg(*place, LegEvent::Answered),
             Step::Arrive(is_user) => drop(self.harness.arrive(is_user.then_some("bob"))),
             Step::Ask(number, asked) => self.ask(*number, asked),
+            Step::AtPage(place, asks) => self.at_page(*place, asks),
             Step::CallsMediaReplaced(number) => drop(self.harness.replace_media(member(*number))),
             Step::Depart(place) => {
                 let Some(participant) = self.person(*place) else { return };
@@ -137,6 +173,7 @@ impl World {
                 let Some(participant) = self.person(*place) else { return };
                 self.harness.replace_media(participant);
             }
+            Step::OpenPage(is_user) => drop(self.harness.open_page(is_user.then_some("bob"))),
             Step::PersonReplaced(place) => {
                 let Some(participant) = self.person(*place) else { return };
                 let info = Box::new(model::Participant::default());
@@ -146,6 +183,10 @@ impl World {
                 let Some(participant) = self.person(*place) else { return };
                 let by = call(*number);
                 self.harness.input(ConferenceInput::Release { participant, by });
+            }
+            Step::ScreenShown(place) => {
+                let Some(participant) = self.person(*place) else { return };
+                self.harness.input(ConferenceInput::ScreenShown { participant });
             }
             Step::SoundStarted(place, is_ok) => {
                 let Some(participant) = self.person(*place) else { return };
@@ -205,6 +246,8 @@ impl World {
                 sources: vec![person(from)],
                 receivers: vec![person(to)],
             }),
+            Asked::Share(true) => ConferenceRequest::ChangeScreenSharingRole(ScreenSharingRole::Sharer),
+            Asked::Share(false) => ConferenceRequest::ChangeScreenSharingRole(ScreenSharingRole::Viewer),
             Asked::Unhold(place) => ConferenceRequest::StopHoldMusic(person(place)),
             Asked::UnmuteSelf => ConferenceRequest::UnmuteSelf,
         };
@@ -214,6 +257,21 @@ impl World {
         let operation = model::OperationId::from(uuid::Uuid::from_u128(1 << 100 | u128::from(self.asked)));
         self.questions.push((call(number), command, was_in));
         self.harness.input(ConferenceInput::Ask { call: call(number), command, operation, request });
+    }
+
+    fn at_page(&mut self, place: usize, asks: &PageAsks) {
+        let Some(id) = self.person(place) else { return };
+        let other = |place: &usize| self.person(*place).unwrap_or(member(9));
+        let request = match asks {
+            PageAsks::AdmitAll => PersonRequest::Admit(None),
+            PageAsks::Camera(is_on) => PersonRequest::Camera(*is_on),
+            PageAsks::Hand(is_raised) => PersonRequest::Hand(*is_raised),
+            PageAsks::Mute(place) => PersonRequest::Mute(other(place)),
+            PageAsks::MuteSelf(is_muted) => PersonRequest::MuteSelf(*is_muted),
+            PageAsks::Remove(place) => PersonRequest::Remove(other(place)),
+            PageAsks::Screen(is_on) => PersonRequest::Screen(*is_on),
+        };
+        self.harness.at_page(id, request);
     }
 
     /// Far ends that are told to end do so.
@@ -263,7 +321,9 @@ impl World {
             let present = self.harness.conference.roster_for(call(*number));
             assert_eq!(present.is_some(), ends == 0, "call {number}");
             self.check_speakers(*number, ends > 0);
+            check_sharing(&told);
         }
+        self.check_pages();
         for (asking, command, was_in) in &self.questions {
             let answers = self.harness.effects.iter().filter(|effect| {
                 matches!(effect, ConferenceEffect::Tell { call, event: ConferenceEvent::Answered { command: answered, .. } }
@@ -275,6 +335,23 @@ impl World {
             assert_ne!(self.legs.get(id), Some(&false), "a leg that has ended is connected");
         }
         assert!(self.harness.is_heard_by_legs_that_are_there());
+    }
+
+    fn check_pages(&self) {
+        let mut shown = BTreeMap::new();
+        for (id, _) in &self.harness.called {
+            let told = self.harness.page_told(*id);
+            let ends = told.iter().position(|event| matches!(event, PersonEvent::Ended(_)));
+            assert!(ends.is_none_or(|at| at + 1 == told.len()), "a page is told something after its end");
+        }
+        for effect in &self.harness.effects {
+            if let ConferenceEffect::ShowPictures { participant, camera, screen } = effect {
+                let before = shown.insert(*participant, (*camera, *screen));
+                assert_ne!(before.unwrap_or_default(), (*camera, *screen), "it is shown as before");
+            }
+        }
+        let screens = shown.iter().filter(|(id, (_, screen))| *screen && self.legs.get(id) != Some(&false));
+        assert!(screens.count() <= 1, "there is one screen");
     }
 
     fn check_speakers(&self, number: u128, is_over: bool) {
@@ -304,6 +381,19 @@ impl World {
                 self.harness.leg(id, LegEvent::Ended(EndCause::HungUp));
                 self.obey();
             }
+        }
+    }
+}
+
+/// A screen is told of from its beginning to its end, under one name.
+fn check_sharing(told: &[ConferenceEvent]) {
+    let mut shared = None;
+    for event in told {
+        let ConferenceEvent::ContentSharing { change, session } = event else { continue };
+        match change {
+            ChangeType::Created => assert_eq!(shared.replace(*session), None),
+            ChangeType::Updated => assert_eq!(shared, Some(*session)),
+            ChangeType::Deleted => assert_eq!(shared.take(), Some(*session)),
         }
     }
 }

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 
 use graph_wire::{
-    Caller, Contained, CreateCall, JoinedMeeting, Limits, ReadOptions, created_call, notifications,
-    participant_list, read_call, read_participant, read_routing_group, routing_group_list, started_operation,
+    Caller, Contained, CreateCall, JoinedMeeting, Limits, ReadOptions, content_sharing_session_list,
+    created_call, notifications, participant_list, read_call, read_content_sharing_session, read_participant,
+    read_routing_group, routing_group_list, started_operation,
 };
 use model::{
-    AudioRoutingGroup, Call, CallId, CallState, ChangeType, Identity, IdentitySet, InvitationParticipant,
-    MediaConfig, MediaDirection, MediaState, MediaStream, MeetingRole, Modality, NotificationBody, Operation,
-    OperationId, OperationKind, OperationStatus, Outcome, Participant, ParticipantId, RecordingInfo,
-    RecordingStatus, Roster, RosterParticipant, RoutingMode,
+    AudioRoutingGroup, Call, CallId, CallState, ChangeType, ContentSharingSessionId, Identity, IdentitySet,
+    InvitationParticipant, MediaConfig, MediaDirection, MediaState, MediaStream, MeetingRole, Modality,
+    NotificationBody, Operation, OperationId, OperationKind, OperationStatus, Outcome, Participant,
+    ParticipantId, RecordingInfo, RecordingStatus, Roster, RosterParticipant, RoutingMode,
 };
 use serde_json::Value;
 
@@ -111,6 +112,10 @@ fn invitation() -> OperationKind {
     OperationKind::InviteParticipants { participants: vec![whom] }
 }
 
+fn shared() -> ContentSharingSessionId {
+    ContentSharingSessionId::parse("7e1b4346-85a6-4bdd-abe3-d11c5d420efe").unwrap()
+}
+
 fn group() -> AudioRoutingGroup {
     let [john, bot] = [0, 1].map(|at: usize| both()[at].id);
     AudioRoutingGroup {
@@ -171,6 +176,11 @@ pub(crate) fn bodies() -> Vec<(&'static str, &'static str, Value)> {
             notified(ChangeType::Updated, roster(true, vec![whole_participant(), gone])),
         ),
         ("notified-invited", "commsNotifications", notified(ChangeType::Deleted, invited)),
+        (
+            "notified-content-sharing",
+            "commsNotifications",
+            notified(ChangeType::Created, NotificationBody::ContentSharing(shared())),
+        ),
     ];
     bodies.extend(started());
     bodies.extend(read());
@@ -213,6 +223,16 @@ fn read() -> Vec<(&'static str, &'static str, Value)> {
         ("participants", "participantCollectionResponse", list),
         ("participant", "participant", read_participant(BASE, id, &whole_participant(), &everything)),
         ("routing-groups", "audioRoutingGroupCollectionResponse", groups),
+        (
+            "content-sharing-sessions",
+            "contentSharingSessionCollectionResponse",
+            content_sharing_session_list(BASE, id, Some(shared()), &everything),
+        ),
+        (
+            "content-sharing-session",
+            "contentSharingSession",
+            read_content_sharing_session(BASE, id, shared(), &everything),
+        ),
         ("routing-group", "audioRoutingGroup", read_routing_group(BASE, id, &group(), &everything)),
     ]
 }
