@@ -8,7 +8,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { EndReason, FromServer, ListedCall, Person, ToServer } from "../src/phone/protocol";
+import type { Person } from "../src/common/people";
+import type { EndReason, FromServer, ListedCall, ToServer } from "../src/phone/protocol";
 
 const DIST = join(import.meta.dirname, "../dist");
 const POLICY = join(import.meta.dirname, "../../crates/pages/policy.txt");

@@ -9,16 +9,16 @@
  *     any       --ended----> gone, noted in `recent`
  */
 
+import { named, type Person } from "../common/people";
 import {
   type EndReason,
   type FromServer,
   isUnderWay,
   type ListedCall,
-  type Person,
   type ToServer,
   type TransferStatus,
 } from "./protocol";
-import { endedText, named } from "./wording";
+import { endedText } from "./wording";
 
 export type CallState = "calling" | "ringing" | "incoming" | "answering" | "connected";
 

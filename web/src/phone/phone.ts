@@ -1,6 +1,20 @@
 /** The phone of a page: feeds `line.ts`, carries out what it decides, and shows its state as signals. */
 
 import { batch, computed, effect, type ReadonlySignal, signal } from "@preact/signals";
+import { Announcer } from "../common/announcer";
+import { microphoneProblem, openMicrophone } from "../common/devices";
+import { BROWSER, Link, socketAddress } from "../common/link";
+import { named, type User } from "../common/people";
+import {
+  overReload,
+  type Preferences,
+  preferences,
+  randomName,
+  remember,
+} from "../common/preferences";
+import { current, SERVER_GONE, signIn, signOut } from "../common/session";
+import { Sound } from "../common/sound";
+import type { Notice } from "../common/view/notice";
 import {
   type Call,
   type Effect,
@@ -12,19 +26,9 @@ import {
   shown,
   step,
 } from "./line";
-import { Link, type Surroundings } from "./link";
-import { microphoneProblem, openMicrophone, Sound } from "./media";
-import { hexadecimal, type Preferences, phoneName, preferences, remember } from "./preferences";
-import type { FromServer, User } from "./protocol";
+import { type FromServer, parse, type ToServer } from "./protocol";
 import { Ringer } from "./ringer";
-import { current, SERVER_GONE, signIn, signOut } from "./session";
-import { endedText, isWorthTelling, named } from "./wording";
-
-/** Something that went otherwise than wanted, shown until it is closed or overtaken. */
-export interface Notice {
-  readonly text: string;
-  readonly tone: "problem" | "remark";
-}
+import { endedText, isWorthTelling } from "./wording";
 
 export type Presence =
   /** Not known yet. */
@@ -41,22 +45,13 @@ const NO_TARGET =
 /** Arbitrary: what fits above the keypad. */
 const MAX_PRESSED = 16;
 
-const AROUND: Surroundings = {
-  open: (address) => new WebSocket(address),
-  later: (milliseconds, act) => {
-    const timer = setTimeout(act, milliseconds);
-    return () => clearTimeout(timer);
-  },
-  random: Math.random,
-};
-
 export class Phone {
   readonly presence = signal<Presence>({ type: "starting" });
   readonly line = signal<Line>(IDLE);
   readonly connected = signal(false);
+  /** Shown until it is closed or overtaken. */
   readonly notice = signal<Notice | null>(null);
-  /** What a screen reader says next. */
-  readonly announcement = signal("");
+  readonly announcer = new Announcer();
   readonly muted = signal(false);
   /** The keys that were sent in the call that is shown. */
   readonly pressed = signal("");
@@ -71,7 +66,7 @@ export class Phone {
   private readonly ringer = new Ringer();
   private readonly sounds = new Map<string, Sound>();
   private readonly awaited = new Map<string, ReturnType<typeof setTimeout>>();
-  private link: Link | undefined;
+  private link: Link<FromServer, ToServer> | undefined;
   private microphone: Promise<MediaStreamTrack> | undefined;
 
   /** Finds out who is signed in, and begins. */
@@ -107,8 +102,7 @@ export class Phone {
   /** Returns whether there is a call now. */
   dial(to: string): boolean {
     if (!this.isCallable(to)) return false;
-    const random = crypto.getRandomValues(new Uint32Array(2)).reduce(hexadecimal, "");
-    this.feed({ type: "dial", call: `c${random}`, to: to.trim() });
+    this.feed({ type: "dial", call: `c${randomName(2)}`, to: to.trim() });
     return true;
   }
 
@@ -201,9 +195,8 @@ export class Phone {
     if (this.line.value.calls.every((call) => call.state === "incoming")) this.closeMicrophone();
   }
 
-  /** Says something to whoever cannot see it. The same text twice would not be a change, and not be read. */
   private say(text: string): void {
-    this.announcement.value = this.announcement.value === text ? `${text}\u00a0` : text;
+    this.announcer.say(text);
   }
 
   warn(text: string): void {
@@ -220,15 +213,14 @@ export class Phone {
       this.notice.value = null;
     });
     void this.allowBell();
-    const address = new URL("/hookswitch/v1/web/phone", location.href);
-    address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
-    address.searchParams.set("phone", this.name);
+    const address = socketAddress("/hookswitch/v1/web/phone", { phone: this.name });
     const listener = {
+      parse,
       heard: (message: FromServer) => this.hear(message),
       lost: (wasOpen: boolean) => void this.lost(wasOpen),
     };
     this.link?.close();
-    this.link = new Link(address.href, listener, AROUND);
+    this.link = new Link(address, listener, BROWSER);
   }
 
   private hear(message: FromServer): void {
@@ -431,4 +423,11 @@ export class Phone {
 function spoken(key: string): string {
   if (key === "*") return "star";
   return key === "#" ? "hash" : key;
+}
+
+/** The name by which the server knows this page again, also after it was loaded anew. */
+function phoneName(): string {
+  const kept = overReload("hookswitch.phone", () => ({ name }));
+  const name = typeof kept.name === "string" && kept.name ? kept.name : randomName(4);
+  return name;
 }

@@ -1,13 +1,7 @@
 /** What the page and the server say to each other over the socket, version 1. */
 
-export interface Person {
-  readonly name: string;
-  readonly address: string;
-}
-
-export interface User extends Person {
-  readonly id: string;
-}
+import { isRecord, type Json, objectIn, oneOf, text, textOrNull } from "../common/json";
+import { type Person, person, type User, user } from "../common/people";
 
 export const END_REASONS = [
   "hungUp",
@@ -66,23 +60,11 @@ export type ToServer =
   | { readonly type: "hold"; readonly call: string; readonly held: boolean }
   | { readonly type: "transfer"; readonly call: string; readonly to: string };
 
-/**
- * Reads a frame of the server; `undefined` for one that is not understood, such as that of a later version.
- *
- * Names and messages are any text: they are shown as text, never as markup.
- */
+/** Reads a frame of the server; `undefined` for one that is not understood, such as that of a later version. */
 export function parse(frame: unknown): FromServer | undefined {
-  if (typeof frame !== "string") return undefined;
-  try {
-    const value: unknown = JSON.parse(frame);
-    return isRecord(value) ? read(value) : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = objectIn(frame);
+  return value && read(value);
 }
-
-/** The fields that frames have, of any type until they are looked at. */
-type Json = { readonly [field: string]: unknown };
 
 function read(value: Json): FromServer | undefined {
   if (value.type === "welcome") return welcome(value);
@@ -101,15 +83,8 @@ function welcome(value: Json): FromServer | undefined {
 function ofCall(value: Json, call: string): FromServer | undefined {
   const { sdp, status, reason, subject } = value;
   switch (value.type) {
-    case "incoming": {
-      const from = person(value.from);
-      return {
-        type: "incoming",
-        call,
-        from,
-        subject: typeof subject === "string" ? subject : null,
-      };
-    }
+    case "incoming":
+      return { type: "incoming", call, from: person(value.from), subject: textOrNull(subject) };
     case "ringing":
       return { type: "ringing", call };
     case "answer":
@@ -142,29 +117,4 @@ function listed(value: unknown): ListedCall | null {
     held: value.held === true,
     since: Number.isNaN(began) ? null : began,
   };
-}
-
-/** Whoever is signed in, as the socket and the session tell it. */
-export function user(value: unknown): User | undefined {
-  if (!isRecord(value) || typeof value.id !== "string") return undefined;
-  return { id: value.id, ...person(value) };
-}
-
-function person(value: unknown): Person {
-  const { name, address } = isRecord(value) ? value : NOTHING;
-  return { name: text(name), address: text(address) };
-}
-
-const NOTHING: Json = {};
-
-function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
-}
-
-function oneOf<T extends string>(known: readonly T[], value: unknown): value is T {
-  return known.some((one) => one === value);
-}
-
-function isRecord(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { END_REASONS } from "./protocol";
-import { duration, endedText, initials, isWorthTelling } from "./wording";
+import { duration, endedText, isWorthTelling } from "./wording";
 
 it("durations are minutes and seconds, and hours where there are some", () => {
   expect([0, 999, 61_000, 3_599_000, 3_600_000, 36_061_000, -5].map(duration)).toEqual([
@@ -12,11 +12,6 @@ it("durations are minutes and seconds, and hours where there are some", () => {
     "10:01:01",
     "00:00",
   ]);
-});
-
-it("initials stand for names of all kinds", () => {
-  const names = ["John Smith", "john", "sip:bob@contoso.example", "+1 201 555", "李 雷", "", "<b>"];
-  expect(names.map(initials)).toEqual(["JS", "J", "B", "15", "李雷", "?", "B"]);
 });
 
 it("every reason of an end is a sentence that names whom it was with", () => {

@@ -1,12 +1,8 @@
 /** Sentences that more than one place needs. */
 
+import { named } from "../common/people";
 import type { Call, Recent } from "./line";
-import { type EndReason, isUnderWay, type Person } from "./protocol";
-
-/** How somebody is called in a sentence. */
-export function named(person: Person): string {
-  return person.name || person.address || "Somebody";
-}
+import { type EndReason, isUnderWay } from "./protocol";
 
 /** Why a call is over, with what can be done about it where something can. */
 const ENDED: { readonly [reason in EndReason]: string } = {
@@ -58,12 +54,4 @@ export function duration(milliseconds: number): string {
   ];
   const two = (count: number) => String(count).padStart(2, "0");
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds)}` : `${two(minutes)}:${two(seconds)}`;
-}
-
-/** One or two letters that stand for somebody. */
-export function initials(name: string): string {
-  const words = name.replace(/^sips?:/i, "").match(/[\p{L}\p{N}]+/gu) ?? [];
-  const [first, ...others] = words.map((word) => [...word][0] ?? "");
-  const isAddress = name.includes("@");
-  return `${first ?? "?"}${isAddress ? "" : (others.at(-1) ?? "")}`.toUpperCase();
 }

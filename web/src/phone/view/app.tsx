@@ -1,17 +1,26 @@
 import { useEffect } from "preact/hooks";
+import { SignInForm } from "../../common/view/sign_in";
 import type { Phone } from "../phone";
 import { Desk } from "./desk";
-import { SignIn } from "./sign_in";
 
 export function App({ phone }: { phone: Phone }) {
   const presence = phone.presence.value;
   return (
     <>
       {presence.type === "signedIn" && <Desk phone={phone} user={presence.user} />}
-      {presence.type === "signedOut" && <SignIn phone={phone} problem={presence.problem} />}
+      {presence.type === "signedOut" && (
+        <main class="alone">
+          <SignInForm
+            title="Phone"
+            hint="Sign in with the name and password of your phone."
+            problem={presence.problem}
+            signIn={(name, password) => phone.signIn(name, password)}
+          />
+        </main>
+      )}
       {presence.type === "starting" && <p class="starting">One moment…</p>}
       <p class="unseen" role="status">
-        {phone.announcement.value}
+        {phone.announcer.text.value}
       </p>
       <Caller phone={phone} />
     </>

@@ -1,11 +1,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { named } from "../../common/people";
+import { Icon, type IconName } from "../../common/view/icons";
+import { Avatar } from "../../common/view/person";
 import type { Call } from "../line";
 import type { Phone } from "../phone";
 import { isUnderWay } from "../protocol";
-import { duration, named, stateText } from "../wording";
-import { Icon, type IconName } from "./icons";
+import { duration, stateText } from "../wording";
 import { Keypad } from "./keypad";
-import { Avatar } from "./person";
 
 type Panel = "keypad" | "transfer" | null;
 

@@ -1,11 +1,12 @@
 import { useEffect, useRef } from "preact/hooks";
+import { named } from "../../common/people";
+import { Icon } from "../../common/view/icons";
+import { Avatar } from "../../common/view/person";
 import type { Call, Recent } from "../line";
 import type { Phone } from "../phone";
-import { duration, named, stateText } from "../wording";
+import { duration, stateText } from "../wording";
 import { Timer } from "./call_card";
-import { Icon } from "./icons";
 import { isBusy } from "./keys";
-import { Avatar } from "./person";
 
 /** A call that rings here. */
 export function Incoming({ phone, call }: { phone: Phone; call: Call }) {

@@ -1,13 +1,13 @@
 import { useEffect, useState } from "preact/hooks";
+import { named, type User } from "../../common/people";
+import { Icon } from "../../common/view/icons";
+import { NoticeLine } from "../../common/view/notice";
+import { Avatar } from "../../common/view/person";
 import type { Phone } from "../phone";
-import type { User } from "../protocol";
-import { named } from "../wording";
 import { CallCard } from "./call_card";
 import { Incoming, OtherCalls, RecentCalls } from "./calls";
 import { Dialer } from "./dialer";
-import { Icon } from "./icons";
 import { sendKeys } from "./keys";
-import { Avatar } from "./person";
 import { Settings } from "./settings";
 
 /** The phone of whoever is signed in. */
@@ -86,36 +86,30 @@ function Notices({ phone }: { phone: Phone }) {
     <section class="notices" aria-label="Messages">
       <div role="alert">
         {notice && (
-          <div class={`notice notice-${notice.tone}`}>
-            <p>{notice.text}</p>
-            <button
-              type="button"
-              class="square"
-              aria-label="Close the message"
-              onClick={() => {
-                phone.notice.value = null;
-              }}
-            >
-              <Icon name="close" />
-            </button>
-          </div>
+          <NoticeLine
+            {...notice}
+            close={() => {
+              phone.notice.value = null;
+            }}
+          />
         )}
       </div>
       {!phone.connected.value && (
-        <div class="notice notice-remark">
-          <p>The server cannot be reached. The phone tries again by itself.</p>
+        <NoticeLine
+          tone="remark"
+          text="The server cannot be reached. The phone tries again by itself."
+        >
           <button type="button" class="plain" onClick={() => phone.retry()}>
             Try now
           </button>
-        </div>
+        </NoticeLine>
       )}
       {!phone.bellAllowed.value && (
-        <div class="notice notice-remark">
-          <p>The browser keeps the bell silent until you press this.</p>
+        <NoticeLine tone="remark" text="The browser keeps the bell silent until you press this.">
           <button type="button" class="plain" onClick={() => void phone.allowBell()}>
             Let it ring
           </button>
-        </div>
+        </NoticeLine>
       )}
     </section>
   );

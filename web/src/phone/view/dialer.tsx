@@ -1,6 +1,6 @@
 import { useRef } from "preact/hooks";
+import { Icon } from "../../common/view/icons";
 import type { Phone } from "../phone";
-import { Icon } from "./icons";
 import { Keypad } from "./keypad";
 
 /** Where calls begin. The keypad is that of an idle phone; in a call, its own one is meant. */

@@ -1,12 +1,8 @@
 /** What the keyboard does outside of fields. */
 
+import { isTyping } from "../../common/view/typing";
 import type { Phone } from "../phone";
 import { isKey } from "./keypad";
-
-/** Whether keys that are pressed there are text. */
-export function isTyping(element: Element | null): boolean {
-  return element?.matches("input, textarea, select, [contenteditable]") ?? false;
-}
 
 /** Whether somebody is in the middle of something there, which a call that comes in must not take away. */
 export function isBusy(element: Element | null): boolean {

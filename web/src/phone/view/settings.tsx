@@ -1,22 +1,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
-import { canChooseSpeaker, type Device, devices } from "../media";
+import { canChooseSpeaker } from "../../common/sound";
+import { Choice, useDevices } from "../../common/view/devices";
 import type { Phone } from "../phone";
-
-interface Found {
-  readonly microphones: readonly Device[];
-  readonly speakers: readonly Device[];
-}
 
 export function Settings({ phone, close }: { phone: Phone; close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  const [found, setFound] = useState<Found>({ microphones: [], speakers: [] });
-  const look = () => void devices().then(setFound, () => {});
-  useEffect(() => {
-    dialog.current?.showModal();
-    look();
-    navigator.mediaDevices?.addEventListener("devicechange", look);
-    return () => navigator.mediaDevices?.removeEventListener("devicechange", look);
-  }, []);
+  const [found, look] = useDevices();
+  useEffect(() => dialog.current?.showModal(), []);
   const preferred = phone.preferred.value;
   return (
     <dialog ref={dialog} class="card settings" aria-labelledby="settings" onClose={close}>
@@ -51,32 +41,6 @@ export function Settings({ phone, close }: { phone: Phone; close: () => void }) 
         Done
       </button>
     </dialog>
-  );
-}
-
-interface ChoiceProps {
-  readonly label: string;
-  readonly found: readonly Device[];
-  readonly chosen: string;
-  readonly choose: (id: string) => void;
-}
-
-function Choice({ label, found, chosen, choose }: ChoiceProps) {
-  const id = `choose-${label.toLowerCase()}`;
-  const isGone = chosen !== "" && !found.some((device) => device.id === chosen);
-  return (
-    <div>
-      <label for={id}>{label}</label>
-      <select id={id} value={chosen} onChange={(event) => choose(event.currentTarget.value)}>
-        <option value="">System default</option>
-        {found.map((device) => (
-          <option key={device.id} value={device.id}>
-            {device.name}
-          </option>
-        ))}
-        {isGone && <option value={chosen}>One that is not plugged in</option>}
-      </select>
-    </div>
   );
 }
 

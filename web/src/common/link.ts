@@ -1,7 +1,5 @@
 /** The socket to the server, which comes back by itself. */
 
-import { type FromServer, parse, type ToServer } from "./protocol";
-
 /** What a link needs of its surroundings; tests have their own. */
 export interface Surroundings {
   readonly open: (address: string) => WebSocket;
@@ -11,8 +9,20 @@ export interface Surroundings {
   readonly random: () => number;
 }
 
-export interface Listener {
-  readonly heard: (message: FromServer) => void;
+/** What a browser gives. */
+export const BROWSER: Surroundings = {
+  open: (address) => new WebSocket(address),
+  later: (milliseconds, act) => {
+    const timer = setTimeout(act, milliseconds);
+    return () => clearTimeout(timer);
+  },
+  random: Math.random,
+};
+
+export interface Listener<Heard> {
+  /** Reads a frame; `undefined` for one that is not understood. */
+  readonly parse: (frame: unknown) => Heard | undefined;
+  readonly heard: (message: Heard) => void;
   /** The socket is gone; the next try follows after `retryMs`. */
   readonly lost: (wasOpen: boolean, retryMs: number) => void;
 }
@@ -29,8 +39,16 @@ export function waitMs(failures: number, random: number): number {
   return Math.round(doubled * (1 - random / 5));
 }
 
-/** Opens, listens, and opens again until it is closed. */
-export class Link {
+/** The address of a socket of this server. */
+export function socketAddress(path: string, query: { readonly [name: string]: string }): string {
+  const address = new URL(path, location.href);
+  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  for (const [name, value] of Object.entries(query)) address.searchParams.set(name, value);
+  return address.href;
+}
+
+/** Opens, listens, and opens again until it is closed. Each socket counts once the server has said `welcome`. */
+export class Link<Heard extends { readonly type: string }, Said> {
   private socket: WebSocket | undefined;
   private welcomed = false;
   private failures = 0;
@@ -39,14 +57,14 @@ export class Link {
 
   constructor(
     private readonly address: string,
-    private readonly listener: Listener,
+    private readonly listener: Listener<Heard>,
     private readonly around: Surroundings,
   ) {
     this.open();
   }
 
   /** Sends, where there is a socket; otherwise what is said is lost, and the next welcome sets things right. */
-  send(message: ToServer): void {
+  send(message: Said): void {
     if (this.welcomed) this.socket?.send(JSON.stringify(message));
   }
 
@@ -85,7 +103,7 @@ export class Link {
   }
 
   private hear(frame: unknown): void {
-    const message = parse(frame);
+    const message = this.listener.parse(frame);
     if (!message) return;
     if (message.type === "welcome") {
       this.cancel();

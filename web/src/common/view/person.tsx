@@ -1,5 +1,4 @@
-import type { Person } from "../protocol";
-import { initials, named } from "../wording";
+import { initials, named, type Person } from "../people";
 
 /** How many colours the style sheet has for people. */
 const COLOURS = 6;

@@ -1,6 +1,6 @@
 /** Signing in and out, over HTTP. */
 
-import { type User, user } from "./protocol";
+import { type User, user } from "./people";
 
 const SESSION = "/hookswitch/v1/web/session";
 
