@@ -41,7 +41,10 @@ export default defineConfig({
     // The policy of the pages allows no `data:` addresses.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    rolldownOptions: { input: { phone: "phone.html" } },
+    rolldownOptions: {
+      input: { meeting: "meeting.html", phone: "phone.html" },
+      output: { chunkFileNames: "assets/common-[hash].js" },
+    },
   },
   test: {
     include: ["src/**/*.test.{ts,tsx}"],
