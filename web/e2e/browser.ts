@@ -76,9 +76,10 @@ function prepare(isRefused: boolean): void {
   const open = media.getUserMedia.bind(media);
   media.getUserMedia = (wanted) => {
     if (isRefused) return Promise.reject(new DOMException("no", "NotAllowedError"));
+    if (!wanted?.audio) return open(wanted);
     const audio = typeof wanted?.audio === "object" ? wanted.audio : {};
     const raw = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
-    return open({ audio: { ...audio, ...raw } });
+    return open({ ...wanted, audio: { ...audio, ...raw } });
   };
 }
 
@@ -92,7 +93,10 @@ export function heardBy(page: Page): Promise<number> {
   return page.evaluate(async () => {
     const { connections } = (window as unknown as { notes: Notes }).notes;
     const live = connections.filter((connection) => connection.connectionState === "connected");
-    const track = live.at(-1)?.getReceivers()[0]?.track;
+    const tracks = live.flatMap((connection) =>
+      connection.getReceivers().map((receiver) => receiver.track),
+    );
+    const track = tracks.filter(({ kind }) => kind === "audio").at(-1);
     if (!track) return 0;
     const context = new AudioContext();
     const analyser = new AnalyserNode(context, { fftSize: 8192, smoothingTimeConstant: 0 });

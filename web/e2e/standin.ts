@@ -10,6 +10,7 @@ import { extname, join, normalize } from "node:path";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { Person } from "../src/common/people";
 import type { EndReason, FromServer, ListedCall, ToServer } from "../src/phone/protocol";
+import type { Hall } from "./hall";
 
 const DIST = join(import.meta.dirname, "../dist");
 const POLICY = join(import.meta.dirname, "../../crates/pages/policy.txt");
@@ -36,6 +37,8 @@ export class StandIn {
   readonly received: ToServer[] = [];
   readonly calls = new Map<string, Kept>();
   readonly callees = new Map<string, Callee>();
+  /** The meeting that is there, if there is one. */
+  hall: Hall | undefined;
   /** While it is false, sockets are refused, as by a server that is starting. */
   takesSockets = true;
   private readonly sessions = new Set<string>();
@@ -47,12 +50,9 @@ export class StandIn {
   private constructor(private readonly answerer: Answerer) {
     this.http = createServer((request, response) => void this.serve(request, response));
     this.http.on("upgrade", (request, socket, head) => {
-      const isAllowed = this.takesSockets && this.isSignedIn(request) && this.isOwn(request);
-      if (isAllowed) {
-        this.upgrades.handleUpgrade(request, socket, head, (upgraded) => this.welcome(upgraded));
-      } else {
-        socket.end("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n");
-      }
+      const whose = this.takesSockets && this.isOwn(request) && this.whose(request);
+      if (whose) this.upgrades.handleUpgrade(request, socket, head, whose);
+      else socket.end("HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n");
     });
   }
 
@@ -85,6 +85,7 @@ export class StandIn {
 
   /** Tears the connections of all sockets, without a word. */
   cut(): void {
+    this.hall?.cut();
     for (const socket of this.sockets) socket.terminate();
   }
 
@@ -97,6 +98,19 @@ export class StandIn {
     this.cut();
     this.http.closeAllConnections();
     await new Promise((resolve) => this.http.close(resolve));
+  }
+
+  /** Who takes a socket; nobody where it is not allowed. */
+  private whose(request: IncomingMessage): ((socket: WebSocket) => void) | undefined {
+    const { pathname, searchParams } = new URL(request.url ?? "/", this.origin);
+    const isSignedIn = this.isSignedIn(request);
+    const { hall } = this;
+    if (pathname === "/hookswitch/v1/web/meeting/socket" && hall) {
+      const user = isSignedIn ? JOHN : null;
+      const page = searchParams.get("page") ?? "";
+      return hall.isOpenTo(user) ? (socket) => hall.welcome(socket, page, user) : undefined;
+    }
+    return isSignedIn ? (socket) => this.welcome(socket) : undefined;
   }
 
   private welcome(socket: WebSocket): void {
@@ -153,14 +167,23 @@ export class StandIn {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname } = new URL(request.url ?? "/", this.origin);
+    const { pathname, searchParams } = new URL(request.url ?? "/", this.origin);
     if (pathname === "/hookswitch/v1/web/session") return this.session(request, response);
+    if (pathname === "/hookswitch/v1/web/meeting") {
+      const found = this.hall?.invitation(
+        searchParams.get("url"),
+        this.isSignedIn(request) ? JOHN : null,
+      );
+      response.writeHead(found ? 200 : 404, { "Content-Type": "application/json" });
+      return void response.end(found && JSON.stringify(found));
+    }
     if (pathname === "/far") return void response.setHeader("Content-Type", "text/html").end("<p>");
-    const name = pathname === "/phone" ? "phone.html" : normalize(pathname);
-    if (name !== "phone.html" && !name.startsWith("/assets/"))
+    const name = pageOf(pathname) ?? normalize(pathname);
+    if (!name.endsWith(".html") && !name.startsWith("/assets/"))
       return void response.writeHead(404).end();
+    const extra = name === "meeting.html" ? ", camera=(self), display-capture=(self)" : "";
     response.setHeader("Content-Security-Policy", readFileSync(POLICY, "utf8").trim());
-    response.setHeader("Permissions-Policy", "microphone=(self)");
+    response.setHeader("Permissions-Policy", `microphone=(self)${extra}`);
     response.setHeader("Content-Type", TYPES[extname(name)] ?? "application/octet-stream");
     response.end(readFileSync(join(DIST, name)));
   }
@@ -197,6 +220,11 @@ export class StandIn {
   private isOwn(request: IncomingMessage): boolean {
     return request.headers.origin === this.origin;
   }
+}
+
+function pageOf(pathname: string): string | undefined {
+  if (pathname === "/phone") return "phone.html";
+  return pathname.startsWith("/l/meetup-join/") ? "meeting.html" : undefined;
 }
 
 function kept(call: string, direction: "incoming" | "outgoing", peer: Person): Kept {
