@@ -115,6 +115,22 @@ export function heardBy(page: Page): Promise<number> {
   });
 }
 
+/** The colour in the middle of a picture, as red, green and blue; `null` while there is none. */
+export function colourOf(page: Page, label: string): Promise<readonly number[] | null> {
+  return page.evaluate((label) => {
+    const video = document.querySelector<HTMLVideoElement>(`video[aria-label="${label}"]`);
+    if (!video?.videoWidth) return null;
+    const canvas = document.createElement("canvas");
+    canvas.width = video.videoWidth;
+    canvas.height = video.videoHeight;
+    const context = canvas.getContext("2d");
+    context?.drawImage(video, 0, 0);
+    // Somewhat aside from the middle, where the fake camera of Chromium draws its clock.
+    const [x, y] = [Math.round(canvas.width * 0.2), Math.round(canvas.height * 0.5)];
+    return context ? [...context.getImageData(x, y, 1, 1).data].slice(0, 3) : null;
+  }, label);
+}
+
 /** The other end of all calls: a second page, which says one tone and measures what it hears. */
 export class FarSide {
   private constructor(readonly page: Page) {}

@@ -207,8 +207,9 @@ export class Meeting {
   private async lost(wasOpen: boolean): Promise<void> {
     clearTimeout(this.awaited);
     this.connected.value = false;
-    if (wasOpen) return;
-    // A socket that was never open may have been refused for good; the socket itself does not say.
+    // Guests come back by the name of their page alone.
+    if (wasOpen && this.joinedAs === null) return;
+    // The session may be over, or a socket that was never open may have been refused for good; the socket does not say.
     const link = this.link;
     const found = await invitation(this.address);
     if (link !== this.link || found === undefined) return;
