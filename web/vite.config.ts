@@ -42,7 +42,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rolldownOptions: {
-      input: { meeting: "meeting.html", phone: "phone.html" },
+      input: { console: "console.html", meeting: "meeting.html", phone: "phone.html" },
       output: { chunkFileNames: "assets/common-[hash].js" },
     },
   },

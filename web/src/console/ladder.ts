@@ -1,0 +1,83 @@
+/** Where the messages of a call's SIP dialogs are drawn: a column for this server and for each peer, a row for each message. */
+
+import { offset } from "./axis";
+import type { SipMessage } from "./protocol";
+import { messageName } from "./story";
+
+export interface Column {
+  readonly name: string;
+  readonly x: number;
+}
+
+export interface Arrow {
+  readonly message: SipMessage;
+  readonly label: string;
+  /** Since the message before, where that is worth telling. */
+  readonly pause: string;
+  readonly y: number;
+  readonly from: number;
+  readonly to: number;
+  /** Which of the dialogs it belongs to, counted from 0. */
+  readonly dialog: number;
+}
+
+export interface Ladder {
+  readonly width: number;
+  readonly height: number;
+  readonly columns: readonly Column[];
+  readonly arrows: readonly Arrow[];
+}
+
+/** What the server is called in its column. */
+const SERVER = "Hookswitch";
+
+export const LADDER_ROW = 40;
+export const LADDER_HEAD = 40;
+/** Room for the times. */
+const GUTTER = 84;
+/** Half of a column's name has to fit beside the last line. */
+const EDGE = 84;
+/** Closer columns have no room for what is written between them. */
+const APART = 190;
+/** Shorter pauses are not told of. */
+const PAUSE_MS = 1000;
+/** Colours that the style sheet has for dialogs. */
+export const DIALOG_COLOURS = 5;
+
+/** Draws messages in no less than `room` pixels. */
+export function ladder(messages: readonly SipMessage[], room: number): Ladder {
+  const peers = [...new Set(messages.map(({ peer }) => peer))];
+  const dialogs = [...new Set(messages.map(({ dialog }) => dialog))];
+  const least = GUTTER + EDGE + APART * peers.length;
+  const width = Math.max(room, least);
+  // A few columns are not drawn across a whole screen.
+  const apart = Math.min(360, (width - GUTTER - EDGE) / Math.max(1, peers.length));
+  const place = (column: number) => GUTTER + column * apart;
+  const columns = [SERVER, ...peers].map((name, at) => ({ name, x: place(at) }));
+  const arrows = messages.map((message, at) => {
+    const before = messages[at - 1];
+    const pause = before ? message.at - before.at : 0;
+    const far = place(peers.indexOf(message.peer) + 1);
+    return {
+      message,
+      label: messageName(message),
+      pause: pause >= PAUSE_MS ? `+${offset(pause, 100)}` : "",
+      y: LADDER_HEAD + at * LADDER_ROW + LADDER_ROW / 2 + 8,
+      from: message.isSent ? GUTTER : far,
+      to: message.isSent ? far : GUTTER,
+      dialog: dialogs.indexOf(message.dialog) % DIALOG_COLOURS,
+    };
+  });
+  const height = LADDER_HEAD + messages.length * LADDER_ROW + 16;
+  return {
+    width: Math.min(width, Math.max(least, place(peers.length) + EDGE)),
+    height,
+    columns,
+    arrows,
+  };
+}
+
+/** What a screen reader says of a message. */
+export function arrowText({ message, label }: Arrow): string {
+  return message.isSent ? `${label}, sent to ${message.peer}` : `${label}, from ${message.peer}`;
+}
