@@ -32,7 +32,7 @@ export interface Ladder {
 const SERVER = "Hookswitch";
 
 export const LADDER_ROW = 40;
-export const LADDER_HEAD = 40;
+export const LADDER_HEAD = 46;
 /** Room for the times. */
 const GUTTER = 84;
 /** Half of a column's name has to fit beside the last line. */

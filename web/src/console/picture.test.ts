@@ -114,11 +114,30 @@ it("phones are told apart, and what they do lasts until they do something else",
     entry(600, "leg", "left", "Alice", "2"),
   ];
   expect(spans(lane(story(call({ timeline }), BEGAN), "Phones"))).toEqual([
-    ["John", "starting", 0, 500],
+    ["Calling: John", "starting", 0, 500],
     ["John", "going", 500, null],
-    ["Alice", "starting", 10, 600],
-    ["Left: Alice", "ended", 600, 600],
+    ["Calling: Alice", "starting", 10, 600],
+    ["Left", "ended", 600, 600],
   ]);
+});
+
+it("where nobody says which phone it is, there is one, and remarks do not end what it does", () => {
+  const timeline = [
+    entry(0, "leg", "calling"),
+    entry(100, "leg", "ringing"),
+    entry(500, "leg", "answered"),
+    entry(700, "leg", "offered"),
+    entry(900, "leg", "left", "HungUp"),
+  ];
+  const items = lane(story(call({ timeline }), BEGAN), "Phones");
+  expect(spans(items)).toEqual([
+    ["Calling", "starting", 0, 100],
+    ["Ringing", "starting", 100, 500],
+    ["Answered", "going", 500, 900],
+    ["Left", "ended", 900, 900],
+    ["Offered", "plain", 700, 700],
+  ]);
+  expect(items[3]?.title).toBe("Left: HungUp");
 });
 
 it("notifications show how their delivery went", () => {
@@ -146,10 +165,24 @@ it("lanes that nobody knows are shown under their names", () => {
 });
 
 it("entries are told in words", () => {
-  const [running] = aDetail({
-    timeline: [entry(0, "operation", "notStarted", "playPrompt")],
-  }).timeline;
-  expect(running && entryText(running)).toBe("Play prompt not started");
+  const timeline = [
+    entry(0, "operation", "notStarted", "playPrompt"),
+    entry(0, "operation", "failed", "recordResponse: nobody spoke"),
+    entry(0, "operation", "running"),
+    entry(0, "state", "held"),
+    entry(0, "conference", "roster", "3 participants"),
+    entry(0, "notification", "delivered", "202 in 12 ms", "3"),
+    entry(0, "notification", "queued", "", "4"),
+  ];
+  expect(aDetail({ timeline }).timeline.map(entryText)).toEqual([
+    "Play prompt not started",
+    "Record response failed: nobody spoke",
+    "Running",
+    "Held",
+    "Roster: 3 participants",
+    "Notification 3 delivered: 202 in 12 ms",
+    "Notification 4 queued",
+  ]);
   expect(spaced("")).toBe("");
 });
 

@@ -96,10 +96,15 @@ function momentsOf(item: Item): readonly number[] {
 }
 
 /** What an entry says, for the list. */
-export function entryText({ lane, what, text }: Entry): string {
-  const said = lane === "state" ? stateText({ state: what, held: false }) : spaced(what);
-  if (lane === "operation") return text ? `${spaced(text)} ${said.toLowerCase()}` : said;
-  return text ? `${said}: ${text}` : said;
+export function entryText({ lane, what, text, ref }: Entry): string {
+  const said = spaced(lane === "state" ? stateText({ state: what, held: false }) : what);
+  if (lane === "notification" && ref) {
+    return `Notification ${ref} ${said.toLowerCase()}${text && `: ${text}`}`;
+  }
+  if (lane !== "operation" || !text) return text ? `${said}: ${text}` : said;
+  // Its kind, and behind a colon why it failed.
+  const [, kind, why] = /^(\w+)(.*)$/s.exec(text) ?? [];
+  return `${spaced(kind ?? text)} ${said.toLowerCase()}${why ?? ""}`;
 }
 
 /** `notStarted` as words. */
@@ -200,26 +205,39 @@ const LEG_KINDS: { readonly [what: string]: Kind } = {
   held: "held",
 };
 
-/** A bar for each thing that a phone does, until it does the next one. Phones are told apart by `ref`. */
+/** What ends what a phone was doing. */
+const LEG_ENDS: { readonly [what: string]: Kind } = { left: "ended", lost: "failed" };
+
+/** Phones that have a row of their own; those that follow are drawn where there is room. */
+const PHONE_ROWS = 5;
+
+/** A bar for each thing that a phone does, until it does the next one, in a row for each phone that `ref` names. */
 function legs(entries: readonly Entry[], ended: number | null): readonly Item[] {
   const phones = new Map<string | null, Entry[]>();
   for (const entry of entries) {
     phones.set(entry.ref, [...(phones.get(entry.ref) ?? []), entry]);
   }
-  return [...phones.values()].flatMap((phone) =>
-    phone.map((entry, at) => {
-      const kind = LEG_KINDS[entry.what];
-      const title = entryText(entry);
-      const label = entry.text || title;
-      const { at: from } = entry;
-      if (!kind) {
-        const lost = entry.what === "lost" ? "failed" : "ended";
-        return { ...PLAIN, shape: "pin", kind: lost, from, to: from, label: title, title } as const;
-      }
-      const to = phone[at + 1]?.at ?? ended;
-      return { ...PLAIN, shape: "bar", kind, from, to, label, title } as const;
-    }),
-  );
+  return [...phones.values()].flatMap((phone, index) => {
+    const row = index < PHONE_ROWS ? index : null;
+    const changes = phone.filter(({ what }) => LEG_KINDS[what] || LEG_ENDS[what]);
+    const others = phone.filter(({ what }) => !(LEG_KINDS[what] || LEG_ENDS[what]));
+    return [
+      ...changes.map((entry, at) => leg(entry, row, changes[at + 1]?.at ?? ended)),
+      ...others.map(moment),
+    ];
+  });
+}
+
+function leg(entry: Entry, row: number | null, to: number | null): Item {
+  const { what, text, at: from } = entry;
+  const title = entryText(entry);
+  const kind = LEG_KINDS[what];
+  if (!kind) {
+    const over = LEG_ENDS[what] ?? "ended";
+    return { ...PLAIN, shape: "pin", kind: over, from, to: from, label: spaced(what), title, row };
+  }
+  const label = what === "answered" && text ? text : title;
+  return { ...PLAIN, shape: "bar", kind, from, to, label, title, row };
 }
 
 const OPERATION_KINDS: { readonly [status: string]: Kind } = {

@@ -86,7 +86,9 @@ function Table({ desk, calls, which }: TableProps) {
       <thead>
         <tr>
           <th scope="col">With</th>
-          <th scope="col">State</th>
+          <th scope="col" class="at-middle">
+            State
+          </th>
           <th scope="col" class="at-wide">
             Application
           </th>
@@ -115,10 +117,13 @@ function Table({ desk, calls, which }: TableProps) {
                     {kindText(call.kind)}, {call.direction}
                     {call.subject && call.subject !== call.who && ` · ${call.subject}`}
                   </span>
+                  <span class="at-narrow">
+                    <StateBadge call={call} />
+                  </span>
                 </div>
               </div>
             </td>
-            <td>
+            <td class="at-middle">
               <StateBadge call={call} />
             </td>
             <td class="at-wide">

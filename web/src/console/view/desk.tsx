@@ -32,6 +32,8 @@ export function Desk({ desk, user }: { desk: Console; user: User }) {
       scrollTo(0, 0);
     }
     isFirst.current = false;
+    // On a narrow screen the sections are a strip of which only a part is seen.
+    document.querySelector(".sections [aria-current]")?.scrollIntoView({ block: "nearest" });
   }, [key]);
 
   return (

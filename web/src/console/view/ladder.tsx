@@ -120,29 +120,34 @@ function Line({ arrow, began, isChosen, choose }: LineProps) {
   const head = to > from ? to - 7 : to + 7;
   const isBad = message.status !== null && message.status >= 400;
   return (
-    // biome-ignore lint/a11y/useSemanticElements: HTML has no button that could be an arrow.
-    <g
-      class={`message message-${dialog}${isBad ? " message-bad" : ""}`}
-      role="button"
-      tabIndex={0}
-      aria-pressed={isChosen}
-      aria-label={`${offset(message.at - began)}: ${arrowText(arrow)}`}
-      onClick={act}
-      onKeyDown={(event) => pressed(event, act)}
-    >
-      <rect class="message-area" x={2} y={y - 26} width={left + way + 20} height={38} rx={6} />
-      <text class="message-time" x={8} y={y + 4}>
-        {offset(message.at - began)}
-      </text>
-      {pause && (
-        <text class="message-pause" x={8} y={y - 12}>
-          {pause}
+    <g class={`message message-${dialog}${isBad ? " message-bad" : ""}`}>
+      {/* biome-ignore lint/a11y/noAriaHiddenOnFocusable: nothing in it takes the focus; the button's name has it all. */}
+      <g class="message-words" aria-hidden="true">
+        <text class="message-time" x={8} y={y + 4}>
+          {offset(message.at - began)}
         </text>
-      )}
-      <text class="message-label" x={left + way / 2} y={y - 7} text-anchor="middle">
-        {label.length * 7 > way - 16 ? `${label.slice(0, Math.floor((way - 16) / 7))}…` : label}
-      </text>
-      <path d={`M${from} ${y}H${to}M${head} ${y - 4.5}L${to} ${y}L${head} ${y + 4.5}`} />
+        {pause && (
+          <text class="message-pause" x={8} y={y - 12}>
+            {pause}
+          </text>
+        )}
+        <text class="message-label" x={left + way / 2} y={y - 7} text-anchor="middle">
+          {label.length * 7 > way - 16 ? `${label.slice(0, Math.floor((way - 16) / 7))}…` : label}
+        </text>
+      </g>
+      {/* biome-ignore lint/a11y/useSemanticElements: HTML has no button that could be an arrow. */}
+      <g
+        class="message-arrow"
+        role="button"
+        tabindex={0}
+        aria-pressed={isChosen}
+        aria-label={`${offset(message.at - began)}: ${arrowText(arrow)}`}
+        onClick={act}
+        onKeyDown={(event) => pressed(event, act)}
+      >
+        <rect class="message-area" x={2} y={y - 26} width={left + way + 20} height={38} rx={6} />
+        <path d={`M${from} ${y}H${to}M${head} ${y - 4.5}L${to} ${y}L${head} ${y + 4.5}`} />
+      </g>
     </g>
   );
 }
@@ -152,14 +157,14 @@ function pressed(event: KeyboardEvent, act: () => void): void {
   const { currentTarget, key } = event;
   if (!(currentTarget instanceof SVGElement)) return;
   if (key === "Enter" || key === " ") act();
-  else if (key === "ArrowDown") neighbour(currentTarget.nextElementSibling);
-  else if (key === "ArrowUp") neighbour(currentTarget.previousElementSibling);
+  else if (key === "ArrowDown") neighbour(currentTarget.parentElement?.nextElementSibling);
+  else if (key === "ArrowUp") neighbour(currentTarget.parentElement?.previousElementSibling);
   else return;
   event.preventDefault();
 }
 
-function neighbour(element: Element | null): void {
-  if (element instanceof SVGElement && element.getAttribute("role") === "button") element.focus();
+function neighbour(line: Element | null | undefined): void {
+  line?.querySelector<SVGElement>('[role="button"]')?.focus();
 }
 
 function Message({ message }: { message: SipMessage | undefined }) {

@@ -103,14 +103,15 @@ function Level({ name, level, past }: LevelProps) {
   return (
     <div class="level">
       <span>{name}</span>
-      <svg viewBox="0 0 120 30" preserveAspectRatio="none" role="img" aria-label={`Level: ${text}`}>
+      <svg viewBox="0 0 120 32" preserveAspectRatio="none" role="img" aria-label={`Level: ${text}`}>
         <rect class="level-ground" x={0} y={0} width={120} height={8} rx={2} />
         <rect class="level-now" x={0} y={0} width={120 * fill(level)} height={8} rx={2} />
+        <path class="level-line" d="M0 31.5H120" />
         {shown.map((one, at) => {
           const height = Math.max(1, 18 * fill(one));
           const x = 120 - (shown.length - at) * 2;
           return (
-            <rect key={at} class="level-past" x={x} y={30 - height} width={1.5} height={height} />
+            <rect key={at} class="level-past" x={x} y={32 - height} width={1.5} height={height} />
           );
         })}
       </svg>

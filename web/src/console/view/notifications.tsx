@@ -125,7 +125,9 @@ function Body({ desk, notification }: { desk: Console; notification: Notificatio
           <thead>
             <tr>
               <th scope="col">Try</th>
-              <th scope="col">At</th>
+              <th scope="col" class="at-middle">
+                At
+              </th>
               <th scope="col">Answer</th>
               <th scope="col" class="number">
                 Took
@@ -139,7 +141,7 @@ function Body({ desk, notification }: { desk: Console; notification: Notificatio
                   {attempt.number}
                   {attempt.isResend && <span class="quiet"> by hand</span>}
                 </td>
-                <td class="timer">{exactTime(attempt.at)}</td>
+                <td class="timer at-middle">{exactTime(attempt.at)}</td>
                 <td class={attemptKind(attempt.status) === "failed" ? "bad" : "fine"}>
                   {attempt.status ?? ""} {attempt.error ?? ""}
                   {attempt.status === null && attempt.error === null && "no answer"}

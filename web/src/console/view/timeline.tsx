@@ -247,7 +247,9 @@ function Entries({ detail, from }: { detail: CallDetail; from: number }) {
             <thead>
               <tr>
                 <th scope="col">Time</th>
-                <th scope="col">What</th>
+                <th scope="col" class="at-middle">
+                  What
+                </th>
                 <th scope="col">In words</th>
               </tr>
             </thead>
@@ -257,7 +259,7 @@ function Entries({ detail, from }: { detail: CallDetail; from: number }) {
                   <td class="timer" title={exactTime(entry.at)}>
                     {offset(entry.at - from)}
                   </td>
-                  <td>{laneName(entry.lane)}</td>
+                  <td class="at-middle">{laneName(entry.lane)}</td>
                   <td class="words">{entryText(entry)}</td>
                 </tr>
               ))}
