@@ -39,8 +39,10 @@ const GAP = 6;
 const EDGE = 16;
 /** Letters are at most about so wide at the size in which labels are written. */
 const LETTER = 6.6;
-/** More rows would push the rest out of sight; what follows is drawn over each other in the last one. */
+/** More rows would push the rest out of sight; what there is no room for is only counted. */
 const MAX_ROWS = 6;
+/** Ticks closer than this are one to the eye. */
+const TICKS_MELT = 1.5;
 /** Closer ticks would not be read. */
 const TICKS_APART = 84;
 /** Wider ones browsers draw slowly. */
@@ -88,25 +90,54 @@ interface InRow {
 function drawLane(items: readonly Item[], canvas: Canvas): readonly InRow[] {
   /** Where each row is free from. */
   const free: number[] = [];
-  const inOrder = [...items].sort((a, b) => a.from - b.from);
-  return inOrder.map((item) => {
+  const drawn: InRow[] = [];
+  /** What lies where there is no room, in the last row, from where it begins. */
+  const piles: { readonly from: number; readonly items: Item[] }[] = [];
+  for (const item of [...items].sort((a, b) => a.from - b.from)) {
     const shape = outline(item, canvas);
-    const row = item.row ?? firstFree(free, shape.x - shape.before);
+    const isMelted = item.shape === "tick" && shape.x < (free[item.row ?? 0] ?? 0);
+    const row = item.row ?? firstFree(free, shape.x);
+    if (isMelted) continue;
+    if (row === undefined) {
+      const pile = piles.at(-1);
+      if (pile && shape.x < pile.from + PILE_WIDTH) pile.items.push(item);
+      else piles.push({ from: shape.x, items: [item] });
+      continue;
+    }
     free[row] = Math.max(free[row] ?? 0, shape.until);
-    const { x, width, label, isInside, dots } = shape;
-    const y = canvas.top + row * ROW + ROW / 2;
-    return { row, drawn: { item, x, width, y, label, isInside, dots } };
-  });
+    drawn.push(inRow(item, shape, row, canvas));
+  }
+  const left = piles.map(({ items }) => pileOf(items));
+  return [
+    ...drawn,
+    ...left.map((item) => inRow(item, outline(item, canvas), MAX_ROWS - 1, canvas)),
+  ];
 }
 
-function firstFree(free: readonly number[], from: number): number {
+function inRow(item: Item, shape: Outline, row: number, { top }: Canvas): InRow {
+  const { x, width, label, isInside, dots } = shape;
+  return { row, drawn: { item, x, width, y: top + row * ROW + ROW / 2, label, isInside, dots } };
+}
+
+/** The last row is that of piles. */
+function firstFree(free: readonly number[], from: number): number | undefined {
   for (let row = 0; row < MAX_ROWS - 1; row += 1) if ((free[row] ?? 0) <= from) return row;
-  return MAX_ROWS - 1;
+  return undefined;
+}
+
+/** How wide a pile may be at the most, with as many as there can be in it. */
+const PILE_WIDTH = 50;
+
+/** Stands for all that there is no room for at a place. */
+function pileOf(items: readonly Item[]): Item {
+  const at = items[0]?.from ?? 0;
+  const title = `${items.length} more: a larger picture shows them`;
+  const label = `+${items.length}`;
+  const nothing = { target: null, dots: [], row: MAX_ROWS - 1 };
+  return { ...nothing, shape: "pin", kind: "plain", from: at, to: at, label, title };
 }
 
 interface Outline extends Pick<DrawnItem, "x" | "width" | "label" | "isInside" | "dots"> {
-  /** How far it reaches to the left of `x`. */
-  readonly before: number;
   /** Where the next one in its row may begin. */
   readonly until: number;
 }
@@ -119,7 +150,7 @@ function outline(item: Item, { place, end, right }: Canvas): Outline {
   const [x, to] = [place(item.from), place(item.to ?? Math.max(end, item.from))];
   const dots = item.dots.map(({ at, kind }) => ({ x: place(at), kind }));
   if (item.shape === "tick") {
-    return { x, width: 0, label: "", isInside: false, dots, before: 1, until: x + 2 };
+    return { x, width: 0, label: "", isInside: false, dots, until: x + TICKS_MELT };
   }
   const text = shortened(item.label, MAX_LABEL);
   if (item.shape === "pin") {
@@ -127,17 +158,17 @@ function outline(item: Item, { place, end, right }: Canvas): Outline {
     // A pin begins where it belongs, unless it would not be seen whole there.
     const left = Math.max(0, Math.min(x - PIN_HEIGHT / 2, right - width - 2));
     const until = Math.max(left + width, to + PIN_HEIGHT / 2) + 4;
-    return { x: left, width, label: text, isInside: true, dots, before: 0, until };
+    return { x: left, width, label: text, isInside: true, dots, until };
   }
   const width = Math.max(THINNEST, to - x);
   const wanted = text.length * LETTER + 12;
   if (wanted <= width || item.row !== null) {
     const fitting = shortened(text, Math.floor((width - 12) / LETTER));
-    return { x, width, label: fitting, isInside: true, dots, before: 0, until: x + width + 2 };
+    return { x, width, label: fitting, isInside: true, dots, until: x + width + 2 };
   }
   const isRoom = x + width + wanted <= right;
   const until = x + width + (isRoom ? wanted : 2);
-  return { x, width, label: isRoom ? text : "", isInside: false, dots, before: 0, until };
+  return { x, width, label: isRoom ? text : "", isInside: false, dots, until };
 }
 
 function shortened(text: string, most: number): string {

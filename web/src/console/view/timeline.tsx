@@ -124,12 +124,24 @@ interface DrawingProps {
 
 function Drawing({ picture, told, choose }: DrawingProps) {
   const { width, height, lanes, ticks } = picture;
+  const drawing = useRef<SVGSVGElement>(null);
+  // A short cut for pointers, not the only way: notifications and messages have lists of their own.
+  useEffect(() => {
+    const { current } = drawing;
+    const act = (event: MouseEvent) => {
+      const target = targetAt(event.target);
+      if (target) choose(target);
+    };
+    current?.addEventListener("click", act);
+    return () => current?.removeEventListener("click", act);
+  }, []);
   const things = counted(
     lanes.reduce((sum, { items }) => sum + items.length, 0),
     "thing",
   );
   return (
     <svg
+      ref={drawing}
       class="drawing"
       width={width}
       height={height}
@@ -157,7 +169,7 @@ function Drawing({ picture, told, choose }: DrawingProps) {
       {lanes.map(({ name, items }) => (
         <g key={name}>
           {items.map((drawn, at) => (
-            <Thing key={at} drawn={drawn} choose={choose} />
+            <Thing key={at} drawn={drawn} />
           ))}
         </g>
       ))}
@@ -165,23 +177,22 @@ function Drawing({ picture, told, choose }: DrawingProps) {
   );
 }
 
+function targetAt(element: EventTarget | null): Target | undefined {
+  if (!(element instanceof Element)) return undefined;
+  const { type, sequence } = element.closest<SVGElement>("[data-type]")?.dataset ?? {};
+  if (type !== "notification" && type !== "sip") return undefined;
+  return { type, sequence: Number(sequence) };
+}
+
 const BAR_HEIGHT = 18;
 
-function Thing({ drawn, choose }: { drawn: DrawnItem; choose: (target: Target) => void }) {
+function Thing({ drawn }: { drawn: DrawnItem }) {
   const { item, x, width, y, label, isInside, dots } = drawn;
   const { target } = item;
-  const group = useRef<SVGGElement>(null);
-  // A short cut for pointers, not the only way: notifications and messages have lists of their own.
-  useEffect(() => {
-    const { current } = group;
-    const act = () => target && choose(target);
-    current?.addEventListener("click", act);
-    return () => current?.removeEventListener("click", act);
-  }, [target?.type, target?.sequence]);
   const end = dots.at(-1)?.x;
   const state = `thing thing-${item.kind}${target ? " thing-link" : ""}`;
   return (
-    <g ref={group} class={item.to === null ? `${state} thing-open` : state}>
+    <g class={state} data-type={target?.type} data-sequence={target?.sequence}>
       <title>{item.title}</title>
       {item.shape === "tick" ? (
         <path d={arrowTick(x, y, item.row === 0)} class="arrow-tick" />
