@@ -4,9 +4,10 @@ use std::fmt::Write;
 use std::net::SocketAddr;
 
 use rtc_proto::Codec;
-use rtc_proto::sdp::Negotiated;
+use rtc_proto::sdp::{Direction, Negotiated};
 
-use crate::offer::{Formats, Offer, Place, Setup};
+use crate::description::{Place, Setup, Transport};
+use crate::offer::{Formats, Offer};
 use crate::terms::{attribute, reverse};
 
 /// The priority of a host candidate of which there is only one kind (RFC 8445, 5.1.2.1); further ones are a step lower.
@@ -16,47 +17,41 @@ const HOST_PRIORITY: u32 = (126 << 24) | (65_535 << 8) | 255;
 pub(crate) const MID: &str = "0";
 
 /// Our side of a session, as an answer tells of it.
-#[derive(Clone, Debug)]
-pub(crate) struct Local<'a> {
-    pub(crate) candidates: &'a [SocketAddr],
-    pub(crate) ufrag: &'a str,
-    pub(crate) password: &'a str,
-    pub(crate) fingerprint: &'a [u8],
+#[derive(Clone, Copy, Debug)]
+pub struct Local<'a> {
+    /// Where we are reached, the best first.
+    pub candidates: &'a [SocketAddr],
+    /// Our username fragment of ICE.
+    pub ufrag: &'a str,
+    /// Our password of ICE.
+    pub password: &'a str,
+    /// SHA-256 of our certificate.
+    pub fingerprint: &'a [u8],
     /// Whether we begin the DTLS handshake.
-    pub(crate) is_active: bool,
-    /// The source of our packets, once we have sent or may send any.
-    pub(crate) ssrc: Option<u32>,
-    pub(crate) session_id: u64,
-    pub(crate) version: u64,
+    pub is_active: bool,
+    /// The number of the session in `o=`.
+    pub session_id: u64,
+    /// How often the session has been described.
+    pub version: u64,
 }
 
-/// Writes the answer: every line in its place (RFC 3264, 6), of which only the audio line is used.
-pub(crate) fn answer(offer: &Offer, terms: &Negotiated, local: &Local<'_>) -> String {
+/// Writes the answer: every line in its place (RFC 3264, 6), of which only the audio line is used. `ssrc` is the source of our
+/// packets, once we have sent or may send any.
+pub(crate) fn answer(offer: &Offer, terms: &Negotiated, local: &Local<'_>, ssrc: Option<u32>) -> String {
     let mut lines = Lines::default();
-    lines.add(format_args!("v=0"));
-    lines.add(format_args!("o=- {} {} IN IP4 0.0.0.0", local.session_id, local.version));
-    lines.add(format_args!("s=-"));
-    lines.add(format_args!("t=0 0"));
-    let bundled: Vec<&str> = taken(offer)
+    let bundled = taken(offer)
         .into_iter()
         .chain(offer.places.iter().enumerate().filter(|(at, place)| is_idle(offer, *at, place)))
-        .filter_map(|(_, place)| place.group.and(place.mid.as_deref()))
-        .collect();
-    if !bundled.is_empty() {
-        lines.add(format_args!("a=group:BUNDLE {}", bundled.join(" ")));
-    }
-    lines.add(format_args!("a=ice-lite"));
-    lines.add(format_args!("a=msid-semantic: WMS *"));
-    // aiortc wants to know this of refused lines, too.
-    transport(&mut lines, local);
+        .filter_map(|(_, place)| place.group.and(place.mid.as_deref()));
+    lines.session(local, bundled);
     for (at, place) in offer.places.iter().enumerate() {
         if at == offer.place {
-            audio(&mut lines, place, terms, local);
+            audio(&mut lines, place, terms, local, ssrc);
         } else {
-            unused(&mut lines, place, is_idle(offer, at, place), local);
+            lines.unused(place, is_idle(offer, at, place), local);
         }
     }
-    lines.0
+    lines.finish()
 }
 
 fn taken(offer: &Offer) -> Option<(usize, &Place)> {
@@ -71,55 +66,10 @@ fn is_idle(offer: &Offer, at: usize, place: &Place) -> bool {
     at != offer.place && is_rtp && group.is_some() && place.group == group
 }
 
-fn unused(lines: &mut Lines, place: &Place, is_idle: bool, local: &Local<'_>) {
-    let port = if is_idle { port(local) } else { 0 };
-    lines.add(format_args!("m={} {port} {} {}", place.media, place.profile, place.formats));
-    lines.add(format_args!("c=IN IP4 0.0.0.0"));
-    if let Some(mid) = &place.mid {
-        lines.add(format_args!("a=mid:{mid}"));
-    }
-    lines.add(format_args!("a=inactive"));
-    if is_idle {
-        lines.add(format_args!("a=rtcp-mux"));
-        for map in &place.maps {
-            lines.add(format_args!("a=rtpmap:{map}"));
-        }
-    }
-}
-
-fn port(local: &Local<'_>) -> u16 {
-    local.candidates.first().map_or(9, SocketAddr::port)
-}
-
-fn transport(lines: &mut Lines, local: &Local<'_>) {
-    lines.add(format_args!("a=ice-ufrag:{}", local.ufrag));
-    lines.add(format_args!("a=ice-pwd:{}", local.password));
-    lines.add(format_args!("a=fingerprint:sha-256 {}", Hex(local.fingerprint)));
-    lines.add(format_args!("a=setup:{}", if local.is_active { "active" } else { "passive" }));
-}
-
-fn audio(lines: &mut Lines, place: &Place, terms: &Negotiated, local: &Local<'_>) {
+fn audio(lines: &mut Lines, place: &Place, terms: &Negotiated, local: &Local<'_>, ssrc: Option<u32>) {
     let event = terms.telephone_event;
     let tail = event.map(|event| format!(" {}", event.receive_payload_type)).unwrap_or_default();
-    let port = port(local);
-    lines.add(format_args!("m=audio {port} {} {}{tail}", place.profile, terms.receive_payload_type));
-    match local.candidates.first() {
-        Some(SocketAddr::V4(address)) => lines.add(format_args!("c=IN IP4 {}", address.ip())),
-        Some(SocketAddr::V6(address)) => lines.add(format_args!("c=IN IP6 {}", address.ip())),
-        None => lines.add(format_args!("c=IN IP4 0.0.0.0")),
-    }
-    if let Some(mid) = &place.mid {
-        lines.add(format_args!("a=mid:{mid}"));
-    }
-    lines.add(format_args!("a={}", attribute(terms.direction)));
-    lines.add(format_args!("a=rtcp-mux"));
-    transport(lines, local);
-    for (number, address) in (1u32..).zip(local.candidates) {
-        let priority = HOST_PRIORITY - ((number - 1) << 8);
-        let (ip, port) = (address.ip(), address.port());
-        lines.add(format_args!("a=candidate:{number} 1 udp {priority} {ip} {port} typ host"));
-    }
-    lines.add(format_args!("a=end-of-candidates"));
+    lines.used(place, &format!("{}{tail}", terms.receive_payload_type), terms.direction, local);
     let payload_type = terms.receive_payload_type;
     lines.add(format_args!("a=rtpmap:{payload_type} {}", rtpmap(terms.codec)));
     if terms.codec == Codec::Opus {
@@ -131,7 +81,7 @@ fn audio(lines: &mut Lines, place: &Place, terms: &Negotiated, local: &Local<'_>
         lines.add(format_args!("a=fmtp:{payload_type} 0-15"));
     }
     lines.add(format_args!("a=ptime:{}", rtc_proto::sdp::DEFAULT_PTIME_MS));
-    if let Some(ssrc) = local.ssrc.filter(|_| terms.direction.sends()) {
+    if let Some(ssrc) = ssrc.filter(|_| terms.direction.sends()) {
         // A stream of its own, for applications take the first one of a track for granted.
         lines.add(format_args!("a=msid:{} audio", local.session_id));
         lines.add(format_args!("a=ssrc:{ssrc} cname:{}", local.session_id));
@@ -148,32 +98,21 @@ pub(crate) fn canonical(offer: &Offer, formats: &Formats) -> String {
         // Writing into memory cannot fail.
         let _ = write!(numbers, " {payload_type}");
     }
-    lines.add(format_args!("v=0"));
-    lines.add(format_args!("o=- 1 1 IN IP4 0.0.0.0"));
-    lines.add(format_args!("s=-"));
-    lines.add(format_args!("t=0 0"));
+    lines.beginning(1, 1);
     lines.add(format_args!("a=group:BUNDLE {MID}"));
     lines.add(format_args!("m=audio 9 UDP/TLS/RTP/SAVPF{numbers}"));
     lines.add(format_args!("c=IN IP4 0.0.0.0"));
     lines.add(format_args!("a=mid:{MID}"));
     lines.add(format_args!("a={}", attribute(reverse(offer.direction))));
     lines.add(format_args!("a=rtcp-mux"));
-    lines.add(format_args!("a=ice-ufrag:{}", offer.ufrag));
-    lines.add(format_args!("a=ice-pwd:{}", offer.password));
-    lines.add(format_args!("a=fingerprint:sha-256 {}", Hex(&offer.fingerprint)));
-    let setup = match offer.setup {
-        Setup::ActPass => "actpass",
-        Setup::Active => "active",
-        Setup::Passive => "passive",
-    };
-    lines.add(format_args!("a=setup:{setup}"));
+    lines.far_end(&offer.transport);
     for format in &formats.codecs {
         lines.add(format_args!("a=rtpmap:{} {}", format.payload_type, rtpmap(format.codec)));
     }
     for format in &formats.events {
         lines.add(format_args!("a=rtpmap:{} telephone-event/{}", format.payload_type, format.clock));
     }
-    lines.0
+    lines.finish()
 }
 
 fn rtpmap(codec: Codec) -> String {
@@ -181,15 +120,106 @@ fn rtpmap(codec: Codec) -> String {
     format!("{}/{}{channels}", codec.encoding_name(), codec.rtp_clock())
 }
 
-/// Lines that end as RFC 8866, 5 wants them.
+/// A description that is being written; its lines end as RFC 8866, 5 wants them.
 #[derive(Debug, Default)]
-struct Lines(String);
+pub struct Lines(String);
 
 impl Lines {
-    fn add(&mut self, line: std::fmt::Arguments<'_>) {
+    /// Adds a line, which must not hold the end of one.
+    pub fn add(&mut self, line: std::fmt::Arguments<'_>) {
         // Writing into memory cannot fail.
         let _ = write!(self.0, "{line}\r\n");
     }
+
+    /// Begins a description, with the number of the session and of its version.
+    pub fn beginning(&mut self, session_id: u64, version: u64) {
+        self.add(format_args!("v=0"));
+        self.add(format_args!("o=- {session_id} {version} IN IP4 0.0.0.0"));
+        self.add(format_args!("s=-"));
+        self.add(format_args!("t=0 0"));
+    }
+
+    /// The session part of an answer, with the identifiers of the lines that share the transport.
+    pub fn session<'a>(&mut self, local: &Local<'_>, bundled: impl Iterator<Item = &'a str>) {
+        self.beginning(local.session_id, local.version);
+        let bundled: Vec<&str> = bundled.collect();
+        if !bundled.is_empty() {
+            self.add(format_args!("a=group:BUNDLE {}", bundled.join(" ")));
+        }
+        self.add(format_args!("a=ice-lite"));
+        self.add(format_args!("a=msid-semantic: WMS *"));
+        // aiortc wants to know this of refused lines, too.
+        self.transport(local);
+    }
+
+    /// A line of an answer that is used with these formats, as far as all are alike.
+    pub fn used(&mut self, place: &Place, formats: &str, direction: Direction, local: &Local<'_>) {
+        let port = port(local);
+        self.add(format_args!("m={} {port} {} {formats}", place.media, place.profile));
+        match local.candidates.first() {
+            Some(SocketAddr::V4(address)) => self.add(format_args!("c=IN IP4 {}", address.ip())),
+            Some(SocketAddr::V6(address)) => self.add(format_args!("c=IN IP6 {}", address.ip())),
+            None => self.add(format_args!("c=IN IP4 0.0.0.0")),
+        }
+        if let Some(mid) = &place.mid {
+            self.add(format_args!("a=mid:{mid}"));
+        }
+        self.add(format_args!("a={}", attribute(direction)));
+        self.add(format_args!("a=rtcp-mux"));
+        self.transport(local);
+        for (number, address) in (1u32..).zip(local.candidates) {
+            let priority = HOST_PRIORITY - ((number - 1) << 8);
+            let (ip, port) = (address.ip(), address.port());
+            self.add(format_args!("a=candidate:{number} 1 udp {priority} {ip} {port} typ host"));
+        }
+        self.add(format_args!("a=end-of-candidates"));
+    }
+
+    /// A line of an answer that is not used: refused, or idle.
+    pub fn unused(&mut self, place: &Place, is_idle: bool, local: &Local<'_>) {
+        let port = if is_idle { port(local) } else { 0 };
+        self.add(format_args!("m={} {port} {} {}", place.media, place.profile, place.formats));
+        self.add(format_args!("c=IN IP4 0.0.0.0"));
+        if let Some(mid) = &place.mid {
+            self.add(format_args!("a=mid:{mid}"));
+        }
+        self.add(format_args!("a=inactive"));
+        if is_idle {
+            self.add(format_args!("a=rtcp-mux"));
+            for map in &place.maps {
+                self.add(format_args!("a=rtpmap:{map}"));
+            }
+        }
+    }
+
+    /// How the far end is reached, in an offer in our own words.
+    pub fn far_end(&mut self, transport: &Transport) {
+        self.add(format_args!("a=ice-ufrag:{}", transport.ufrag));
+        self.add(format_args!("a=ice-pwd:{}", transport.password));
+        self.add(format_args!("a=fingerprint:sha-256 {}", Hex(&transport.fingerprint)));
+        let setup = match transport.setup {
+            Setup::ActPass => "actpass",
+            Setup::Active => "active",
+            Setup::Passive => "passive",
+        };
+        self.add(format_args!("a=setup:{setup}"));
+    }
+
+    /// The whole text.
+    pub fn finish(self) -> String {
+        self.0
+    }
+
+    fn transport(&mut self, local: &Local<'_>) {
+        self.add(format_args!("a=ice-ufrag:{}", local.ufrag));
+        self.add(format_args!("a=ice-pwd:{}", local.password));
+        self.add(format_args!("a=fingerprint:sha-256 {}", Hex(local.fingerprint)));
+        self.add(format_args!("a=setup:{}", if local.is_active { "active" } else { "passive" }));
+    }
+}
+
+fn port(local: &Local<'_>) -> u16 {
+    local.candidates.first().map_or(9, SocketAddr::port)
 }
 
 /// `4A:AD:...`.
@@ -203,4 +233,10 @@ impl std::fmt::Display for Hex<'_> {
         }
         Ok(())
     }
+}
+
+/// A number for `o=`, unique as far as it must be (RFC 8866, 5.2), and no larger than browsers take: made of random
+/// characters of our first name for the session.
+pub fn session_id(ufrag: &str) -> u64 {
+    ufrag.bytes().take(7).fold(0, |id, octet| id << 8 | u64::from(octet))
 }

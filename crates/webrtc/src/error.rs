@@ -25,7 +25,7 @@ pub enum OfferError {
     #[error("the offer has no valid a=ice-ufrag and a=ice-pwd")]
     NoIce,
     /// `a=rtcp-mux` is missing (RFC 8834, 4.5).
-    #[error("the offer's audio line has no a=rtcp-mux")]
+    #[error("the offer's line has no a=rtcp-mux")]
     NoMux,
     /// `a=setup` leaves nobody to begin the handshake (RFC 4145, 4).
     #[error("the offer's a=setup is none of actpass, active and passive")]

@@ -11,7 +11,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::peer::MAX_ADDRESSES;
+use crate::addresses::MAX_ADDRESSES;
 use crate::routes::{Datagram, Id, Routes};
 use crate::{Answer, Handle, MAX_DATAGRAM_OCTETS, OfferError, Patience, Peer, Session, stun};
 

@@ -40,7 +40,9 @@
 //! | sources of a far end | 4 at once |
 //! | how long it may take to connect, or be silent | [`Patience`] |
 
+mod addresses;
 mod describe;
+mod description;
 mod engine;
 mod error;
 mod gateway;
@@ -57,12 +59,20 @@ mod terms;
 #[cfg(test)]
 mod tests;
 
+pub use description::MAX_OFFER_OCTETS;
 pub use error::{OfferError, ReofferError};
 pub use gateway::{Gateway, Limits, Traffic};
 pub use handle::{Cause, Ended, Handle, State};
-pub use offer::MAX_OFFER_OCTETS;
 pub use peer::{Counts, Event, Failure, MAX_DATAGRAM_OCTETS, Patience, Peer, Transmit};
 pub use port::RtpPort;
 pub use relay::{Relay, RelayPort};
 pub use session::Session;
 pub use terms::{Answer, PLACEHOLDER_REMOTE};
+
+/// What another adapter needs that answers offers of its own over a [`Gateway`]: how a far end's description is read, how
+/// ours is written, and who is believed.
+pub mod parts {
+    pub use crate::addresses::Addresses;
+    pub use crate::describe::{Lines, Local, session_id};
+    pub use crate::description::{Description, Line, Place, Setup, Transport};
+}

@@ -1,28 +1,10 @@
-//! The far end's offer, read and bounded.
-//!
-//! Candidates are not read at all: an ICE-lite agent sends no checks (RFC 8445, 2.5), so where the far end says that it is
-//! does not matter, and no name in it is ever resolved.
+//! The far end's offer of sound.
 
 use rtc_proto::Codec;
 use rtc_proto::sdp::{DEFAULT_PTIME_MS, Direction, OpusFormat};
-use sdp_types::{Attribute, Media, Session};
 
 use crate::OfferError;
-
-/// Octets of an offer; those of browsers with many streams stay below 32 KiB.
-pub const MAX_OFFER_OCTETS: usize = 64 * 1024;
-
-/// Lines of an offer, candidates among them; a browser with camera, screen and sound writes about 300.
-const MAX_LINES: usize = 2_048;
-
-/// Media lines of an offer.
-const MAX_PLACES: usize = 32;
-
-/// Formats of a line: there are 128 payload types.
-const MAX_FORMATS: usize = 128;
-
-/// Characters of a name that is echoed: `a=mid`, media, profile.
-const MAX_NAME: usize = 256;
+use crate::description::{Description, Line, Place, Transport};
 
 /// Packet durations that exist in practice.
 const PTIME_RANGE_MS: std::ops::RangeInclusive<u16> = 10..=120;
@@ -36,37 +18,11 @@ pub(crate) struct Offer {
     pub(crate) places: Vec<Place>,
     /// Which of the places is taken.
     pub(crate) place: usize,
-    pub(crate) ufrag: String,
-    pub(crate) password: String,
-    /// SHA-256 of the certificate.
-    pub(crate) fingerprint: [u8; 32],
-    pub(crate) setup: Setup,
+    pub(crate) transport: Transport,
     pub(crate) formats: Formats,
     /// From our point of view.
     pub(crate) direction: Direction,
     pub(crate) ptime_ms: u16,
-}
-
-/// A media line, as far as the answer repeats it.
-#[derive(Clone, Debug)]
-pub(crate) struct Place {
-    pub(crate) media: String,
-    pub(crate) profile: String,
-    pub(crate) formats: String,
-    pub(crate) mid: Option<String>,
-    /// The values of `a=rtpmap`.
-    pub(crate) maps: Vec<String>,
-    /// The group that it belongs to (RFC 8843).
-    pub(crate) group: Option<usize>,
-}
-
-/// Who begins the DTLS handshake.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Setup {
-    /// The far end leaves it to us; then it is the far end, which alone can check the path.
-    ActPass,
-    Active,
-    Passive,
 }
 
 /// The formats that we know. No payload type and no format is there twice.
@@ -92,25 +48,13 @@ pub(crate) struct EventFormat {
 impl Offer {
     /// Reads an offer and takes the first audio line that can be used, or the one at `place`.
     pub(crate) fn read(text: &str, place: Option<usize>) -> Result<Self, OfferError> {
-        let lines = text.bytes().filter(|octet| *octet == b'\n').count();
-        if text.len() > MAX_OFFER_OCTETS || lines > MAX_LINES {
-            return Err(OfferError::TooLarge);
-        }
-        let session = Session::parse(text.as_bytes()).map_err(|_| OfferError::Syntax)?;
-        if session.medias.len() > MAX_PLACES {
-            return Err(OfferError::TooLarge);
-        }
-        let places =
-            session.medias.iter().map(|media| read_place(&session, media)).collect::<Result<Vec<_>, _>>()?;
-        if session.has_attribute("ice-lite") {
-            return Err(OfferError::IceLite);
-        }
+        let description = Description::read(text)?;
         let mut obstacle = None;
-        for (at, media) in session.medias.iter().enumerate() {
-            if place.is_some_and(|place| place != at) || !is_live_audio(media) {
+        for (at, line) in description.lines().enumerate() {
+            if place.is_some_and(|place| place != at) || !line.is_live("audio") {
                 continue;
             }
-            match read_audio(&session, at, media, &places) {
+            match read_audio(at, line, description.places()) {
                 Ok(offer) => return Ok(offer),
                 Err(error) => obstacle = obstacle.or(Some(error)),
             }
@@ -140,151 +84,39 @@ impl Formats {
     }
 }
 
-fn read_place(session: &Session, media: &Media) -> Result<Place, OfferError> {
-    if media.fmt.split_ascii_whitespace().count() > MAX_FORMATS {
-        return Err(OfferError::TooLarge);
-    }
-    let mid = values(&media.attributes, "mid").next().map(str::to_owned);
-    let is_named = is_token(&media.media) && is_token(&media.proto) && mid.as_deref().is_none_or(is_token);
-    if !is_named || !is_text(&media.fmt) {
-        return Err(OfferError::Syntax);
-    }
-    let maps = values(&media.attributes, "rtpmap").filter(|map| is_text(map)).take(MAX_FORMATS);
-    Ok(Place {
-        media: media.media.clone(),
-        profile: media.proto.clone(),
-        formats: media.fmt.clone(),
-        mid,
-        maps: maps.map(str::to_owned).collect(),
-        group: group_of(session, media).map(|(number, _)| number),
-    })
-}
-
-fn is_text(line: &str) -> bool {
-    line.bytes().all(|octet| matches!(octet, b' '..=b'~'))
-}
-
-/// What is echoed must not be able to begin another line.
-fn is_token(name: &str) -> bool {
-    !name.is_empty() && name.len() <= MAX_NAME && name.bytes().all(|octet| octet.is_ascii_graphic())
-}
-
-/// A line of port 0 is disabled, unless it only waits for its group (RFC 8843, 6).
-fn is_live_audio(media: &Media) -> bool {
-    let profile = media.proto.to_ascii_uppercase();
-    let is_rtp = ["UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP"].contains(&profile.as_str());
-    media.media == "audio" && is_rtp && (media.port != 0 || media.has_attribute("bundle-only"))
-}
-
-fn read_audio(session: &Session, place: usize, media: &Media, places: &[Place]) -> Result<Offer, OfferError> {
-    let group = group_of(session, media).map(|(_, mids)| mids);
-    // A line that is only there for its group leaves it to the group's first line to say how it is reached.
-    let first = session.medias.iter().find(|other| {
-        let mid = values(&other.attributes, "mid").next();
-        mid.is_some() && mid == group.as_ref().and_then(|mids| mids.first().copied())
-    });
-    let levels: Vec<&[Attribute]> = [Some(&media.attributes), Some(&session.attributes)]
-        .into_iter()
-        .chain([first.map(|first| &first.attributes)])
-        .flatten()
-        .map(Vec::as_slice)
-        .collect();
-    let value = |name| levels.iter().find_map(|level| values(level, name).next());
-    if !media.has_attribute("rtcp-mux") {
+fn read_audio(place: usize, line: Line<'_>, places: &[Place]) -> Result<Offer, OfferError> {
+    if !line.has("rtcp-mux") {
         return Err(OfferError::NoMux);
     }
-    let formats = read_formats(media);
+    let formats = read_formats(line);
     if formats.codecs.is_empty() {
         return Err(OfferError::NoCodec);
     }
-    // RFC 8839, 5.4.
-    let ufrag = value("ice-ufrag").filter(|text| is_ice(text, 4)).ok_or(OfferError::NoIce)?;
-    let password = value("ice-pwd").filter(|text| is_ice(text, 22)).ok_or(OfferError::NoIce)?;
-    let fingerprint = levels
-        .iter()
-        .find_map(|level| values(level, "fingerprint").find_map(read_fingerprint))
-        .ok_or(OfferError::NoFingerprint)?;
-    let setup = match value("setup") {
-        None | Some("actpass") => Setup::ActPass,
-        Some("active") => Setup::Active,
-        Some("passive") => Setup::Passive,
-        Some(_) => return Err(OfferError::Setup),
-    };
     Ok(Offer {
         places: places.to_vec(),
         place,
-        ufrag: ufrag.to_owned(),
-        password: password.to_owned(),
-        fingerprint,
-        setup,
+        transport: line.transport()?,
         formats,
-        direction: direction(&media.attributes)
-            .or_else(|| direction(&session.attributes))
-            .unwrap_or(Direction::SendRecv),
-        ptime_ms: ptime_ms(session, media),
+        direction: line.direction(),
+        ptime_ms: ptime_ms(line),
     })
 }
 
-/// The group that the line belongs to: its number, and the identifiers of all its lines.
-fn group_of<'a>(session: &'a Session, media: &Media) -> Option<(usize, Vec<&'a str>)> {
-    let mid = values(&media.attributes, "mid").next()?;
-    values(&session.attributes, "group").take(MAX_PLACES).enumerate().find_map(|(number, group)| {
-        let mut words = group.split_ascii_whitespace();
-        let mids: Vec<&str> =
-            if words.next() == Some("BUNDLE") { words.take(MAX_PLACES).collect() } else { Vec::new() };
-        mids.contains(&mid).then_some((number, mids))
-    })
-}
-
-fn is_ice(text: &str, least: usize) -> bool {
-    // Some stacks write base64url beside the `+` and `/` of the grammar.
-    let is_char = |octet: u8| octet.is_ascii_alphanumeric() || b"+/-_=".contains(&octet);
-    (least..=256).contains(&text.len()) && text.bytes().all(is_char)
-}
-
-/// `sha-256 4A:AD:...` (RFC 8122, 5).
-fn read_fingerprint(value: &str) -> Option<[u8; 32]> {
-    let (hash, digits) = value.trim().split_once(' ')?;
-    if !hash.eq_ignore_ascii_case("sha-256") {
-        return None;
-    }
-    let mut octets = [0; 32];
-    let mut pairs = digits.trim().split(':');
-    for octet in &mut octets {
-        let pair = pairs.next().filter(|pair| pair.len() == 2)?;
-        *octet = u8::from_str_radix(pair, 16).ok()?;
-    }
-    pairs.next().is_none().then_some(octets)
-}
-
-/// The offer's direction, turned round.
-fn direction(attributes: &[Attribute]) -> Option<Direction> {
-    attributes.iter().find_map(|attribute| match attribute.attribute.as_str() {
-        "inactive" => Some(Direction::Inactive),
-        "recvonly" => Some(Direction::SendOnly),
-        "sendonly" => Some(Direction::RecvOnly),
-        "sendrecv" => Some(Direction::SendRecv),
-        _ => None,
-    })
-}
-
-fn ptime_ms(session: &Session, media: &Media) -> u16 {
+fn ptime_ms(line: Line<'_>) -> u16 {
     let number = |name| {
-        let mut found = values(&media.attributes, name).chain(values(&session.attributes, name));
-        let number = found.next().and_then(|value| value.trim().parse::<u16>().ok());
+        let number = line.values_of_both(name).next().and_then(|value| value.trim().parse::<u16>().ok());
         number.filter(|ms| PTIME_RANGE_MS.contains(ms))
     };
     number("ptime").unwrap_or(DEFAULT_PTIME_MS).min(number("maxptime").unwrap_or(u16::MAX))
 }
 
-fn read_formats(media: &Media) -> Formats {
+fn read_formats(line: Line<'_>) -> Formats {
     let mut formats = Formats::default();
-    for number in media.fmt.split_ascii_whitespace() {
-        let Ok(payload_type) = number.parse::<u8>() else { continue };
-        if !is_usable(payload_type) || formats.has(payload_type) {
+    for payload_type in line.payload_types() {
+        if formats.has(payload_type) {
             continue;
         }
-        let map = mapped(media, "rtpmap", payload_type);
+        let map = line.mapped("rtpmap", payload_type);
         if let Some(clock) = map.and_then(event_clock) {
             if !formats.events.iter().any(|format| format.clock == clock) {
                 formats.events.push(EventFormat { payload_type, clock });
@@ -292,17 +124,12 @@ fn read_formats(media: &Media) -> Formats {
         } else if let Some(codec) = codec(payload_type, map)
             && !formats.codecs.iter().any(|format| format.codec == codec)
         {
-            let fmtp = mapped(media, "fmtp", payload_type).filter(|_| codec == Codec::Opus);
+            let fmtp = line.mapped("fmtp", payload_type).filter(|_| codec == Codec::Opus);
             let opus = fmtp.map(opus_format).unwrap_or_default();
             formats.codecs.push(CodecFormat { codec, payload_type, opus });
         }
     }
     formats
-}
-
-/// Of the 128, those from 64 on are taken for reports where both share a port (RFC 5761, 4).
-fn is_usable(payload_type: u8) -> bool {
-    matches!(payload_type, 0..=63 | 96..=127)
 }
 
 fn codec(payload_type: u8, map: Option<&str>) -> Option<Codec> {
@@ -342,17 +169,4 @@ fn opus_format(fmtp: &str) -> OpusFormat {
         }
     }
     format
-}
-
-/// The text behind the payload type in the first `rtpmap` or `fmtp` for it.
-fn mapped<'a>(media: &'a Media, name: &'a str, payload_type: u8) -> Option<&'a str> {
-    values(&media.attributes, name).find_map(|value| {
-        let (number, rest) = value.split_once(' ')?;
-        (number.parse() == Ok(payload_type)).then_some(rest)
-    })
-}
-
-fn values<'a>(attributes: &'a [Attribute], name: &'a str) -> impl Iterator<Item = &'a str> {
-    let named = attributes.iter().filter(move |attribute| attribute.attribute == name);
-    named.filter_map(|attribute| attribute.value.as_deref())
 }

@@ -7,21 +7,17 @@ use std::time::{Duration, Instant};
 use rtc_proto::rtp::{self, Header, Packet};
 use rtc_proto::sdp::Negotiated;
 
-use crate::describe::{self, Local};
+use crate::addresses::Addresses;
+use crate::describe::{self, Local, session_id};
+use crate::description::{Setup, Transport};
 use crate::engine::{Broken, Engine, Step};
-use crate::offer::{Formats, Offer, Setup};
+use crate::offer::{Formats, Offer};
 use crate::outgoing::Outgoing;
 use crate::terms::{Answer, choose};
-use crate::{OfferError, ReofferError, stun};
+use crate::{OfferError, ReofferError};
 
 /// Octets of a datagram, either way: what passes through Ethernet in one piece.
 pub const MAX_DATAGRAM_OCTETS: usize = 1_500;
-
-/// Addresses from which datagrams are taken at once: a far end with a few interfaces, each behind a translator.
-pub(crate) const MAX_ADDRESSES: usize = 16;
-
-/// Addresses that a far end may come from between two restarts of ICE, for str0m remembers all of them.
-const MAX_CHANGES: usize = 256;
 
 /// Datagrams and events that may wait to be polled; beyond it the oldest are lost. Enough for a handshake's flights.
 const MAX_WAITING: usize = 64;
@@ -107,18 +103,15 @@ pub struct Peer {
     /// What the first offer settled for good: RFC 3264, 8 and RFC 8842, 5.5.
     formats: Formats,
     place: usize,
-    fingerprint: [u8; 32],
     is_active: bool,
     session_id: u64,
     version: u64,
-    /// The credentials of ICE of the last offer.
-    remote: (String, String),
+    /// How the far end was reached by the last offer.
+    remote: Transport,
     ufrag: String,
     terms: Negotiated,
     outgoing: Outgoing,
-    /// Where authentic requests came from, the latest last.
-    addresses: Vec<SocketAddr>,
-    changes: usize,
+    addresses: Addresses,
     state: State,
     wake: Instant,
     transmits: VecDeque<Transmit>,
@@ -167,16 +160,14 @@ impl Peer {
             patience,
             formats: offer.formats.clone(),
             place: offer.place,
-            fingerprint: offer.fingerprint,
-            is_active: offer.setup == Setup::Passive,
+            is_active: offer.transport.setup == Setup::Passive,
             session_id: session_id(&credentials.ufrag),
             version: 0,
-            remote: (offer.ufrag.clone(), offer.password.clone()),
+            remote: offer.transport.clone(),
             ufrag: credentials.ufrag,
             terms: terms.clone(),
             outgoing: Outgoing::default(),
-            addresses: Vec::new(),
-            changes: 0,
+            addresses: Addresses::default(),
             state: State::Connecting { until: now + patience.connect },
             wake: now,
             transmits: VecDeque::new(),
@@ -199,7 +190,7 @@ impl Peer {
             return Err(ReofferError::Gone);
         }
         let first = Offer::read(offer, None)?;
-        if first.fingerprint != self.fingerprint {
+        if first.transport.fingerprint != self.remote.fingerprint {
             return Err(ReofferError::NewPeerConnection);
         }
         let offer = if first.place == self.place { first } else { Offer::read(offer, Some(self.place))? };
@@ -207,10 +198,10 @@ impl Peer {
         let terms = choose(&offer, &formats).ok_or(ReofferError::Changed("the payload types"))?;
         let accepted = self.engine.accept(&describe::canonical(&offer, &formats));
         accepted.map_err(|Broken(reason)| OfferError::Unusable(reason))?;
-        let remote = (offer.ufrag.clone(), offer.password.clone());
-        if remote != self.remote {
-            self.remote = remote;
-            self.changes = 0;
+        let credentials = |transport: &Transport| (transport.ufrag.clone(), transport.password.clone());
+        if credentials(&offer.transport) != credentials(&self.remote) {
+            self.remote = offer.transport.clone();
+            self.addresses.restart();
             // Who restarts ICE is alive, and has a way to find first.
             self.hear(now);
         }
@@ -241,20 +232,11 @@ impl Peer {
     /// Other datagrams are only looked at where they come from such an address.
     pub fn handle_datagram(&mut self, from: SocketAddr, octets: &[u8], now: Instant) -> bool {
         let to = self.candidates.iter().find(|candidate| candidate.is_ipv4() == from.is_ipv4()).copied();
-        let is_known = self.addresses.contains(&from);
-        let is_wanted = if stun::is_stun(octets) {
-            stun::local_ufrag(octets) == Some(self.ufrag.as_str()) && (is_known || self.changes < MAX_CHANGES)
-        } else {
-            is_known
-        };
+        let is_wanted = self.state != State::Over && self.addresses.admit(from, octets, &self.ufrag);
         let (Some(to), true) = (to, is_wanted) else {
             self.counts.refused += 1;
             return false;
         };
-        if self.state == State::Over || octets.len() > MAX_DATAGRAM_OCTETS {
-            self.counts.refused += 1;
-            return false;
-        }
         let header = (!rtp::is_rtcp(octets)).then(|| Packet::parse(octets).ok()).flatten();
         let header = header.map(|packet| packet.header);
         if header.is_some_and(|header| !self.is_wanted(header)) {
@@ -278,7 +260,7 @@ impl Peer {
         }
         let is_proven = seen.replied_to == Some(from);
         if is_proven {
-            self.remember(from);
+            self.addresses.remember(from);
         }
         if is_proven || seen.source.is_some() {
             self.hear(now);
@@ -366,11 +348,10 @@ impl Peer {
             password: &credentials.pass,
             fingerprint: &fingerprint,
             is_active: self.is_active,
-            ssrc: self.engine.ssrc(),
             session_id: self.session_id,
             version: self.version,
         };
-        describe::answer(offer, terms, &local)
+        describe::answer(offer, terms, &local, self.engine.ssrc())
     }
 
     /// Whether a packet can be of the session, by what is not encrypted of it.
@@ -421,9 +402,7 @@ impl Peer {
                     return Ok(until);
                 }
                 Step::Transmit { destination, octets } => {
-                    if stun::is_binding_success(&octets) {
-                        seen.replied_to = Some(destination);
-                    }
+                    seen.replied_to = Addresses::proven(destination, &octets).or(seen.replied_to);
                     if self.transmits.len() >= MAX_WAITING {
                         self.transmits.pop_front();
                     }
@@ -472,22 +451,4 @@ impl Peer {
             *heard = now;
         }
     }
-
-    fn remember(&mut self, from: SocketAddr) {
-        if let Some(at) = self.addresses.iter().position(|address| *address == from) {
-            self.addresses[at..].rotate_left(1);
-            return;
-        }
-        self.changes += 1;
-        if self.addresses.len() >= MAX_ADDRESSES {
-            self.addresses.remove(0);
-        }
-        self.addresses.push(from);
-    }
-}
-
-/// A number for `o=`, unique as far as it must be (RFC 8866, 5.2), and no larger than browsers take: made of random
-/// characters of our first name for the session.
-fn session_id(ufrag: &str) -> u64 {
-    ufrag.bytes().take(7).fold(0, |id, octet| id << 8 | u64::from(octet))
 }
