@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::addresses::MAX_ADDRESSES;
-use crate::routes::{Datagram, Id, Routes};
+use crate::routes::{Id, Inbox, Routes, Way};
 use crate::{Answer, Handle, MAX_DATAGRAM_OCTETS, OfferError, Patience, Peer, Session, stun};
 
 /// Datagrams taken before other tasks get a turn. Arbitrary; a few hundred microseconds of reading.
@@ -69,6 +69,31 @@ pub(crate) struct Shared {
     unknown: AtomicU64,
     missed: AtomicU64,
     unsent: AtomicU64,
+}
+
+/// The way for the datagrams of one far end, for as long as it is kept.
+#[derive(Debug)]
+pub struct Route {
+    shared: Arc<Shared>,
+    id: Id,
+}
+
+impl Route {
+    /// Tells that the far end has proven to be at an address. Where another one is alive it stays that one's.
+    pub fn claim(&self, address: SocketAddr, now: Instant) {
+        self.shared.claim(self.id, address, now);
+    }
+
+    /// Tells of another name, after a restart of ICE.
+    pub fn rename(&self, ufrag: &str) {
+        self.shared.rename(self.id, ufrag);
+    }
+}
+
+impl Drop for Route {
+    fn drop(&mut self) {
+        self.shared.remove(self.id);
+    }
 }
 
 #[derive(Debug)]
@@ -139,11 +164,31 @@ impl Gateway {
             if routes.len() >= self.shared.limits.sessions {
                 return Err(OfferError::Full);
             }
-            routes.add(peer.ufrag(), sender)
+            routes.add(peer.ufrag(), Way::Own(sender))
         };
         let (handle, commands, state) = Handle::new();
         let session = Session::new(peer, Arc::clone(&self.shared), id, datagrams, (commands, state));
         Ok((answer, session, handle))
+    }
+
+    /// Opens a way for the datagrams of a far end with which another adapter deals: those of requests that name `ufrag`, and of
+    /// addresses that are claimed. They come to the inbox under the tag, at most `places` at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`OfferError::Full`]: far ends of others count as sessions, too.
+    pub fn route(&self, ufrag: &str, inbox: &Inbox, tag: u64, places: usize) -> Result<Route, OfferError> {
+        let mut routes = self.shared.routes();
+        if routes.len() >= self.shared.limits.sessions {
+            return Err(OfferError::Full);
+        }
+        let id = routes.add(ufrag, inbox.way(tag, places));
+        Ok(Route { shared: Arc::clone(&self.shared), id })
+    }
+
+    /// Sends a datagram of another adapter, or loses it, as a network does.
+    pub fn send(&self, destination: SocketAddr, octets: &[u8]) {
+        self.shared.send(destination, octets);
     }
 
     /// How many sessions there are.
@@ -203,22 +248,16 @@ impl Shared {
 
     fn route(&self, from: SocketAddr, octets: &[u8]) {
         let routes = self.routes();
-        let sender = if stun::is_stun(octets) {
+        let way = if stun::is_stun(octets) {
             stun::local_ufrag(octets).and_then(|ufrag| routes.named(ufrag))
         } else {
             routes.at(from)
         };
-        let Some(sender) = sender else {
-            self.unknown.fetch_add(1, Ordering::Relaxed);
-            return;
+        match way {
+            None => self.unknown.fetch_add(1, Ordering::Relaxed),
+            Some(way) if !way.hand(from, octets) => self.missed.fetch_add(1, Ordering::Relaxed),
+            Some(_) => 0,
         };
-        match sender.try_reserve() {
-            // A copy of the size that it has, for it may wait.
-            Ok(place) => place.send(Datagram { from, octets: octets.into() }),
-            Err(_) => {
-                self.missed.fetch_add(1, Ordering::Relaxed);
-            }
-        }
     }
 }
 

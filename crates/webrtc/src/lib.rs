@@ -61,11 +61,12 @@ mod tests;
 
 pub use description::MAX_OFFER_OCTETS;
 pub use error::{OfferError, ReofferError};
-pub use gateway::{Gateway, Limits, Traffic};
+pub use gateway::{Gateway, Limits, Route, Traffic};
 pub use handle::{Cause, Ended, Handle, State};
 pub use peer::{Counts, Event, Failure, MAX_DATAGRAM_OCTETS, Patience, Peer, Transmit};
 pub use port::RtpPort;
 pub use relay::{Relay, RelayPort};
+pub use routes::{Arrival, Inbox};
 pub use session::Session;
 pub use terms::{Answer, PLACEHOLDER_REMOTE};
 

@@ -1,0 +1,3 @@
+mod far;
+mod offers;
+mod rooms;
