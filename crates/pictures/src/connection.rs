@@ -330,22 +330,15 @@ impl Connection {
         })
     }
 
-    /// Sends a picture on a line, with a time at 90 kHz; false where that is not possible.
-    pub(crate) fn write(
-        &mut self,
-        line: usize,
-        frame: &Frame,
-        time: u64,
-        now: Instant,
-        sink: &mut Sink,
-    ) -> bool {
+    /// Sends a picture on a line; false where that is not possible.
+    pub(crate) fn write(&mut self, line: usize, frame: &Frame, now: Instant, sink: &mut Sink) -> bool {
         let is_sent = self.offer.lines.get(line).is_some_and(|line| line.direction.sends());
         let Some(mid) = self.mids.get(line).filter(|_| is_sent && self.is_connected()) else { return false };
         let Some(mut writer) = self.rtc.writer(*mid) else { return false };
         if let Some(orientation) = frame.orientation {
             writer = writer.video_orientation(orientation);
         }
-        let time = MediaTime::new(time, Frequency::NINETY_KHZ);
+        let time = MediaTime::new(frame.time, Frequency::NINETY_KHZ);
         let vp8 = self.offer.numbers.vp8.into();
         if let Err(error) = writer.write(vp8, now, time, Arc::clone(&frame.data)) {
             tracing::debug!(%error, "a picture was not sent");

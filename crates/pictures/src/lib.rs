@@ -4,7 +4,7 @@
 //! screen, and up to [`MAX_TILES`] lines on which it gets pictures of others, and says whom it wants to see on which, and how
 //! high. A [`Room`] is the meeting's pages: it takes whole pictures in and sends them on to those who see them, without decoding
 //! any. It has neither sockets nor a clock. ICE, DTLS, SRTP, packets and the estimation of what a way carries are those of
-//! str0m, which does not show.
+//! str0m, which does not show. A [`RoomHandle`] speaks to the task that gives it both, on the socket that sound uses.
 //!
 //! # What is answered
 //!
@@ -31,21 +31,25 @@
 //! | addresses of a page | 16 at once, 256 between restarts of ICE |
 //! | what waits to be sent on a line | 512 KiB, or 700 ms; then pictures are left out until the next whole one |
 //! | questions for a whole picture | one in 800 ms for each layer |
+//! | datagrams of a page that wait for the room | 512 |
 //! | how long a page may take to connect, or be silent | [`webrtc::Patience`] |
 
 mod connection;
 mod describe;
 mod error;
+mod handle;
 mod layers;
 mod offer;
 mod outgoing;
 mod room;
 mod source;
+mod task;
 #[cfg(test)]
 mod tests;
 mod vp8;
 
 pub use error::OfferError;
+pub use handle::RoomHandle;
 pub use room::Room;
 
 /// Pictures of others that a page sees at once.

@@ -230,6 +230,11 @@ impl Room {
         })
     }
 
+    /// Whether a page has a connection, be it ready or not.
+    pub fn has_connection(&self, page: PageId) -> bool {
+        self.pages.get(&page).is_some_and(|page| page.connection.is_some())
+    }
+
     /// How many pages are known.
     pub fn len(&self) -> usize {
         self.pages.len()
@@ -249,11 +254,8 @@ impl Room {
 
     /// A page of which something is said; nothing where there are too many.
     fn known(&mut self, page: PageId) -> Option<&mut Page> {
-        let is_full = self.pages.len() >= MAX_PAGES;
-        match self.pages.entry(page) {
-            std::collections::btree_map::Entry::Vacant(_) if is_full => None,
-            entry => Some(entry.or_default()),
-        }
+        let is_taken = self.pages.len() < MAX_PAGES || self.pages.contains_key(&page);
+        is_taken.then(|| self.pages.entry(page).or_default())
     }
 
     fn connection(&mut self, page: PageId) -> Option<&mut Connection> {
@@ -377,8 +379,8 @@ impl Room {
             return;
         }
         let mut sink = Sink::default();
-        let time = outgoing.time(frame.time, now);
-        if connection.write(line, frame, time, now, &mut sink) {
+        let frame = Frame { time: outgoing.time(frame.time, now), ..frame.clone() };
+        if connection.write(line, &frame, now, &mut sink) {
             known.sent += 1;
         } else {
             outgoing.leave_out();

@@ -201,7 +201,8 @@ impl Far {
             }
             for (at, (rid, height, octets)) in making.layers.iter().enumerate() {
                 let is_key = making.keys.remove(&at);
-                let frame = frame(is_key, *height, *octets, making.tag, at as u8, self.number);
+                let name = [making.tag, at as u8];
+                let frame = frame(is_key, (*height, *octets), name, self.number);
                 let mut writer = self.rtc.writer(making.mid).unwrap();
                 let vp8 = writer.payload_params().find(|params| params.spec().codec == Codec::Vp8);
                 let pt = vp8.unwrap().pt();
@@ -273,7 +274,7 @@ impl Far {
 }
 
 /// A picture that no decoder would show, but with all that is looked at on the way.
-fn frame(is_key: bool, height: u16, octets: usize, tag: u8, layer: u8, number: u32) -> Vec<u8> {
+fn frame(is_key: bool, (height, octets): (u16, usize), name: [u8; 2], number: u32) -> Vec<u8> {
     let mut frame = vec![0x10 | u8::from(!is_key), 0, 0];
     if is_key {
         frame.extend([0x9d, 0x01, 0x2a]);
@@ -281,7 +282,7 @@ fn frame(is_key: bool, height: u16, octets: usize, tag: u8, layer: u8, number: u
         frame.extend(height.to_le_bytes());
     }
     frame.resize(10, 0);
-    frame.extend([tag, layer]);
+    frame.extend(name);
     frame.extend(number.to_be_bytes());
     // Whole pictures are larger.
     frame.resize(if is_key { octets * 3 } else { octets }, 7);
@@ -298,14 +299,16 @@ struct Way {
     waiting: VecDeque<(Instant, Vec<u8>)>,
 }
 
+/// What becomes of a datagram on its way to the room; an empty one is lost.
+pub(super) type Mangle = Box<dyn FnMut(&mut Vec<u8>)>;
+
 /// A room, its pages, and the network between.
 pub(super) struct Meeting {
     pub(super) room: Room,
     pub(super) pages: BTreeMap<PageId, Far>,
     pub(super) now: Instant,
     pub(super) events: Vec<Event>,
-    /// Every so many datagrams to the room one is lost, or changed on the way.
-    pub(super) mangle: Option<Box<dyn FnMut(&mut Vec<u8>)>>,
+    pub(super) mangle: Option<Mangle>,
     ways: BTreeMap<PageId, Way>,
     uphill: VecDeque<(Instant, PageId, SocketAddr, Vec<u8>)>,
 }

@@ -1,3 +1,4 @@
 mod far;
 mod offers;
 mod rooms;
+mod shell;
