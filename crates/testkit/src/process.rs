@@ -81,7 +81,7 @@ impl Drop for Process {
 }
 
 /// Reads a pipe to its end, line by line, in a thread that ends with the program.
-fn collect(pipe: Option<impl Read + Send + 'static>, log: &Log) {
+pub(crate) fn collect(pipe: Option<impl Read + Send + 'static>, log: &Log) {
     let Some(pipe) = pipe else { return };
     let log = log.clone();
     thread::spawn(move || {
