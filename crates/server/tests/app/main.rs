@@ -5,6 +5,7 @@
 mod app_media;
 mod app_sockets;
 mod bad_input;
+mod browsers;
 mod commands;
 mod conformance;
 mod dial_in;

@@ -1,8 +1,11 @@
 //! What most of these tests begin with.
 
-use media_engine::WavAudio;
+use media_engine::analysis::{amplitude_at, sine};
+use media_engine::{WavAudio, wav_file};
 use serde_json::{Value, json};
-use testkit::{App, Baresip, Bot, CallRequest, Options, Received, Server, User, Webhook, sound_of};
+use testkit::{
+    App, Baresip, Bot, CallRequest, FileServer, Options, Received, Server, User, Webhook, sound_of,
+};
 
 /// The program under test.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_hookswitch");
@@ -103,6 +106,33 @@ pub(crate) fn prompt(url: &str) -> Value {
 pub(crate) fn prompts(urls: &[&str]) -> Value {
     let prompts: Vec<Value> = urls.iter().map(|url| prompt(url)).collect();
     json!({"clientContext": "prompts", "prompts": prompts})
+}
+
+/// What [`prompt_of_a_tone`] sounds like.
+pub(crate) const PROMPT_HZ: u32 = 440;
+
+/// A prompt of a minute, so that it is heard whenever somebody listens.
+pub(crate) async fn prompt_of_a_tone() -> FileServer {
+    let tone = sine(f64::from(PROMPT_HZ), 8_000, 8_000.0, 60 * 8_000);
+    FileServer::start([("/tone.wav", wav_file(8_000, &tone))]).await
+}
+
+/// Plays it.
+pub(crate) async fn play(stage: &Stage, call: &str, files: &FileServer) {
+    stage.bot.start(call, "playPrompt", &prompts(&[&files.url("/tone.wav")])).await;
+}
+
+/// Records two seconds, and checks that a tone is in them.
+pub(crate) async fn assert_recorded(stage: &Stage, call: &str, hz: u32) {
+    let body = json!({"maxRecordDurationInSeconds": 2, "playBeep": false});
+    let operation = stage.bot.start(call, "recordResponse", &body).await;
+    let end = stage.webhook.expect_operation(call, &operation).await;
+    let recorded = stage.recording(end.data()).await;
+    // Piece by piece: a buffer that has just begun stretches and shortens sound, and tones fall out of step with themselves.
+    let pieces = recorded.samples.chunks(recorded.rate_hz as usize / 5);
+    let tones = pieces.map(|piece| amplitude_at(piece, f64::from(hz), recorded.rate_hz));
+    let tone = tones.fold(0.0, f64::max);
+    assert!(tone > 3_000.0, "the bot recorded {hz} Hz with an amplitude of {tone:.0}");
 }
 
 /// The id of a call or an operation.

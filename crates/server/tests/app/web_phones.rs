@@ -1,43 +1,16 @@
 //! Browsers as phones of users: they ring, call, come back, and are kept apart from strangers.
 
-use media_engine::analysis::{amplitude_at, sine};
-use media_engine::wav_file;
 use serde_json::{Value, json};
-use testkit::{Answering, App, Baresip, FileServer, Options, Phone, User, WebPhone, WebSession, WebStack};
+use testkit::{Answering, App, Baresip, Options, Phone, User, WebPhone, WebSession, WebStack};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{Stage, id_of, prompts};
+use crate::support::{PROMPT_HZ, Stage, assert_recorded, id_of, play, prompt_of_a_tone};
 
 /// What pages say.
 const PAGE_HZ: u32 = 730;
 const OTHER_PAGE_HZ: u32 = 1_130;
 /// What phones say.
 const PHONE_HZ: u32 = 910;
-/// What bots play.
-const PROMPT_HZ: u32 = 440;
-
-/// A prompt of a minute, so that it is heard whenever somebody listens.
-async fn prompt() -> FileServer {
-    let tone = sine(f64::from(PROMPT_HZ), 8_000, 8_000.0, 60 * 8_000);
-    FileServer::start([("/tone.wav", wav_file(8_000, &tone))]).await
-}
-
-async fn play(stage: &Stage, call: &str, files: &FileServer) {
-    stage.bot.start(call, "playPrompt", &prompts(&[&files.url("/tone.wav")])).await;
-}
-
-/// Records two seconds, and checks that a tone is in them.
-async fn assert_recorded(stage: &Stage, call: &str, hz: u32) {
-    let body = json!({"maxRecordDurationInSeconds": 2, "playBeep": false});
-    let operation = stage.bot.start(call, "recordResponse", &body).await;
-    let end = stage.webhook.expect_operation(call, &operation).await;
-    let recorded = stage.recording(end.data()).await;
-    // Piece by piece: a buffer that has just begun stretches and shortens sound, and tones fall out of step with themselves.
-    let pieces = recorded.samples.chunks(recorded.rate_hz as usize / 5);
-    let tones = pieces.map(|piece| amplitude_at(piece, f64::from(hz), recorded.rate_hz));
-    let tone = tones.fold(0.0, f64::max);
-    assert!(tone > 3_000.0, "the bot recorded {hz} Hz with an amplitude of {tone:.0}");
-}
 
 fn call_of(message: &Value) -> String {
     message["call"].as_str().expect("a call").to_owned()
@@ -69,7 +42,7 @@ async fn called(stage: &Stage, page: &WebPhone) -> (String, WebStack) {
 
 #[tokio::test]
 async fn a_bot_calls_a_page_which_hears_a_prompt_is_recorded_and_presses_keys() {
-    let (stage, files) = (Stage::new().await, prompt().await);
+    let (stage, files) = (Stage::new().await, prompt_of_a_tone().await);
     let page = WebPhone::of(&stage.server, User::JOHN).await;
     let call = stage.call(User::JOHN).await;
     let rung = page.rings().await;
@@ -110,7 +83,7 @@ async fn a_page_hangs_up_or_declines_and_the_bot_is_told() {
 
 #[tokio::test]
 async fn a_page_calls_a_bot_and_hears_it() {
-    let (stage, files) = (Stage::new().await, prompt().await);
+    let (stage, files) = (Stage::new().await, prompt_of_a_tone().await);
     let page = WebPhone::of(&stage.server, User::JOHN).await;
     let (call, stack) = called(&stage, &page).await;
     let shown = stage.bot.show(&call).await.expect(200).json();
@@ -195,7 +168,7 @@ async fn phones_and_pages_ring_together_and_the_first_that_answers_has_the_call(
 
 #[tokio::test]
 async fn a_page_that_loses_its_socket_comes_back_to_its_call() {
-    let (stage, files) = (Stage::new().await, prompt().await);
+    let (stage, files) = (Stage::new().await, prompt_of_a_tone().await);
     let mut page = WebPhone::of(&stage.server, User::JOHN).await;
     let (call, own, stack) = answered(&stage, &page).await;
     let welcome = page.come_back().await;
