@@ -21,7 +21,7 @@ const STAGES: &[Stage] = &[
     Stage { name: "clippy", about: "lints", run: clippy },
     Stage { name: "unit", about: "every crate's own tests", run: unit },
     Stage { name: "budget", about: "instructions that the hot paths take", run: budget },
-    Stage { name: "app", about: "the whole program, with real phones, SDKs and samples", run: app },
+    Stage { name: "app", about: "the whole program, with real phones, browsers, SDKs and samples", run: app },
 ];
 
 /// The version that the lock file of its own release builds with our toolchain.
@@ -114,9 +114,12 @@ fn budget() -> Result<()> {
 /// The tests that start the program and call it from outside.
 fn app() -> Result<()> {
     ensure(tools::PEERS)?;
+    ensure(tools::BROWSER)?;
+    crate::web::build_what_changed()?;
     let (python, samples) = (python_environment()?, crate::samples::prepare()?);
     let mut command = cargo();
     command.env("GRAPH_SDK_PYTHON", python).env("PREPARED_SAMPLES", samples);
+    command.env("SCREENSHOTS", crate::web::screenshots()?);
     nextest_with(command, &["--package", "server"])
 }
 

@@ -1,5 +1,6 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 
@@ -15,6 +16,39 @@ pub(crate) fn build() -> Result<()> {
     npm(&["run", "build"])
 }
 
+/// The same, unless nothing has changed since: the server is not compiled again then.
+pub(crate) fn build_what_changed() -> Result<()> {
+    let built = modified(&folder().join("dist/phone.html")).ok();
+    if built.is_some_and(|built| newest_source(&folder()).is_ok_and(|newest| newest < built)) {
+        return prepare();
+    }
+    build()
+}
+
+/// When the latest of all that pages are made from was written, tests not counted.
+fn newest_source(folder: &Path) -> Result<SystemTime> {
+    let mut newest = SystemTime::UNIX_EPOCH;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default();
+        if path.is_file() {
+            newest = newest.max(modified(&path)?);
+        } else if !["dist", "e2e", "node_modules"].iter().any(|other| name == *other) {
+            newest = newest.max(newest_source(&path)?);
+        }
+    }
+    Ok(newest)
+}
+
+fn modified(path: &Path) -> Result<SystemTime> {
+    Ok(std::fs::metadata(path)?.modified()?)
+}
+
+/// Where tests leave pictures of the pages for people to look at.
+pub(crate) fn screenshots() -> Result<PathBuf> {
+    Ok(cache()?.join("screenshots"))
+}
+
 /// Everything that is tested of the pages: types, lints, decisions, and calls in a browser.
 pub(crate) fn test() -> Result<()> {
     build()?;
@@ -22,7 +56,7 @@ pub(crate) fn test() -> Result<()> {
         npm(&["run", script])?;
     }
     ensure(tools::BROWSER)?;
-    let screenshots = cache()?.join("screenshots");
+    let screenshots = screenshots()?;
     println!("screenshots: {}", screenshots.display());
     run(command(&["run", "e2e"]).env("SCREENSHOTS", screenshots))
 }
