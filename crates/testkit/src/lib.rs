@@ -2,12 +2,13 @@
 //!
 //! [`Server`] is the built program on ports and in a folder of its own. [`Bot`] speaks its API, [`Webhook`] receives
 //! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`Carrier`] and [`Kamailio`] are the phone network, [`SipPhone`] is one of our own that can do more
-//! than those, [`SipSocket`] one that does only what it is told, [`SecurePeer`] the same over TLS, [`WebPhone`] speaks as the page of a browser, [`Browser`] is a real one with our pages, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
+//! than those, [`SipSocket`] one that does only what it is told, [`SecurePeer`] the same over TLS, [`WebPhone`] speaks as the page of a browser, [`Browser`] is a real one with our pages, [`Cable`] what lies before it, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
 //! Whatever was started ends when its value is dropped.
 
 mod baresip;
 mod bot;
 mod browser;
+mod cable;
 mod carrier;
 mod dev;
 mod dir;
@@ -32,7 +33,8 @@ mod webhook;
 
 pub use baresip::{Answering, Baresip, Phone, PhoneCodec, PhoneTransport};
 pub use bot::{Bot, CallRequest};
-pub use browser::{Browser, Page};
+pub use browser::{Browser, Page, Silence};
+pub use cable::Cable;
 pub use carrier::{Caller, Carrier, Script, Way};
 pub use dev::{App, User};
 pub use dir::TempDir;

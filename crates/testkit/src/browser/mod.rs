@@ -11,7 +11,7 @@ use media_engine::wav_file;
 use serde_json::json;
 
 use self::driver::Driver;
-pub use self::page::Page;
+pub use self::page::{Page, Silence};
 use crate::dir::TempDir;
 use crate::process::require_program;
 

@@ -131,11 +131,11 @@ impl Page {
         self.ask("watch", json!({"hertz": [hz]})).await;
     }
 
-    /// The longest time without the tone that it watches, up to now.
-    pub async fn longest_silence(&self) -> Duration {
+    /// For how long the tone that it watches was not played.
+    pub async fn silence(&self) -> Silence {
         let silences = self.ask("silences", json!({})).await;
-        let of = |kind: &str| silences[kind].as_f64().unwrap_or(f64::INFINITY) / 1000.0;
-        Duration::from_secs_f64(of("longest").max(of("now")))
+        let of = |kind: &str| Duration::from_secs_f64(silences[kind].as_f64().unwrap_or_default() / 1000.0);
+        Silence { longest: of("longest"), now: of("now") }
     }
 
     /// Leaves pictures of it in light and dark, wide and narrow, where `SCREENSHOTS` says, and looks for barriers with axe.
@@ -158,6 +158,15 @@ impl Page {
         command["page"] = json!(self.name);
         self.driver.ask(what, command).await
     }
+}
+
+/// For how long a tone was not played.
+#[derive(Clone, Copy, Debug)]
+pub struct Silence {
+    /// The longest time that is over.
+    pub longest: Duration,
+    /// The time that lasts: since it was last heard.
+    pub now: Duration,
 }
 
 /// What a page plays.
