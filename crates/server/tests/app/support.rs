@@ -108,6 +108,17 @@ pub(crate) fn prompts(urls: &[&str]) -> Value {
     json!({"clientContext": "prompts", "prompts": prompts})
 }
 
+/// Answers a call that comes in, with media of the server's.
+pub(crate) async fn answer(stage: &Stage, call: &str) {
+    let body = json!({
+        "callbackUri": stage.webhook.url(),
+        "acceptedModalities": ["audio"],
+        "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig", "preFetchMedia": []},
+    });
+    stage.bot.act(call, "answer", &body).await.expect(202);
+    stage.webhook.expect_state(call, "established").await;
+}
+
 /// What [`prompt_of_a_tone`] sounds like.
 pub(crate) const PROMPT_HZ: u32 = 440;
 

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use testkit::{Answering, App, Baresip, Options, Phone, User, WebPhone, WebSession, WebStack};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::{PROMPT_HZ, Stage, assert_recorded, id_of, play, prompt_of_a_tone};
+use crate::support::{PROMPT_HZ, Stage, answer, assert_recorded, id_of, play, prompt_of_a_tone};
 
 /// What pages say.
 const PAGE_HZ: u32 = 730;
@@ -29,13 +29,7 @@ async fn answered(stage: &Stage, page: &WebPhone) -> (String, String, WebStack) 
 async fn called(stage: &Stage, page: &WebPhone) -> (String, WebStack) {
     let stack = page.call("c1", App::CALLING_BOT.id, PAGE_HZ).await;
     let call = id_of(stage.incoming(App::CALLING_BOT).await.data());
-    let body = json!({
-        "callbackUri": stage.webhook.url(),
-        "acceptedModalities": ["audio"],
-        "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig", "preFetchMedia": []},
-    });
-    stage.bot.post(&format!("/v1.0/communications/calls/{call}/answer"), &body).await.expect(202);
-    stage.webhook.expect_state(&call, "established").await;
+    answer(stage, &call).await;
     page.answered("c1", &stack).await;
     (call, stack)
 }

@@ -4,3 +4,5 @@ mod phone;
 
 /// What the browser's fake microphone hears.
 const MICROPHONE_HZ: u32 = 730;
+/// What the microphone of somebody else hears.
+const OTHER_MICROPHONE_HZ: u32 = 1_130;
