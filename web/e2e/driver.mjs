@@ -43,6 +43,8 @@ const SCHEMES = /** @type {const} */ (["light", "dark"]);
  * @property {number[]} hertz
  * @property {number | null} tone
  * @property {string} microphone
+ * @property {string} camera
+ * @property {string} colour
  */
 
 /** @param {object} message */
@@ -50,8 +52,14 @@ function say(message) {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-/** @param {string} microphone A WAV file. */
-async function launch(microphone) {
+/** What a tab is called that may be shared. */
+const SHARED = "A screen to be shared";
+
+/**
+ * @param {string} microphone A WAV file.
+ * @param {string} camera A Y4M file.
+ */
+async function launch(microphone, camera) {
   const browser = await chromium.launch({
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
     args: [
@@ -65,9 +73,12 @@ async function launch(microphone) {
       "--disable-dev-shm-usage",
       // A machine with nothing but loopback has no other address to offer.
       "--allow-loopback-in-peer-connection",
-      "--use-fake-ui-for-media-stream",
+      // Not the fake dialogue: that would have a fake screen, too, and none of a tab's.
+      "--auto-accept-camera-and-microphone-capture",
+      `--auto-select-tab-capture-source-by-title=${SHARED}`,
       "--use-fake-device-for-media-stream",
       `--use-file-for-fake-audio-capture=${microphone}`,
+      `--use-file-for-fake-video-capture=${camera}`,
       "--autoplay-policy=no-user-gesture-required",
     ],
   });
@@ -112,6 +123,24 @@ async function open({ page: name, tone }) {
 async function go(command) {
   const response = await pageOf(command).goto(command.address);
   if (!response?.ok()) throw new Error(`${response?.status()}: ${await response?.text()}`);
+}
+
+/** @type {Map<string, Page>} */
+const screens = new Map();
+
+/**
+ * What a person of a page has on his screen beside it: all of one colour.
+ *
+ * @param {Command} command
+ */
+async function paint(command) {
+  const page = pageOf(command);
+  const screen = screens.get(command.page) ?? (await page.context().newPage());
+  screens.set(command.page, screen);
+  await screen.setContent(
+    `<title>${SHARED}</title><body style="background: ${command.colour}"></body>`,
+  );
+  await page.bringToFront();
 }
 
 /**
@@ -159,8 +188,8 @@ async function barriers(page) {
 
 /** @type {{ [command: string]: (command: Command) => Promise<unknown> }} */
 const COMMANDS = {
-  launch: async ({ microphone }) => {
-    browser = await launch(microphone);
+  launch: async ({ microphone, camera }) => {
+    browser = await launch(microphone, camera);
   },
   open,
   go,
@@ -193,6 +222,11 @@ const COMMANDS = {
   silences: (command) =>
     pageOf(command).evaluate(() =>
       /** @type {WithEars} */ (/** @type {unknown} */ (window)).ears.silences(),
+    ),
+  paint,
+  pictures: (command) =>
+    pageOf(command).evaluate(() =>
+      /** @type {WithEars} */ (/** @type {unknown} */ (window)).ears.pictures(),
     ),
   look,
 };

@@ -1,5 +1,5 @@
 // @ts-check
-/** What tests have in a page before its own scripts: a microphone that says a tone, and ears that know tones. */
+/** What tests have in a page before its own scripts: a microphone that says a tone, ears that know tones, and eyes. */
 
 /**
  * @typedef {object} Prepared
@@ -13,10 +13,18 @@
  */
 
 /**
+ * @typedef {object} Picture
+ * @property {string} name Of the element, as screen readers tell it.
+ * @property {number} height Of what comes, in pixels.
+ * @property {number[]} colour Red, green and blue in its middle, up to 255.
+ */
+
+/**
  * @typedef {object} Ears
  * @property {(hertz: number[]) => Heard} hear What is heard at the moment.
  * @property {(hertz: number) => void} watch Counts from here on for how long a tone is not heard.
  * @property {() => { longest: number, now: number }} silences The longest such time that is over, and that which lasts, in milliseconds.
+ * @property {() => Picture[]} pictures The pictures that move on the page.
  */
 
 /**
@@ -138,8 +146,23 @@ export function prepare({ tone }) {
 
   const silences = () => ({ longest: silence.longest, now: performance.now() - silence.since });
 
+  const canvas = new OffscreenCanvas(9, 9);
+  const brush = canvas.getContext("2d", { willReadFrequently: true });
+
+  function pictures() {
+    const videos = [...document.querySelectorAll("video")];
+    return videos
+      .filter((video) => video.checkVisibility() && video.videoHeight > 0 && !video.paused)
+      .map((video) => {
+        brush?.drawImage(video, 0, 0, canvas.width, canvas.height);
+        const colour = brush?.getImageData(4, 4, 1, 1).data.slice(0, 3) ?? [];
+        const name = video.getAttribute("aria-label") ?? "";
+        return { name, height: video.videoHeight, colour: [...colour] };
+      });
+  }
+
   /** @type {Ears} */
-  const ears = { hear, watch, silences };
+  const ears = { hear, watch, silences, pictures };
   Object.assign(window, { ears });
 
   const media = navigator.mediaDevices;

@@ -33,7 +33,7 @@ mod webhook;
 
 pub use baresip::{Answering, Baresip, Phone, PhoneCodec, PhoneTransport};
 pub use bot::{Bot, CallRequest};
-pub use browser::{Browser, Page, Silence};
+pub use browser::{Browser, Colour, Page, Silence};
 pub use cable::Cable;
 pub use carrier::{Caller, Carrier, Script, Way};
 pub use dev::{App, User};

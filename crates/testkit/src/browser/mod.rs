@@ -11,7 +11,7 @@ use media_engine::wav_file;
 use serde_json::json;
 
 use self::driver::Driver;
-pub use self::page::{Page, Silence};
+pub use self::page::{Colour, Page, Silence};
 use crate::dir::TempDir;
 use crate::process::require_program;
 
@@ -38,7 +38,7 @@ impl Browser {
         PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../web"))
     }
 
-    /// Starts Chromium, whose fake microphone hears a tone of that pitch.
+    /// Starts Chromium, whose fake microphone hears a tone of that pitch, and whose fake camera sees [`Colour::ORANGE`].
     ///
     /// # Panics
     ///
@@ -53,7 +53,8 @@ impl Browser {
         let tone = sine(f64::from(microphone_hz), MICROPHONE_RATE, TONE_AMPLITUDE, length as usize);
         let microphone = dir.write("microphone.wav", wav_file(MICROPHONE_RATE, &tone));
         let driver = Driver::start(&Self::folder().join("e2e/driver.mjs"), dir.path());
-        driver.ask("launch", json!({"microphone": microphone})).await;
+        let camera = dir.write("camera.y4m", camera_file());
+        driver.ask("launch", json!({"microphone": microphone, "camera": camera})).await;
         Self { driver: Arc::new(driver), _dir: dir }
     }
 
@@ -72,4 +73,14 @@ impl Drop for Browser {
     fn drop(&mut self) {
         self.driver.end();
     }
+}
+
+/// A video of one frame (YUV4MPEG2, 4:2:0), as large as cameras' pictures are: orange, in luma and chroma.
+fn camera_file() -> Vec<u8> {
+    let (width, height) = (640, 360);
+    let mut file = format!("YUV4MPEG2 W{width} H{height} F15:1 Ip A1:1 C420jpeg\nFRAME\n").into_bytes();
+    for (size, level) in [(width * height, 150), (width * height / 4, 60), (width * height / 4, 200)] {
+        file.resize(file.len() + size, level);
+    }
+    file
 }

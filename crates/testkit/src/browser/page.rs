@@ -14,6 +14,9 @@ const UNHEARD: f64 = HEARD / 4.0;
 /// How far the loudest frequency may be from a tone: what one bin of the measurement is wide.
 const BIN_HZ: f64 = 12.0;
 
+/// How far each part of a colour may be off.
+const COLOUR_ERROR: u64 = 40;
+
 /// A page of somebody in a browser.
 ///
 /// What is clicked and looked for has the role and the name that screen readers tell, in full. Everything waits until it is
@@ -138,6 +141,38 @@ impl Page {
         Silence { longest: of("longest"), now: of("now") }
     }
 
+    /// What its person has on the screen beside it, and may share, is all of that colour from here on.
+    pub async fn paint_screen(&self, colour: Colour) {
+        let Colour(red, green, blue) = colour;
+        self.ask("paint", json!({"colour": format!("rgb({red} {green} {blue})")})).await;
+    }
+
+    /// Waits until it shows a video of that colour, at least so many pixels high, and returns the height.
+    pub async fn shows(&self, colour: Colour, height: u64) -> u64 {
+        let what = format!("{} shows {colour:?}, {height} pixels high", self.name);
+        let found = eventually(&what, async || {
+            let pictures = self.ask("pictures", json!({})).await;
+            let is_it = |picture: &&Value| {
+                colour.is_like(&picture["colour"]) && picture["height"].as_u64() >= Some(height)
+            };
+            let found =
+                pictures.as_array().into_iter().flatten().find(is_it).and_then(|it| it["height"].as_u64());
+            (found.is_some(), (found, pictures))
+        });
+        found.await.0.unwrap_or_default()
+    }
+
+    /// Waits until it shows no video of that colour any more.
+    pub async fn shows_no(&self, colour: Colour) {
+        let what = format!("{} does not show {colour:?} any more", self.name);
+        eventually(&what, async || {
+            let pictures = self.ask("pictures", json!({})).await;
+            let is_shown = pictures.as_array().into_iter().flatten().any(|it| colour.is_like(&it["colour"]));
+            (!is_shown, pictures)
+        })
+        .await;
+    }
+
     /// Leaves pictures of it in light and dark, wide and narrow, where `SCREENSHOTS` says, and looks for barriers with axe.
     ///
     /// # Panics
@@ -157,6 +192,28 @@ impl Page {
     async fn ask(&self, what: &str, mut command: Value) -> Value {
         command["page"] = json!(self.name);
         self.driver.ask(what, command).await
+    }
+}
+
+/// Red, green and blue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Colour(pub u8, pub u8, pub u8);
+
+impl Colour {
+    /// What fake cameras see.
+    pub const ORANGE: Self = Self(255, 124, 20);
+    /// As far from that as may be.
+    pub const BLUE: Self = Self(32, 96, 192);
+    /// Neither of them.
+    pub const GREEN: Self = Self(16, 160, 64);
+
+    /// Whether it is that of a picture, after all that codecs do to colours.
+    fn is_like(self, shown: &Value) -> bool {
+        let shown = shown.as_array().map(Vec::as_slice).unwrap_or_default();
+        let is_near = |(own, shown): (u8, &Value)| {
+            shown.as_u64().is_some_and(|shown| shown.abs_diff(u64::from(own)) < COLOUR_ERROR)
+        };
+        shown.len() == 3 && [self.0, self.1, self.2].into_iter().zip(shown).all(is_near)
     }
 }
 
