@@ -6,10 +6,18 @@ use serde_json::json;
 use testkit::{Answering, App, Baresip, Browser, Cable, Page, Phone, PortBlock, User, eventually};
 
 use super::{MICROPHONE_HZ, OTHER_MICROPHONE_HZ};
-use crate::support::{PROMPT_HZ, Stage, answer, assert_recorded, id_of, play, prompt_of_a_tone};
+use crate::support::{
+    PROMPT_HZ, Stage, answer, assert_recorded, id_of, incoming_call, play, prompt_of_a_tone,
+};
 
 /// What phones say.
 const PHONE_HZ: u32 = 910;
+
+/// As people write it.
+const NUMBER_OF_THE_BOT: &str = "+1 (234) 567-8900";
+
+/// What would be an element if it were not text.
+const MARKUP: &str = "<img src=x onerror=alert(1)>";
 
 /// Within this time sound has to be back after a network was lost.
 const MENDED: Duration = Duration::from_secs(3);
@@ -22,6 +30,14 @@ async fn phone(stage: &Stage, browser: &Browser) -> Page {
 async fn phone_at(server: &str, browser: &Browser) -> Page {
     let page = browser.open("John's phone", &format!("{server}/phone")).await;
     page.sign_in(User::JOHN).await;
+    page.sees("Ready ·").await;
+    page
+}
+
+/// The phone of Bob, who says something else.
+async fn bob(server: &str, browser: &Browser) -> Page {
+    let page = browser.open_with_tone("Bob's phone", &format!("{server}/phone"), OTHER_MICROPHONE_HZ).await;
+    page.sign_in(User::BOB).await;
     page.sees("Ready ·").await;
     page
 }
@@ -78,6 +94,36 @@ async fn john_calls_the_bot_from_the_browser_hears_it_and_hangs_up() {
     page.click("Hang up").await;
     assert_eq!(stage.result_of(&call).await, (200, 4_521));
     page.finds("heading", "New call").await;
+
+    let before = stage.webhook.received().len();
+    page.fill("Name, address or number", NUMBER_OF_THE_BOT).await;
+    page.press(&["Enter"]).await;
+    let call = incoming_call(&stage.webhook, before).await;
+    page.click("Hang up").await;
+    assert_eq!(stage.result_of(&id_of(&call)).await.0, 487);
+}
+
+#[tokio::test]
+async fn john_declines_one_call_and_hands_another_one_over_to_bob_whose_page_came_by_https() {
+    let stage = Stage::new().await;
+    let browser = Browser::start(MICROPHONE_HZ).await;
+    let page = phone(&stage, &browser).await;
+    let call = stage.bot.call(&stage.request(User::JOHN).with("subject", json!(MARKUP))).await;
+    page.sees(MARKUP).await;
+    page.click("Decline").await;
+    assert_eq!(stage.result_of(&call).await.0, 603);
+
+    let other = bob(&format!("https://{}", stage.server.https()), &browser).await;
+    let call = answered(&stage, &page).await;
+    page.click("Transfer").await;
+    page.fill("Transfer Calling Bot to", User::BOB.sip_name).await;
+    page.press(&["Enter"]).await;
+    other.click("Answer").await;
+    other.sees("Connected").await;
+    page.finds("heading", "New call").await;
+    assert_recorded(&stage, &call, OTHER_MICROPHONE_HZ).await;
+    stage.end(&call).await;
+    other.finds("heading", "New call").await;
 }
 
 #[tokio::test]
@@ -111,10 +157,7 @@ async fn john_and_bob_speak_in_two_browsers_and_mute_and_hold_are_heard() {
     let stage = Stage::new().await;
     let browser = Browser::start(MICROPHONE_HZ).await;
     let page = phone(&stage, &browser).await;
-    let address = format!("{}/phone", stage.server.base_url());
-    let other = browser.open_with_tone("Bob's phone", &address, OTHER_MICROPHONE_HZ).await;
-    other.sign_in(User::BOB).await;
-    other.sees("Ready ·").await;
+    let other = bob(&stage.server.base_url(), &browser).await;
     page.fill("Name, address or number", User::BOB.sip_name).await;
     page.press(&["Enter"]).await;
     other.finds("region", &format!("{} is calling", User::JOHN.name)).await;
