@@ -152,7 +152,12 @@ export function prepare({ tone }) {
   function pictures() {
     const videos = [...document.querySelectorAll("video")];
     return videos
-      .filter((video) => video.checkVisibility() && video.videoHeight > 0 && !video.paused)
+      .filter(
+        (video) =>
+          video.checkVisibility({ opacityProperty: true }) &&
+          video.videoHeight > 0 &&
+          !video.paused,
+      )
       .map((video) => {
         brush?.drawImage(video, 0, 0, canvas.width, canvas.height);
         const colour = brush?.getImageData(4, 4, 1, 1).data.slice(0, 3) ?? [];

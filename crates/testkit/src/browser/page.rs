@@ -14,6 +14,8 @@ const UNHEARD: f64 = HEARD / 4.0;
 /// How far the loudest frequency may be from a tone: what one bin of the measurement is wide.
 const BIN_HZ: f64 = 12.0;
 
+/// From here on a tone was lost, and not only heard late.
+const LOST: Duration = Duration::from_millis(200);
 /// How far each part of a colour may be off.
 const COLOUR_ERROR: u64 = 40;
 
@@ -224,6 +226,13 @@ pub struct Silence {
     pub longest: Duration,
     /// The time that lasts: since it was last heard.
     pub now: Duration,
+}
+
+impl Silence {
+    /// Whether the tone was lost for a while, and is back.
+    pub fn is_over(self) -> bool {
+        self.longest > LOST && self.now < LOST
+    }
 }
 
 /// What a page plays.

@@ -2,7 +2,12 @@
 
 mod phone;
 
+use std::time::Duration;
+
 /// What the browser's fake microphone hears.
 const MICROPHONE_HZ: u32 = 730;
 /// What the microphone of somebody else hears.
 const OTHER_MICROPHONE_HZ: u32 = 1_130;
+
+/// Within this time sound has to be back after a network was lost.
+const MENDED: Duration = Duration::from_secs(3);

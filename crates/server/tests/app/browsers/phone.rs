@@ -1,11 +1,9 @@
 //! The phone page.
 
-use std::time::Duration;
-
 use serde_json::json;
 use testkit::{Answering, App, Baresip, Browser, Cable, Page, Phone, PortBlock, User, eventually};
 
-use super::{MICROPHONE_HZ, OTHER_MICROPHONE_HZ};
+use super::{MENDED, MICROPHONE_HZ, OTHER_MICROPHONE_HZ};
 use crate::support::{
     PROMPT_HZ, Stage, answer, assert_recorded, id_of, incoming_call, play, prompt_of_a_tone,
 };
@@ -18,9 +16,6 @@ const NUMBER_OF_THE_BOT: &str = "+1 (234) 567-8900";
 
 /// What would be an element if it were not text.
 const MARKUP: &str = "<img src=x onerror=alert(1)>";
-
-/// Within this time sound has to be back after a network was lost.
-const MENDED: Duration = Duration::from_secs(3);
 
 /// The phone of John, who has signed in.
 async fn phone(stage: &Stage, browser: &Browser) -> Page {
@@ -206,7 +201,7 @@ async fn a_call_is_heard_again_within_three_seconds_when_the_socket_or_the_netwo
     cable.change_network();
     let silence = eventually("sound was lost, and is back", async || {
         let silence = page.silence().await;
-        (silence.longest > Duration::from_millis(200) && silence.now < Duration::from_millis(200), silence)
+        (silence.is_over(), silence)
     });
     let silence = silence.await;
     assert!(silence.longest < MENDED, "{silence:?}");
