@@ -12,6 +12,7 @@ use str0m::media::{
     Direction, Frequency, KeyframeRequestKind, MediaKind, MediaTime, Mid, Rid, Simulcast, SimulcastLayer,
 };
 use str0m::net::{Protocol, Receive};
+use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event as RtcEvent, Input, Output, Rtc, RtcConfig};
 use webrtc::Patience;
 
@@ -84,11 +85,17 @@ pub(super) struct Far {
 impl Far {
     /// A page whose pictures have a number in them.
     pub(super) fn new(tag: u8, layers: Layers, address: SocketAddr, now: Instant) -> Self {
-        let mut rtc = RtcConfig::new()
-            .set_crypto_provider(Arc::new(from_feature_flags()))
-            .clear_codecs()
-            .enable_vp8(true)
-            .build(now);
+        Self::with(RtcConfig::new(), tag, (layers, address), now)
+    }
+
+    /// A page that sends packets of its own.
+    fn raw(tag: u8, address: SocketAddr, now: Instant) -> Self {
+        Self::with(RtcConfig::new().set_rtp_mode(true), tag, (ONE, address), now)
+    }
+
+    fn with(config: RtcConfig, tag: u8, (layers, address): (Layers, SocketAddr), now: Instant) -> Self {
+        let config = config.set_crypto_provider(Arc::new(from_feature_flags()));
+        let mut rtc = config.clear_codecs().enable_vp8(true).build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
         let making =
             |layers, tag| Making { mid: "x".into(), layers, keys: BTreeSet::new(), is_on: false, tag };
@@ -155,6 +162,23 @@ impl Far {
     pub(super) fn ask(&mut self, line: &str, now: Instant) {
         let writer = self.rtc.writer(line.into());
         writer.unwrap().request_keyframe(None, KeyframeRequestKind::Pli).unwrap();
+        self.handle_timeout(now);
+    }
+
+    /// Sends a packet as its screen; see [`Self::raw`].
+    pub(super) fn send_raw(
+        &mut self,
+        payload: &[u8],
+        (number, time): (u64, u32),
+        is_marked: bool,
+        now: Instant,
+    ) {
+        let vp8 = self.rtc.codec_config().params().iter().find(|params| params.spec().codec == Codec::Vp8);
+        let pt = vp8.unwrap().pt();
+        let mut direct = self.rtc.direct_api();
+        let stream = direct.stream_tx_by_mid(self.making[1].mid, None).unwrap();
+        let packet = RtpWrite::new(pt, number.into(), time, now, payload);
+        stream.write_rtp(packet.marker(is_marked));
         self.handle_timeout(now);
     }
 
@@ -244,8 +268,9 @@ impl Far {
                     }
                 }
                 Output::Event(RtcEvent::MediaData(media)) => {
-                    assert!(media.data.len() > 16);
-                    let number = u32::from_be_bytes(media.data[12..16].try_into().unwrap());
+                    // A page that does not keep to it may send anything.
+                    let Some(name) = media.data.get(10..16) else { continue };
+                    let number = u32::from_be_bytes(name[2..].try_into().unwrap());
                     let is_key = matches!(media.codec_extra, CodecExtra::Vp8(extra) if extra.is_keyframe);
                     let line = media.mid.to_string();
                     if is_key {
@@ -259,8 +284,8 @@ impl Far {
                         continue;
                     }
                     self.arrived.entry(line).or_default().push(Arrived {
-                        tag: media.data[10],
-                        layer: media.data[11],
+                        tag: name[0],
+                        layer: name[1],
                         number,
                         is_key,
                         time: media.time.numer(),
@@ -347,7 +372,17 @@ impl Meeting {
     pub(super) fn join(&mut self, page: PageId, layers: Layers) {
         let port = 1_000 + page.0 as u16 + 100 * u16::from(self.pages.contains_key(&page));
         let address = SocketAddr::from(([192, 0, 2, 7], port));
-        let mut far = Far::new(page.0 as u8, layers, address, self.now);
+        let far = Far::new(page.0 as u8, layers, address, self.now);
+        self.bring(page, far);
+    }
+
+    /// Brings a page in that sends packets of its own.
+    pub(super) fn join_raw(&mut self, page: PageId) {
+        let far = Far::raw(page.0 as u8, ([192, 0, 2, 8], 1_000).into(), self.now);
+        self.bring(page, far);
+    }
+
+    fn bring(&mut self, page: PageId, mut far: Far) {
         let offer = far.offer(4);
         let answer = self.room.join(page, &offer, self.now).unwrap();
         far.accept(&answer.sdp);

@@ -1,4 +1,5 @@
 mod far;
+mod hostile;
 mod offers;
 mod rooms;
 mod shell;
