@@ -169,6 +169,10 @@ export class FarSide {
         return connection.localDescription?.sdp ?? "";
       };
       Object.assign(window, {
+        forget: () => {
+          for (const call of calls.values()) call.close();
+          calls.clear();
+        },
         answer: async (call: string, sdp: string) => {
           const key = /a=fingerprint:(.*)/.exec(sdp)?.[1];
           const known = calls.get(call);
@@ -179,6 +183,11 @@ export class FarSide {
       });
     }, FAR_HZ);
     return new FarSide(page);
+  }
+
+  /** Closes the connections of all calls. */
+  forget(): Promise<void> {
+    return this.page.evaluate(() => (window as unknown as { forget: () => void }).forget());
   }
 
   answer(call: string, sdp: string): Promise<string> {

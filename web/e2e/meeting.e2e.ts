@@ -44,6 +44,7 @@ beforeEach(async () => {
 afterEach(async () => {
   const others = browser.contexts().filter((context) => !helpers.includes(context));
   await Promise.all(others.map((context) => context.close()));
+  await Promise.all([far.forget(), relay.forget()]);
   expect(complaints).toEqual([]);
 });
 

@@ -14,6 +14,7 @@ export interface Watched {
 interface Relay {
   answer: (page: string, sdp: string) => Promise<string>;
   watch: (page: string, tiles: readonly Watched[]) => void;
+  forget: () => void;
 }
 
 export class PictureRelay {
@@ -67,6 +68,10 @@ export class PictureRelay {
           side.tiles = tiles;
           show(side);
         },
+        forget: () => {
+          for (const { peer } of sides.values()) peer.close();
+          sides.clear();
+        },
       };
       Object.assign(window, { relay });
     });
@@ -85,5 +90,10 @@ export class PictureRelay {
       ([page, tiles]) => (window as unknown as { relay: Relay }).relay.watch(page, tiles),
       [page, tiles] as const,
     );
+  }
+
+  /** Closes the connections of all pages. */
+  forget(): Promise<void> {
+    return this.page.evaluate(() => (window as unknown as { relay: Relay }).relay.forget());
   }
 }
