@@ -181,9 +181,10 @@ export class StandIn {
     const name = pageOf(pathname) ?? normalize(pathname);
     if (!name.endsWith(".html") && !name.startsWith("/assets/"))
       return void response.writeHead(404).end();
-    const extra = name === "meeting.html" ? ", camera=(self), display-capture=(self)" : "";
+    const pictures = name === "meeting.html" ? "(self)" : "()";
     response.setHeader("Content-Security-Policy", readFileSync(POLICY, "utf8").trim());
-    response.setHeader("Permissions-Policy", `microphone=(self)${extra}`);
+    const devices = `microphone=(self), camera=${pictures}, display-capture=${pictures}`;
+    response.setHeader("Permissions-Policy", devices);
     response.setHeader("Content-Type", TYPES[extname(name)] ?? "application/octet-stream");
     response.end(readFileSync(join(DIST, name)));
   }

@@ -7,6 +7,7 @@
 //! | path | file | kept by browsers |
 //! |---|---|---|
 //! | `/phone` | `phone.html` | asked for again each time, answered 304 while it is the same |
+//! | `/l/meetup-join/{thread}/{message}` | `meeting.html`, the same for every meeting | the same |
 //! | `/assets/…` | the same name, with a hash of the content in it | for ever |
 
 mod encoding;
@@ -30,14 +31,31 @@ static BUILT: &[File] = &include!(concat!(env!("OUT_DIR"), "/built.rs"));
 const CONTENT_SECURITY_POLICY: &str = include_str!("../policy.txt").trim_ascii_end();
 
 /// The headers of every response.
-const PROTECTION: [(&str, &str); 6] = [
+const PROTECTION: [(&str, &str); 5] = [
     ("content-security-policy", CONTENT_SECURITY_POLICY),
     ("cross-origin-opener-policy", "same-origin"),
     ("cross-origin-resource-policy", "same-origin"),
-    ("permissions-policy", "microphone=(self), camera=(), geolocation=()"),
     ("referrer-policy", "no-referrer"),
     ("x-content-type-options", "nosniff"),
 ];
+
+/// Which devices a page may ask for: one that is spoken into, or one that is seen, too.
+#[derive(Clone, Copy)]
+enum Devices {
+    Sound,
+    SoundAndPictures,
+}
+
+impl Devices {
+    fn policy(self) -> &'static str {
+        match self {
+            Self::Sound => "microphone=(self), camera=(), display-capture=(), geolocation=()",
+            Self::SoundAndPictures => {
+                "microphone=(self), camera=(self), display-capture=(self), geolocation=()"
+            }
+        }
+    }
+}
 
 /// The routes of the pages.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
@@ -45,19 +63,25 @@ pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 fn routes_of<S: Clone + Send + Sync + 'static>(files: &'static [File]) -> Router<S> {
-    let phone = move |headers: HeaderMap| async move { page(files, "phone.html", &headers) };
+    let phone = move |headers: HeaderMap| async move { page(files, "phone.html", Devices::Sound, &headers) };
+    let meeting = move |headers: HeaderMap| async move {
+        page(files, "meeting.html", Devices::SoundAndPictures, &headers)
+    };
     let asset = move |Path(name): Path<String>, headers: HeaderMap| async move {
         asset(files, &format!("assets/{name}"), &headers)
     };
-    Router::new().route("/phone", get(phone)).route("/assets/{*name}", get(asset))
+    Router::new()
+        .route("/phone", get(phone))
+        .route("/l/meetup-join/{thread}/{message}", get(meeting))
+        .route("/assets/{*name}", get(asset))
 }
 
-fn page(files: &[File], name: &str, headers: &HeaderMap) -> Response {
+fn page(files: &[File], name: &str, devices: Devices, headers: &HeaderMap) -> Response {
     let response = match File::find(files, name) {
         Some(file) => file.answer(headers, Lifetime::UntilItChanges),
         None => (StatusCode::SERVICE_UNAVAILABLE, NOT_BUILT).into_response(),
     };
-    protected(response)
+    protected(response, devices)
 }
 
 const NOT_BUILT: &str = "the pages were not built: run `cargo xtask web`, then build the server again\n";
@@ -67,14 +91,15 @@ fn asset(files: &[File], name: &str, headers: &HeaderMap) -> Response {
         Some(file) => file.answer(headers, Lifetime::ForEver),
         None => (StatusCode::NOT_FOUND, "there is no such file; load the page again\n").into_response(),
     };
-    protected(response)
+    protected(response, Devices::Sound)
 }
 
-fn protected(mut response: Response) -> Response {
+fn protected(mut response: Response, devices: Devices) -> Response {
     let headers = response.headers_mut();
     for (name, value) in PROTECTION {
         headers.insert(name, HeaderValue::from_static(value));
     }
+    headers.insert("permissions-policy", HeaderValue::from_static(devices.policy()));
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -90,6 +115,7 @@ mod tests {
     use super::*;
 
     static FILES: &[File] = &[
+        File { name: "meeting.html", plain: b"<p>meeting", br: None, gzip: None },
         File { name: "phone.html", plain: b"<p>phone", br: None, gzip: None },
         File { name: "assets/phone-1.js", plain: b"plain", br: Some(b"brotli"), gzip: Some(b"gzip") },
     ];
@@ -137,6 +163,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_page_of_a_meeting_is_the_same_for_all_of_them_and_may_be_seen_through() {
+        let thread = "/l/meetup-join/19%3ameeting_NDQ4%40thread.v2";
+        let one = get(&format!("{thread}/0?context=%7b%22Tid%22%3a%22t%22%7d"), &[]).await;
+        let other = get("/l/meetup-join/19:meeting_x@thread.v2/1", &[]).await;
+        assert_eq!((one.status, one.body.as_slice()), (200, b"<p>meeting".as_slice()));
+        assert_eq!(one.header("etag"), other.header("etag"));
+        let [meeting, phone] = [&one, &get("/phone", &[]).await]
+            .map(|answer| answer.header("permissions-policy").unwrap().to_owned());
+        assert!(meeting.contains("camera=(self), display-capture=(self)"), "{meeting}");
+        assert!(phone.contains("camera=(), display-capture=()"), "{phone}");
+        assert_eq!(get(thread, &[]).await.status, 404);
+    }
+
+    #[tokio::test]
     async fn files_named_by_their_content_are_kept_for_ever_and_sent_as_small_as_may_be() {
         let path = "/assets/phone-1.js";
         let brotli = get(path, &[("accept-encoding", "gzip, deflate, br, zstd")]).await;
@@ -159,6 +199,7 @@ mod tests {
     async fn every_answer_says_what_the_page_may_do() {
         let answers = [
             get("/phone", &[]).await,
+            get("/l/meetup-join/thread/0", &[]).await,
             get("/assets/phone-1.js", &[]).await,
             get("/assets/none.js", &[]).await,
             ask(&[], Method::GET, "/phone", &[]).await,
@@ -174,7 +215,7 @@ mod tests {
             assert!(answer.header("permissions-policy").unwrap().starts_with("microphone=(self)"));
         }
         let statuses = answers.map(|answer| answer.status);
-        assert_eq!(statuses, [200, 200, 404, 503]);
+        assert_eq!(statuses, [200, 200, 200, 404, 503]);
     }
 
     #[tokio::test]
