@@ -233,6 +233,21 @@ describe("whoever signs in", () => {
     await page.getByRole("status").filter({ hasText: "Ann left." }).waitFor();
   });
 
+  it("keeps the focus in the list while people go, and gets it back when it is closed", async () => {
+    await organizing();
+    hall.add({ name: "Ann", isInLobby: true });
+    await button("Admit Ann").press("Enter");
+    await page.getByRole("heading", { name: "People (2)" }).waitFor();
+    const focused = () =>
+      page.evaluate(() => {
+        const element = document.activeElement;
+        return element?.closest("aside") ? "list" : (element?.textContent ?? "");
+      });
+    await vi.waitFor(async () => expect(await focused()).toBe("list"));
+    await page.keyboard.press("Escape");
+    await vi.waitFor(async () => expect(await focused()).toBe("People"));
+  });
+
   it("and whose session is over is told so", async () => {
     await organizing();
     server.forgetSessions();

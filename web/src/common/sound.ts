@@ -6,6 +6,11 @@ import { Connection, type ConnectionListener } from "./connection";
 const KEY_MS = 120;
 const KEY_GAP_MS = 70;
 
+export interface SoundListener extends ConnectionListener {
+  /** Whether the browser keeps it silent. */
+  readonly silenced?: (isSilent: boolean) => void;
+}
+
 export class Sound {
   private readonly connection: Connection;
   private readonly sender: RTCRtpSender;
@@ -15,7 +20,7 @@ export class Sound {
   /** Without a track, it only listens. */
   constructor(
     private track: MediaStreamTrack | null,
-    listener: ConnectionListener,
+    private readonly listener: SoundListener,
   ) {
     this.connection = new Connection(listener);
     const { peer } = this.connection;
@@ -23,6 +28,7 @@ export class Sound {
     this.audio.autoplay = true;
     peer.ontrack = (event) => {
       this.audio.srcObject = event.streams[0] ?? new MediaStream([event.track]);
+      void this.play();
     };
   }
 
@@ -34,6 +40,17 @@ export class Sound {
   /** Takes the answer to the latest offer; one to an earlier offer is not asked for any more. */
   answer(sdp: string): Promise<void> {
     return this.connection.answer(sdp);
+  }
+
+  /** Lets it be heard; browsers keep pages silent that nobody has touched. */
+  async play(): Promise<void> {
+    try {
+      await this.audio.play();
+      this.listener.silenced?.(false);
+    } catch (error) {
+      const isForbidden = error instanceof DOMException && error.name === "NotAllowedError";
+      if (isForbidden) this.listener.silenced?.(true);
+    }
   }
 
   /** On hold nothing is sent, and nothing is heard. */

@@ -32,6 +32,8 @@ export class Meeting {
   readonly door = signal<Door>({ type: "starting" });
   readonly visit = signal<Visit>(BEFORE);
   readonly connected = signal(true);
+  /** The browser keeps the page silent until somebody has touched it. */
+  readonly silent = signal(false);
   /** Shown until it is closed or overtaken. */
   readonly notice = signal<Notice | null>(null);
   /** What went wrong with the last attempt to sign in. */
@@ -130,6 +132,8 @@ export class Meeting {
   async mute(muted: boolean): Promise<void> {
     if (!muted && !(await this.equipment.openMicrophone())) return;
     this.equipment.mute(muted);
+    // What was wrong with the microphone is over, or that one was muted.
+    if (!muted) this.notice.value = null;
     if (this.isUnderWay) this.feed({ type: "mute", muted });
   }
 
@@ -163,6 +167,11 @@ export class Meeting {
 
   retry(): void {
     this.link?.retry();
+  }
+
+  /** Within a click or a key, sound may begin. */
+  play(): void {
+    void this.sound?.play();
   }
 
   warn(text: string): void {
@@ -283,6 +292,9 @@ export class Meeting {
     const sound = new Sound(this.equipment.microphone.value, {
       lost: () => this.feed({ type: "soundLost" }),
       back: () => this.feed({ type: "soundBack" }),
+      silenced: (isSilent) => {
+        if (sound === this.sound) this.silent.value = isSilent;
+      },
     });
     this.sound = sound;
     void this.equipment.plugIn(sound);
@@ -323,6 +335,7 @@ export class Meeting {
   }
 
   private closeSound(): void {
+    this.silent.value = false;
     this.sound?.close();
     this.sound = undefined;
     this.equipment.plugIn(undefined);

@@ -125,6 +125,13 @@ export function Notices({ meeting, children }: { meeting: Meeting; children?: Co
           </button>
         </NoticeLine>
       )}
+      {meeting.silent.value && (
+        <NoticeLine tone="remark" text="The browser keeps this page silent until you press this.">
+          <button type="button" class="plain" onClick={() => meeting.play()}>
+            Let me hear
+          </button>
+        </NoticeLine>
+      )}
       {children}
     </section>
   );

@@ -10,11 +10,18 @@ import { aboutText } from "../wording";
 export function People({ meeting, close }: { meeting: Meeting; close: () => void }) {
   const panel = useRef<HTMLElement>(null);
   const [leaving, setLeaving] = useState<Participant | null>(null);
-  useEffect(() => panel.current?.focus(), []);
   const { people, you } = meeting.visit.value;
+  useEffect(() => panel.current?.focus(), []);
+  // Whoever was admitted takes the pressed button along.
+  useEffect(() => {
+    if (document.activeElement === document.body) panel.current?.focus();
+  }, [people]);
+  const closeByKey = (event: KeyboardEvent) => {
+    if (event.key === "Escape" && !leaving) close();
+  };
   const mayAct = mayManage(meeting.you.value);
   return (
-    <aside class="people" aria-labelledby="people" tabIndex={-1} ref={panel}>
+    <aside class="people" aria-labelledby="people" tabIndex={-1} ref={panel} onKeyDown={closeByKey}>
       <div class="people-top">
         <h2 id="people">People ({inside(people).length})</h2>
         <button type="button" class="square" aria-label="Close the list" onClick={close}>

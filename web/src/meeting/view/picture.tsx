@@ -6,10 +6,15 @@ interface Props {
   readonly stream: MediaStream;
   /** As in a mirror: how people are used to see themselves. */
   readonly isMirrored?: boolean;
+  /** A camera never stands still: one that does has been lost. */
+  readonly isCamera?: boolean;
 }
 
+/** How often it is looked whether something new has come. */
+const STALLED_MS = 4000;
+
 /** A picture that moves. It is unseen until there is something in it. */
-export function Picture({ label, stream, isMirrored = false }: Props) {
+export function Picture({ label, stream, isMirrored = false, isCamera = false }: Props) {
   const video = useRef<HTMLVideoElement>(null);
   const [isLive, setLive] = useState(false);
   useEffect(() => {
@@ -23,6 +28,17 @@ export function Picture({ label, stream, isMirrored = false }: Props) {
       element.srcObject = null;
     };
   }, [stream]);
+  useEffect(() => {
+    if (!isCamera) return;
+    let before = 0;
+    const timer = setInterval(() => {
+      const count = video.current?.getVideoPlaybackQuality().totalVideoFrames ?? 0;
+      // Browsers draw nothing in tabs that are not looked at.
+      if (document.visibilityState === "visible") setLive(count !== before);
+      before = count;
+    }, STALLED_MS);
+    return () => clearInterval(timer);
+  }, [stream, isCamera]);
   const classes = ["picture", isMirrored ? "mirrored" : "", isLive ? "" : "picture-empty"];
   return (
     <video

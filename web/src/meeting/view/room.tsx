@@ -12,6 +12,8 @@ import { People } from "./people";
 import { Tiles } from "./tiles";
 import { Toggle } from "./toggle";
 
+const PEOPLE_BUTTON = "people-button";
+
 /** The meeting itself. */
 export function Room({ meeting, invitation }: { meeting: Meeting; invitation: Invitation }) {
   const [hasPeople, setPeople] = useState(false);
@@ -20,12 +22,22 @@ export function Room({ meeting, invitation }: { meeting: Meeting; invitation: In
   const visit = meeting.visit.value;
   const isAside = visit.stage === "held";
 
+  // A button that is pressed may go away with whom it was about; the focus then goes back to the meeting.
+  const waits = waiting(visit.people).length;
+  useEffect(() => {
+    if (document.activeElement === document.body) main.current?.focus({ preventScroll: true });
+  }, [waits, meeting.notice.value, visit.screen]);
   useEffect(() => main.current?.focus(), []);
   useEffect(() => {
     const listener = onKey(meeting, () => setPeople((shown) => !shown));
     addEventListener("keydown", listener);
     return () => removeEventListener("keydown", listener);
   }, [meeting]);
+
+  const closePeople = () => {
+    setPeople(false);
+    document.getElementById(PEOPLE_BUTTON)?.focus();
+  };
 
   return (
     <div class={hasPeople ? "room room-people" : "room"}>
@@ -57,7 +69,7 @@ export function Room({ meeting, invitation }: { meeting: Meeting; invitation: In
           <Tiles meeting={meeting} />
         )}
       </main>
-      {hasPeople && <People meeting={meeting} close={() => setPeople(false)} />}
+      {hasPeople && <People meeting={meeting} close={closePeople} />}
       <Bar
         meeting={meeting}
         hasPeople={hasPeople}
@@ -103,6 +115,7 @@ function Bar({ meeting, hasPeople, togglePeople, showDevices }: BarProps) {
           press={() => meeting.feed({ type: "hand", raised: !isRaised })}
         />
         <Toggle
+          id={PEOPLE_BUTTON}
           icon="people"
           label="People"
           expanded={hasPeople}

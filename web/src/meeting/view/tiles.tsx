@@ -96,7 +96,7 @@ function Camera(props: { meeting: Meeting; person: Participant; isSelf: boolean 
   if (isSelf) return own && <OwnPicture label="Your camera" track={own} isMirrored />;
   const stream = meeting.gallery.streams.value.get(pictureKey("camera", person.id));
   if (!stream || !person.camera) return null;
-  return <Picture label={`Camera of ${calledBy(person)}`} stream={stream} />;
+  return <Picture label={`Camera of ${calledBy(person)}`} stream={stream} isCamera />;
 }
 
 function pixels({ width, height }: Size) {

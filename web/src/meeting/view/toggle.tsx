@@ -1,6 +1,7 @@
 import { Icon, type IconName } from "../../common/view/icons";
 
 interface Props {
+  readonly id?: string;
   readonly icon: IconName;
   readonly label: string;
   readonly pressed?: boolean;
@@ -15,10 +16,21 @@ interface Props {
 }
 
 /** A round button with its name below. */
-export function Toggle({ icon, label, pressed, expanded, shortcut, badge, mood, press }: Props) {
+export function Toggle({
+  id,
+  icon,
+  label,
+  pressed,
+  expanded,
+  shortcut,
+  badge,
+  mood,
+  press,
+}: Props) {
   return (
     <button
       type="button"
+      id={id}
       class={mood ? `round round-${mood}` : "round"}
       aria-pressed={pressed}
       aria-expanded={expanded}
