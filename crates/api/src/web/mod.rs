@@ -11,6 +11,7 @@
 
 mod guesses;
 mod origin;
+mod phone;
 mod session;
 mod sessions;
 mod socket;
@@ -21,9 +22,9 @@ use node::Pages;
 
 pub(crate) use self::guesses::Guesses;
 pub(crate) use self::origin::SameOrigin;
+pub(crate) use self::phone::phone;
 pub(crate) use self::session::{sign_in, sign_out, who};
 pub use self::sessions::WebSessions;
-pub(crate) use self::socket::phone;
 
 /// What it takes to serve people with browsers.
 pub struct Web {

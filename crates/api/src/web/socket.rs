@@ -1,7 +1,9 @@
+//! The socket of a page, whatever is said over it.
+
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,20 +12,22 @@ use graph_wire::GraphError;
 use http::{Method, Version};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use node::{Farewell, PageRefused, PageSocket, Pages};
-use phone_wire::{FromPage, MAX_FRAME_OCTETS, NotUnderstood, ToPage};
+use node::{Farewell, PageRefused, PageSocket};
 use tokio::io::AsyncReadExt;
-use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_util::sync::CancellationToken;
 
-use super::SameOrigin;
-use super::session::signed_in;
 use super::sessions::{Counted, Session};
 use crate::error::ApiError;
-use crate::state::AppState;
+
+/// Octets of a frame from a page.
+pub(super) const MAX_FRAME_OCTETS: usize = 64 * 1024;
+const _: () = assert!(MAX_FRAME_OCTETS == phone_wire::MAX_FRAME_OCTETS);
+const _: () = assert!(MAX_FRAME_OCTETS == meeting_wire::MAX_FRAME_OCTETS);
 
 /// How often a page is pinged, and how long it may be silent; browsers answer by themselves.
 const PING_PAUSE: Duration = Duration::from_secs(15);
@@ -40,63 +44,120 @@ const BURST: f64 = 60.0;
 const RATE: f64 = 20.0;
 
 /// Characters of the name that a page gives itself.
-const PHONE_CHARS: std::ops::RangeInclusive<usize> = 16..=64;
+const NAME_CHARS: std::ops::RangeInclusive<usize> = 16..=64;
 
-/// How long to wait where a user has as many pages as may be.
+/// How long to wait where there are as many pages as may be.
 const WAIT: Duration = Duration::from_secs(30);
 
 type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// `GET /hookswitch/v1/web/phone?phone=…`: the socket of a page.
-pub(crate) async fn phone(
-    State(state): State<AppState>,
-    _: SameOrigin,
-    mut request: Request,
-) -> Result<Response, ApiError> {
-    let (web, session) = signed_in(&state, request.headers())?;
-    let phone = phone_of(request.uri().query().unwrap_or_default())?;
-    let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-    let is_plain = request.version() == Version::HTTP_11 && request.method() == Method::GET;
-    let (Some(upgrade), true) = (upgrade, is_plain) else {
-        let message = "A WebSocket is opened with HTTP/1.1 and the headers of RFC 6455.";
-        return Err(GraphError::invalid_argument(message).into());
-    };
-    let accepted = app_media::accept(request.headers());
-    let accepted =
-        accepted.map_err(|error| GraphError::invalid_argument(format!("The request is {error}.")))?;
-    // Asked for before the answer, so that whoever has too many pages is told in a way that scripts can read.
-    let page = attach(&web.pages, &session, &phone).await?;
-    let (left, counted) =
-        (session.until.saturating_sub(state.api.clock.elapsed()), web.sessions.count_socket());
-    tokio::spawn(serve(upgrade, page, (session, Instant::now() + left), counted));
-    Ok(accepted.map(|()| Body::empty()))
+/// What is said over a kind of socket.
+pub(super) trait Language: 'static {
+    /// What pages say.
+    type From: Send + 'static;
+    /// What they are told.
+    type To: Send + 'static;
+
+    /// Reads what a page says.
+    fn read(text: &str) -> Result<Self::From, Unread>;
+    /// Writes what it is told.
+    fn write(message: &Self::To) -> String;
+    /// What it is told of what makes no sense.
+    fn error(message: String) -> Self::To;
 }
 
-async fn attach(pages: &Pages, session: &Session, phone: &str) -> Result<PageSocket, ApiError> {
-    pages.attach(&session.user, phone).await.map_err(|refused| match refused {
+/// Why a page is not understood.
+pub(super) enum Unread {
+    /// It does not speak JSON objects; the socket is closed.
+    NoObject,
+    /// Something is wrong with what it says.
+    Other(String),
+}
+
+/// How long a socket may be open, besides what its page says.
+pub(super) struct Leave {
+    ended: CancellationToken,
+    until: Option<Instant>,
+}
+
+impl Leave {
+    /// As long as somebody is signed in; `now` is on the clock that never jumps.
+    pub(super) fn of(session: &Session, now: Duration) -> Self {
+        let left = session.until.saturating_sub(now);
+        Self { ended: session.ended.clone(), until: Some(Instant::now() + left) }
+    }
+}
+
+/// A request for a WebSocket that can be granted.
+pub(super) struct Asked {
+    upgrade: OnUpgrade,
+    accepted: http::Response<()>,
+}
+
+impl Asked {
+    /// # Errors
+    ///
+    /// 400 where it is none.
+    pub(super) fn of(request: &mut Request) -> Result<Self, ApiError> {
+        let upgrade = request.extensions_mut().remove::<OnUpgrade>();
+        let is_plain = request.version() == Version::HTTP_11 && request.method() == Method::GET;
+        let (Some(upgrade), true) = (upgrade, is_plain) else {
+            let message = "A WebSocket is opened with HTTP/1.1 and the headers of RFC 6455.";
+            return Err(GraphError::invalid_argument(message).into());
+        };
+        let accepted = app_media::accept(request.headers());
+        let accepted =
+            accepted.map_err(|error| GraphError::invalid_argument(format!("The request is {error}.")))?;
+        Ok(Self { upgrade, accepted })
+    }
+
+    /// Grants it: carries what the page and its task say to each other.
+    pub(super) fn grant<L: Language>(
+        self,
+        page: PageSocket<L::From, L::To>,
+        leave: Leave,
+        counted: Counted,
+    ) -> Response {
+        tokio::spawn(serve::<L>(self.upgrade, page, leave, counted));
+        self.accepted.map(|()| Body::empty())
+    }
+}
+
+/// Why a page gets no socket.
+pub(super) fn refused(why: PageRefused) -> ApiError {
+    match why {
         PageRefused::Draining => GraphError::unavailable(WAIT).into(),
         PageRefused::Full => GraphError::too_many_requests(WAIT).into(),
-    })
+    }
 }
 
-/// The name that a page gives itself, or one that is nobody else's.
-fn phone_of(query: &str) -> Result<String, ApiError> {
-    let given = query.split('&').find_map(|pair| pair.strip_prefix("phone="));
-    let Some(given) = given else {
+/// The name that a page gives itself in a member of the query, or one that is nobody else's.
+pub(super) fn name_of(query: &str, member: &str) -> Result<String, ApiError> {
+    let Some(given) = member_of(query, member) else {
         let mut name = [0; 16];
         getrandom::fill(&mut name).map_err(|_| GraphError::internal())?;
         return Ok(URL_SAFE_NO_PAD.encode(name));
     };
     let is_fit = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
-    if PHONE_CHARS.contains(&given.len()) && given.bytes().all(is_fit) {
+    if NAME_CHARS.contains(&given.len()) && given.bytes().all(is_fit) {
         return Ok(given.to_owned());
     }
-    let message = "'phone' must be 16 to 64 letters, digits, '-' and '_'.";
+    let message = format!("'{member}' must be 16 to 64 letters, digits, '-' and '_'.");
     Err(GraphError::invalid_argument(message).into())
 }
 
+/// A member of the query, as it is written.
+pub(super) fn member_of<'a>(query: &'a str, member: &str) -> Option<&'a str> {
+    query.split('&').find_map(|pair| pair.strip_prefix(member)?.strip_prefix('='))
+}
+
 /// Waits for the response to be written, and carries messages until either side has had enough.
-async fn serve(upgrade: OnUpgrade, page: PageSocket, session: (Session, Instant), counted: Counted) {
+async fn serve<L: Language>(
+    upgrade: OnUpgrade,
+    page: PageSocket<L::From, L::To>,
+    leave: Leave,
+    counted: Counted,
+) {
     let upgraded = match upgrade.await {
         Ok(upgraded) => TokioIo::new(upgraded),
         Err(error) => {
@@ -108,7 +169,7 @@ async fn serve(upgrade: OnUpgrade, page: PageSocket, session: (Session, Instant)
         .max_message_size(Some(MAX_FRAME_OCTETS))
         .max_frame_size(Some(MAX_FRAME_OCTETS));
     let mut socket = WebSocketStream::from_raw_socket(upgraded, Role::Server, Some(config)).await;
-    if let Some((code, reason)) = carry(&mut socket, page, session).await {
+    if let Some((code, reason)) = carry::<L>(&mut socket, page, leave).await {
         let frame = CloseFrame { code, reason: reason.into() };
         // A page that does not read has lost its socket all the same.
         let _ = timeout(WRITE_LIMIT, socket.close(Some(frame))).await;
@@ -126,11 +187,18 @@ async fn read_on(stream: &mut TokioIo<Upgraded>) {
 /// What a socket is closed with.
 type Close = (CloseCode, &'static str);
 
-async fn carry(
+async fn carry<L: Language>(
     socket: &mut Socket,
-    mut page: PageSocket,
-    (session, until): (Session, Instant),
+    mut page: PageSocket<L::From, L::To>,
+    Leave { ended, until }: Leave,
 ) -> Option<Close> {
+    let over = async {
+        match until {
+            Some(until) => sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(over);
     let mut pings = interval(PING_PAUSE);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let (mut heard, mut budget) = (Instant::now(), Budget::new(Instant::now()));
@@ -161,21 +229,20 @@ async fn carry(
                 if !budget.spend(now) {
                     return Some((CloseCode::Policy, "too many messages"));
                 }
-                match FromPage::parse(&text) {
+                match L::read(&text) {
                     Ok(message) => if !page.say(message).await {
                         return Some(farewell(page.farewell()));
                     },
-                    Err(NotUnderstood::NoObject) => {
+                    Err(Unread::NoObject) => {
                         return Some((CloseCode::Policy, "messages are JSON objects"));
                     }
-                    Err(why) => {
-                        let error = ToPage::Error { message: why.to_string() };
-                        send(socket, Message::text(error.to_json())).await?;
+                    Err(Unread::Other(why)) => {
+                        send(socket, Message::text(L::write(&L::error(why)))).await?;
                     }
                 }
             }
             message = page.next() => match message {
-                Some(message) => send(socket, Message::text(message.to_json())).await?,
+                Some(message) => send(socket, Message::text(L::write(&message))).await?,
                 None => return Some(farewell(page.farewell())),
             },
             _ = pings.tick() => {
@@ -184,11 +251,11 @@ async fn carry(
                 }
                 send(socket, Message::Ping(Vec::new().into())).await?;
             }
-            () = session.ended.cancelled() => {
+            () = ended.cancelled() => {
                 page.leave().await;
                 return Some((CloseCode::Policy, "signed out"));
             }
-            () = tokio::time::sleep_until(until) => {
+            () = &mut over => {
                 page.leave().await;
                 return Some((CloseCode::Policy, "the session is over"));
             }
@@ -235,12 +302,13 @@ mod tests {
 
     #[test]
     fn a_page_names_itself_or_is_named() {
-        assert_eq!(phone_of("a=b&phone=0123456789abcdef").ok(), Some("0123456789abcdef".to_owned()));
-        let (one, other) = (phone_of("").ok(), phone_of("").ok());
+        let phone_of = |query| name_of(query, "phone").ok();
+        assert_eq!(phone_of("a=b&phone=0123456789abcdef"), Some("0123456789abcdef".to_owned()));
+        let (one, other) = (phone_of(""), phone_of("page=0123456789abcdef"));
         assert!(one.is_some() && one != other);
         for bad in ["phone=", "phone=short", "phone=0123456789abcde%20", &format!("phone={}", "a".repeat(65))]
         {
-            assert!(phone_of(bad).is_err(), "{bad}");
+            assert!(phone_of(bad).is_none(), "{bad}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use call_engine::{EndCause, Refusal};
-use phone_wire::{EndReason, Target, ToPage, TransferStatus};
+use phone_wire::{EndReason, Target, TransferStatus};
 use rtc_proto::sdp::SrtpPolicy;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
@@ -30,22 +30,31 @@ pub(super) enum Wish {
     Transfer(Target),
 }
 
-/// What the page is told, and what is to be remembered of it.
+/// What a page is told of its call, and what is to be remembered of it.
 #[derive(Debug)]
 pub(super) enum News {
+    /// The answer to what the page has offered last.
+    Answer(String),
     /// Somebody has answered.
     Connected,
+    /// It is over: the last of it.
+    Ended(EndReason),
     /// The page holds the call, or not any more.
     Held(bool),
-    Say(ToPage),
+    /// An offer cannot be used; the text says why.
+    Refused(String),
+    /// Whoever is called hears it ring.
+    Ringing,
+    /// How it goes that the call is handed over.
+    Transfer(TransferStatus),
 }
 
 /// The call as its page knows it.
 pub(super) struct PageCall {
-    pub(super) id: String,
     pub(super) context: Context,
     pub(super) wishes: mpsc::Receiver<Wish>,
-    pub(super) news: mpsc::UnboundedSender<(String, News)>,
+    /// Tells the page; one that is gone needs no news.
+    pub(super) news: Box<dyn Fn(News) + Send + Sync>,
 }
 
 /// The call as its leg knows it.
@@ -74,10 +83,33 @@ impl PageCall {
     }
 
     /// Calls somebody.
-    pub(super) async fn dial(mut self, calls: Calls, address: String, to: Target, offer: String) {
-        let (far_end, commands) = FarEnd::new();
+    pub(super) async fn dial(self, calls: Calls, address: String, to: Target, offer: String) {
         let inputs = inputs();
-        let mut far = FarSide { events: FarEndEvents::to_call(inputs.0.clone()), commands };
+        let events = FarEndEvents::to_call(inputs.0.clone());
+        // The calls go with the closure: a page must not keep all of them alive.
+        self.call(offer, events, move |phone| {
+            let own_domain = address.split_once('@').map(|(_, domain)| domain.to_owned());
+            calls.take(IncomingCall {
+                caller: IncomingCaller::User(address),
+                dialled: to.name,
+                domain: to.domain.or(own_domain).unwrap_or_default(),
+                subject: None,
+                phone,
+                inputs,
+            });
+        })
+        .await;
+    }
+
+    /// Calls whoever takes it.
+    pub(super) async fn call(
+        mut self,
+        offer: String,
+        events: FarEndEvents,
+        take: impl FnOnce(CallingPhone) + Send,
+    ) {
+        let (far_end, commands) = FarEnd::new();
+        let mut far = FarSide { events, commands };
         let mut near = match self.near(&offer).await {
             Ok(near) => near,
             Err(why) => {
@@ -85,25 +117,14 @@ impl PageCall {
                 return self.over(&far.events, End::FAILED);
             }
         };
-        let phone = CallingPhone {
+        take(CallingPhone {
             far_end,
             offer: Some(near.offer()),
             source: self.context.browsers.own_ip(),
             is_trunk: false,
             srtp: Some(SrtpPolicy::Off),
             events: far.events.clone(),
-        };
-        let own_domain = address.split_once('@').map(|(_, domain)| domain.to_owned());
-        calls.take(IncomingCall {
-            caller: IncomingCaller::User(address),
-            dialled: to.name,
-            domain: to.domain.or(own_domain).unwrap_or_default(),
-            subject: None,
-            phone,
-            inputs,
         });
-        // The call's task has what it needs; a page must not keep all calls alive.
-        drop(calls);
         let end = self.dialled(&mut far, near, offer).await;
         self.over(&far.events, end);
     }
@@ -114,24 +135,18 @@ impl PageCall {
     }
 
     fn tell(&self, news: News) {
-        // A page that is gone needs no news.
-        let _ = self.news.send((self.id.clone(), news));
+        (self.news)(news);
     }
 
     fn refuse(&self, why: Unconnected) {
-        let message = match why {
+        self.tell(News::Refused(match why {
             Unconnected::Offer(message) => message,
             Unconnected::Here => "the server cannot connect the call".to_owned(),
-        };
-        self.tell(News::Say(ToPage::Refused { call: self.id.clone(), message }));
-    }
-
-    fn answer(&self, sdp: String) {
-        self.tell(News::Say(ToPage::Answer { call: self.id.clone(), sdp }));
+        }));
     }
 
     fn over(&self, events: &FarEndEvents, End(reason, cause): End) {
-        self.tell(News::Say(ToPage::Ended { call: self.id.clone(), reason }));
+        self.tell(News::Ended(reason));
         events.report(FarEndEvent::Ended(cause));
     }
 
@@ -145,7 +160,7 @@ impl PageCall {
                     Some(Wish::Accept(page)) => match Connection::accept(&self.context, offer, &page).await {
                         Ok((connection, sdp, answer)) => {
                             self.tell(News::Connected);
-                            self.answer(answer);
+                            self.tell(News::Answer(answer));
                             let answered = FarEndEvent::Answered { sdp, source: None };
                             return self.talk(far, connection, Some(answered)).await;
                         }
@@ -190,7 +205,7 @@ impl PageCall {
                 },
                 command = far.commands.recv() => match command {
                     Some(FarEndCommand::Ring) => {
-                        self.tell(News::Say(ToPage::Ringing { call: self.id.clone() }));
+                        self.tell(News::Ringing);
                     }
                     Some(FarEndCommand::Answer(sdp)) => {
                         let connected = near.complete(&self.context, &sdp);
@@ -199,7 +214,7 @@ impl PageCall {
                         return match connected {
                             Ok((connection, answer)) => {
                                 self.tell(News::Connected);
-                                self.answer(answer);
+                                self.tell(News::Answer(answer));
                                 let confirmed = FarEndEvent::Confirmed { sdp: None };
                                 self.talk(far, connection, Some(confirmed)).await
                             }
@@ -271,7 +286,7 @@ impl PageCall {
         match wish {
             Wish::HangUp => return Some(End::BY_PAGE),
             Wish::Offer(offer) | Wish::Accept(offer) => match connection.offered(&offer).await {
-                Ok(answer) => self.answer(answer),
+                Ok(answer) => self.tell(News::Answer(answer)),
                 Err(why) => self.refuse(why),
             },
             Wish::Hold(is_held) => {
@@ -283,7 +298,7 @@ impl PageCall {
             Wish::Transfer(Target { name, domain }) => {
                 let domain = domain.unwrap_or_default();
                 if !far.events.report(FarEndEvent::Referred(Referral::Call { name, domain })) {
-                    self.transfer(TransferStatus::Failed);
+                    self.tell(News::Transfer(TransferStatus::Failed));
                 }
             }
         }
@@ -307,19 +322,15 @@ impl PageCall {
             Some(FarEndCommand::Refer(_)) => {
                 far.events.report(FarEndEvent::ReferProgress(ReferProgress::Refused));
             }
-            Some(FarEndCommand::Referral(status)) => self.transfer(match status {
+            Some(FarEndCommand::Referral(status)) => self.tell(News::Transfer(match status {
                 ReferralStatus::Accepted => TransferStatus::Accepted,
                 ReferralStatus::Ringing => TransferStatus::Ringing,
                 ReferralStatus::Done => TransferStatus::Done,
                 ReferralStatus::Failed(_) | ReferralStatus::Refused(_) => TransferStatus::Failed,
-            }),
+            })),
             Some(FarEndCommand::Answer(_) | FarEndCommand::AnswerOffer(None) | FarEndCommand::Ring) => {}
         }
         None
-    }
-
-    fn transfer(&self, status: TransferStatus) {
-        self.tell(News::Say(ToPage::Transfer { call: self.id.clone(), status }));
     }
 }
 

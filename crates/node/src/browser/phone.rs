@@ -1,7 +1,6 @@
-//! The task of one page: its socket comes and goes, its calls stay.
+//! The task of a page that is a telephone: its socket comes and goes, its calls stay.
 
 use std::collections::BTreeMap;
-use std::sync::PoisonError;
 
 use model::IndexedDirectory;
 use phone_wire::{Direction, EndReason, FromPage, Party, Phase, Said, Shown, Target, ToPage, User};
@@ -10,7 +9,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::call::{FarSide, News, PageCall, Wish};
-use super::{Attached, Farewell, Order, Place, Rung};
+use super::socket::{FromSocket, Seat};
+use super::{Place, Rung};
 use crate::calls::Calls;
 use crate::far_end::FarEndEvent;
 
@@ -30,7 +30,7 @@ struct Page {
     calls: Calls,
     place: Place,
     user: User,
-    socket: Option<Attached>,
+    seat: Seat<ToPage>,
     kept: BTreeMap<String, Kept>,
     /// Counts the calls that have rung here.
     rung: u64,
@@ -41,77 +41,61 @@ struct Page {
 pub(super) async fn run(
     calls: Calls,
     place: Place,
-    mut orders: mpsc::Receiver<Order>,
+    (mut orders, mut rings): (mpsc::Receiver<FromSocket<FromPage, ToPage>>, mpsc::Receiver<Rung>),
     leaving: CancellationToken,
 ) {
     let patience = calls.context().browsers.patience();
     let (news, mut told) = mpsc::unbounded_channel();
     let user = shown_user(&calls.context().directory.load(), &place.user);
-    let mut page = Page { calls, place, user, socket: None, kept: BTreeMap::new(), rung: 0, news };
+    let mut page = Page { calls, place, user, seat: Seat::empty(), kept: BTreeMap::new(), rung: 0, news };
     let mut alone_until = Instant::now() + patience;
     loop {
-        let is_alone = page.socket.is_none();
+        let is_alone = page.seat.is_empty();
         tokio::select! {
             order = orders.recv() => match order {
-                Some(Order::Attach(socket)) => page.attach(socket),
-                Some(Order::Detach { number, is_lost }) if page.is_attached(number) => {
+                Some(FromSocket::Attach(socket)) => {
+                    page.seat.take(socket);
+                    page.welcome();
+                }
+                Some(FromSocket::Detach { number, is_lost }) if page.seat.has(number) => {
                     if !is_lost && page.kept.is_empty() {
                         break;
                     }
-                    page.socket = None;
+                    page.seat.lose();
                 }
-                Some(Order::Said(number, message)) if page.is_attached(number) => page.said(message),
-                Some(Order::Ring(rung)) => page.ring(*rung),
-                Some(Order::Leave(number)) if page.is_attached(number) => break,
-                Some(Order::Detach { .. } | Order::Said(..) | Order::Leave(_)) => {}
+                Some(FromSocket::Said(number, message)) if page.seat.has(number) => page.said(message),
+                Some(FromSocket::Leave(number)) if page.seat.has(number) => break,
+                Some(FromSocket::Detach { .. } | FromSocket::Said(..) | FromSocket::Leave(_)) => {}
                 None => break,
             },
-            Some((call, news)) = told.recv() => page.told(&call, news),
+            Some(rung) = rings.recv() => page.ring(rung),
+            Some((call, news)) = told.recv() => page.told(call, news),
             () = sleep_until(alone_until), if is_alone => break,
             () = leaving.cancelled() => break,
         }
-        if !is_alone && page.socket.is_none() {
+        if !is_alone && page.seat.is_empty() {
             alone_until = Instant::now() + patience;
         }
     }
     // From here on nobody can send anything, and the calls hear that their page is gone.
     orders.close();
+    rings.close();
     page.place.leave();
-    let Page { kept, socket, news, calls, .. } = page;
+    let Page { kept, mut seat, news, calls, .. } = page;
     drop((kept, news, calls));
     // What a call still says is its end; the page hears of that before its socket is closed.
     while let Some((call, news)) = told.recv().await {
-        if let (News::Say(message @ ToPage::Ended { .. }), Some(socket)) = (news, &socket) {
+        if let News::Ended(reason) = news {
             tracing::debug!(call, "a call ended with its page");
-            let _ = socket.to.try_send(message);
+            seat.say(ToPage::Ended { call, reason });
         }
     }
 }
 
 impl Page {
-    fn is_attached(&self, number: u64) -> bool {
-        self.socket.as_ref().is_some_and(|socket| socket.number == number)
-    }
-
-    fn attach(&mut self, socket: Attached) {
-        self.close(Farewell::Replaced);
-        self.socket = Some(socket);
+    fn welcome(&mut self) {
         let calls = self.kept.values().map(|kept| kept.shown.clone()).collect();
-        self.say(ToPage::Welcome { user: self.user.clone(), calls });
-    }
-
-    fn close(&mut self, why: Farewell) {
-        if let Some(socket) = self.socket.take() {
-            *socket.why.lock().unwrap_or_else(PoisonError::into_inner) = why;
-        }
-    }
-
-    /// Tells the page, if it is there; one that does not read loses its socket.
-    fn say(&mut self, message: ToPage) {
-        let Some(socket) = &self.socket else { return };
-        if socket.to.try_send(message).is_err() {
-            self.close(Farewell::TooSlow);
-        }
+        self.seat.say(ToPage::Welcome { user: self.user.clone(), calls });
     }
 
     fn said(&mut self, FromPage { call, said }: FromPage) {
@@ -135,24 +119,30 @@ impl Page {
     }
 
     fn error(&mut self, message: &str) {
-        self.say(ToPage::Error { message: message.to_owned() });
+        self.seat.say(ToPage::Error { message: message.to_owned() });
     }
 
-    fn told(&mut self, call: &str, news: News) {
-        let Some(kept) = self.kept.get_mut(call) else { return };
-        match news {
+    fn told(&mut self, call: String, news: News) {
+        let Some(kept) = self.kept.get_mut(&call) else { return };
+        self.seat.say(match news {
             News::Connected => {
                 kept.shown.state = Phase::Connected;
                 kept.shown.since = Some(self.calls.context().clock.now().to_string());
+                return;
             }
-            News::Held(is_held) => kept.shown.held = is_held,
-            News::Say(message) => {
-                if matches!(message, ToPage::Ended { .. }) {
-                    self.kept.remove(call);
-                }
-                self.say(message);
+            News::Held(is_held) => {
+                kept.shown.held = is_held;
+                return;
             }
-        }
+            News::Ended(reason) => {
+                self.kept.remove(&call);
+                ToPage::Ended { call, reason }
+            }
+            News::Answer(sdp) => ToPage::Answer { call, sdp },
+            News::Refused(message) => ToPage::Refused { call, message },
+            News::Ringing => ToPage::Ringing { call },
+            News::Transfer(status) => ToPage::Transfer { call, status },
+        });
     }
 
     fn ring(&mut self, rung: Rung) {
@@ -164,7 +154,7 @@ impl Page {
         self.rung += 1;
         let id = format!("s{}", self.rung);
         let call = self.keep(id.clone(), Direction::Incoming, from.clone());
-        self.say(ToPage::Incoming { call: id, from, subject });
+        self.seat.say(ToPage::Incoming { call: id, from, subject });
         self.spawn(call.ring(FarSide { events, commands }, offer));
     }
 
@@ -173,8 +163,9 @@ impl Page {
             return self.error("there is a call with this id");
         }
         if self.kept.len() >= MAX_CALLS {
-            self.say(ToPage::Refused { call: id.clone(), message: "the page has too many calls".to_owned() });
-            return self.say(ToPage::Ended { call: id, reason: EndReason::Failed });
+            self.seat
+                .say(ToPage::Refused { call: id.clone(), message: "the page has too many calls".to_owned() });
+            return self.seat.say(ToPage::Ended { call: id, reason: EndReason::Failed });
         }
         let peer = shown_target(&self.calls.context().directory.load(), &to);
         let call = self.keep(id, Direction::Outgoing, peer);
@@ -187,8 +178,12 @@ impl Page {
         let shown =
             Shown { call: id.clone(), direction, state: Phase::Ringing, peer, held: false, since: None };
         self.kept.insert(id.clone(), Kept { wishes, shown });
-        let context = self.calls.context().clone();
-        PageCall { id, context, wishes: received, news: self.news.clone() }
+        let (context, news) = (self.calls.context().clone(), self.news.clone());
+        let tell = move |told| {
+            // A page that is gone needs no news.
+            let _ = news.send((id.clone(), told));
+        };
+        PageCall { context, wishes: received, news: Box::new(tell) }
     }
 
     fn spawn(&self, call: impl Future<Output = ()> + Send + 'static) {
