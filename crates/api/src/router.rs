@@ -71,6 +71,8 @@ pub fn router(api: Api) -> Router {
         routes = routes
             .route("/hookswitch/v1/web/session", session)
             .route("/hookswitch/v1/web/phone", get(web::phone))
+            .route("/hookswitch/v1/web/meeting", get(web::meeting))
+            .route("/hookswitch/v1/web/meeting/socket", get(web::meeting_socket))
             .merge(pages::routes());
     }
     let routes = routes

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use crate::Api;
 use crate::online_meetings::GuessLimit;
 use crate::rate_limit::RateLimit;
-use crate::web::Guesses;
+use crate::web::{Guesses, LookUps};
 
 /// What handlers share.
 pub(crate) type AppState = Arc<Shared>;
@@ -13,11 +13,18 @@ pub(crate) struct Shared {
     pub(crate) rate: RateLimit,
     pub(crate) guesses: GuessLimit,
     pub(crate) web_guesses: Guesses,
+    pub(crate) web_look_ups: LookUps,
 }
 
 impl Shared {
     pub(crate) fn new(api: Api) -> Self {
         let rate = RateLimit::new(api.settings.app_limits.requests_per_second);
-        Self { api, rate, guesses: GuessLimit::default(), web_guesses: Guesses::default() }
+        Self {
+            api,
+            rate,
+            guesses: GuessLimit::default(),
+            web_guesses: Guesses::default(),
+            web_look_ups: LookUps::default(),
+        }
     }
 }

@@ -54,7 +54,9 @@ mod trunks;
 pub use trunk::Denied;
 
 pub use application::{ApplicationConfig, ApplicationStats, MediaPass, SocketDialling, Sockets};
-pub use browser::{Farewell, PageRefused, PageSocket, Pages, PhoneSocket, sign_in};
+pub use browser::{
+    Farewell, MeetingSocket, MeetingVisitor, PageRefused, PageSocket, Pages, PhoneSocket, sign_in,
+};
 pub use calls::{Calls, CallsError, WhipAnswer};
 pub use clock::Clock;
 pub use context::{Config, Owed, SharedDirectory};

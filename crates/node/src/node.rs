@@ -174,6 +174,7 @@ impl Node {
                 media: media.stats(),
                 applications: applications.counts.stats(),
                 pages: browsers.count(),
+                meeting_pages: browsers.count_in_meetings(),
             }
         }
     }

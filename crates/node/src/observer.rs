@@ -88,6 +88,8 @@ pub struct Counts {
     pub applications: ApplicationStats,
     /// Pages of browsers that are telephones, those included that may still come back.
     pub pages: usize,
+    /// The same of meetings.
+    pub meeting_pages: usize,
 }
 
 /// INVITEs that were refused before they became calls.

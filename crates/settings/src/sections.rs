@@ -287,12 +287,15 @@ sections! {
 
     /// People with browsers.
     web: Web {
-        /// Whether users can sign in with a browser and have a page as a telephone. It needs `webrtc.udp`, and HTTPS for
+        /// Whether users can sign in with a browser, have a page as a telephone, and take part in meetings by their page. It needs `webrtc.udp`, and HTTPS for
         /// browsers on other machines.
         enabled: bool = "true", serve "false";
+        /// Whether people who are not signed in may ask to come in to a meeting by its page, each with a name of its own choice. They
+        /// wait in the lobby as the meeting says.
+        guests: bool = "true", serve "false";
         /// How long one stays signed in.
         session_lifetime: Duration = "12h";
-        /// How long the calls of a page go on that has lost its connection.
+        /// How long the calls of a page go on that has lost its connection, and its place in a meeting is kept.
         reconnect_timeout: Duration = "30s";
     }
 

@@ -114,6 +114,8 @@ areas! {
         sockets: Gauge = "hookswitch_web_sockets";
         /// Pages that are telephones, those included that may still come back.
         pages: Gauge = "hookswitch_web_pages";
+        /// Pages of meetings, those included that may still come back.
+        meeting_pages: Gauge = "hookswitch_web_meeting_pages";
     }
 
     /// Media that applications host themselves.

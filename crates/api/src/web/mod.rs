@@ -1,4 +1,4 @@
-//! People who sign in with a browser, and the socket of the page that is their telephone.
+//! People with browsers: who signs in, the socket of the page that is a telephone, and that of a meeting's page.
 //!
 //! | request | |
 //! |---|---|
@@ -6,10 +6,15 @@
 //! | `GET /hookswitch/v1/web/session` | who is signed in |
 //! | `DELETE /hookswitch/v1/web/session` | signs out |
 //! | `GET /hookswitch/v1/web/phone?phone=…` | a WebSocket for what [`phone_wire`] says |
+//! | `GET /hookswitch/v1/web/meeting?url=…` | what there is to know of a meeting before one comes in, by its address |
+//! | `GET /hookswitch/v1/web/meeting/socket?url=…&page=…` | a WebSocket for what [`meeting_wire`] says |
 //!
 //! Pages of other origins are refused, whatever cookies a browser sends along.
 
+mod budget;
 mod guesses;
+mod look_ups;
+mod meeting;
 mod origin;
 mod phone;
 mod session;
@@ -21,6 +26,8 @@ use std::sync::Arc;
 use node::Pages;
 
 pub(crate) use self::guesses::Guesses;
+pub(crate) use self::look_ups::LookUps;
+pub(crate) use self::meeting::{meeting, meeting_socket};
 pub(crate) use self::origin::SameOrigin;
 pub(crate) use self::phone::phone;
 pub(crate) use self::session::{sign_in, sign_out, who};
@@ -32,4 +39,6 @@ pub struct Web {
     pub pages: Pages,
     /// Who is signed in.
     pub sessions: Arc<WebSessions>,
+    /// Whether somebody who is not signed in may come to meetings.
+    pub lets_guests_in: bool,
 }

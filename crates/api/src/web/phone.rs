@@ -16,9 +16,8 @@ impl Language for OfPhones {
     type To = ToPage;
 
     fn read(text: &str) -> Result<FromPage, Unread> {
-        FromPage::parse(text).map_err(|why| match why {
-            NotUnderstood::NoObject => Unread::NoObject,
-            why => Unread::Other(why.to_string()),
+        FromPage::parse(text).map_err(|why| {
+            if why == NotUnderstood::NoObject { Unread::NoObject } else { Unread::Other(why.to_string()) }
         })
     }
 

@@ -76,15 +76,20 @@ pub(crate) async fn sign_out(
 
 /// Who is signed in, and still known.
 pub(super) fn signed_in<'a>(state: &'a Shared, headers: &HeaderMap) -> Result<(&'a Web, Session), ApiError> {
-    let (web, now) = (web(state)?, state.api.clock.elapsed());
-    // A page below this host can set another cookie of the name; one that is good counts.
-    let found = tokens(headers).find_map(|token| web.sessions.find(token, now));
-    let known = found.filter(|session| state.api.directory.load().users.contains_key(&session.user));
-    let session = known.ok_or_else(|| GraphError::unauthenticated("Nobody is signed in."))?;
-    Ok((web, session))
+    let web = web(state)?;
+    let session = session_of(state, web, headers);
+    Ok((web, session.ok_or_else(|| GraphError::unauthenticated("Nobody is signed in."))?))
 }
 
-fn web(state: &Shared) -> Result<&Web, ApiError> {
+/// The same where that need not be.
+pub(super) fn session_of(state: &Shared, web: &Web, headers: &HeaderMap) -> Option<Session> {
+    let now = state.api.clock.elapsed();
+    // A page below this host can set another cookie of the name; one that is good counts.
+    let found = tokens(headers).find_map(|token| web.sessions.find(token, now));
+    found.filter(|session| state.api.directory.load().users.contains_key(&session.user))
+}
+
+pub(super) fn web(state: &Shared) -> Result<&Web, ApiError> {
     state.api.web.as_ref().ok_or_else(|| GraphError::internal().into())
 }
 
@@ -104,11 +109,15 @@ fn cookie(token: &str, seconds: u64, is_secure: bool) -> String {
 
 fn shown(directory: &IndexedDirectory, user: &model::UserId) -> Result<Value, ApiError> {
     let user: &User = directory.users.get(user).ok_or_else(GraphError::internal)?;
-    Ok(json!({"user": {"id": user.id.as_str(), "name": user.name, "address": user.address}}))
+    Ok(json!({"user": shown_user(user)}))
+}
+
+pub(super) fn shown_user(user: &User) -> Value {
+    json!({"id": user.id.as_str(), "name": user.name, "address": user.address})
 }
 
 /// Nothing of a session is kept by caches.
-fn private(mut response: Response) -> Response {
+pub(super) fn private(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

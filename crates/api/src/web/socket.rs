@@ -21,6 +21,7 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
+use super::budget::{Budget, Rate};
 use super::sessions::{Counted, Session};
 use crate::error::ApiError;
 
@@ -40,8 +41,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(10);
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Messages at once, and in a second after that. People press keys; a page sends a few for each.
-const BURST: f64 = 60.0;
-const RATE: f64 = 20.0;
+const MESSAGES: Rate = Rate { burst: 60.0, per_second: 20.0 };
 
 /// Characters of the name that a page gives itself.
 const NAME_CHARS: std::ops::RangeInclusive<usize> = 16..=64;
@@ -85,6 +85,11 @@ impl Leave {
     pub(super) fn of(session: &Session, now: Duration) -> Self {
         let left = session.until.saturating_sub(now);
         Self { ended: session.ended.clone(), until: Some(Instant::now() + left) }
+    }
+
+    /// For somebody who is not signed in.
+    pub(super) fn of_guest() -> Self {
+        Self { ended: CancellationToken::new(), until: None }
     }
 }
 
@@ -201,7 +206,7 @@ async fn carry<L: Language>(
     tokio::pin!(over);
     let mut pings = interval(PING_PAUSE);
     pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut heard, mut budget) = (Instant::now(), Budget::new(Instant::now()));
+    let (mut heard, mut budget) = (Instant::now(), Budget::new(MESSAGES, Instant::now()));
     loop {
         tokio::select! {
             message = socket.next() => {
@@ -276,26 +281,6 @@ const fn farewell(why: Farewell) -> Close {
     }
 }
 
-/// Messages that a page may still send.
-struct Budget {
-    left: f64,
-    at: Instant,
-}
-
-impl Budget {
-    const fn new(now: Instant) -> Self {
-        Self { left: BURST, at: now }
-    }
-
-    fn spend(&mut self, now: Instant) -> bool {
-        self.left = (self.left + RATE * now.duration_since(self.at).as_secs_f64()).min(BURST);
-        self.at = now;
-        let has_some = self.left >= 1.0;
-        self.left -= f64::from(u8::from(has_some));
-        has_some
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -315,7 +300,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_burst_passes_and_a_flood_does_not() {
         let start = Instant::now();
-        let mut budget = Budget::new(start);
+        let mut budget = Budget::new(MESSAGES, start);
         assert_eq!((0..100).filter(|_| budget.spend(start)).count(), 60);
         let later = start + Duration::from_secs(1);
         assert_eq!((0..100).filter(|_| budget.spend(later)).count(), 20);

@@ -2,10 +2,12 @@
 //!
 //! In a call a page is a far end like any other ([`crate::far_end`]): what the call's leg negotiates with a phone it
 //! negotiates with the page's [`call`], whose sound a [`webrtc::Relay`] carries between the leg and the page as it is. A user's
-//! phones and pages ring [`together`]. A page outlives its socket for a while, and its calls do with it.
+//! phones and pages ring [`together`]. A page outlives its socket for a while, and its calls do with it. So do the pages of a
+//! [`meeting`], whose sound goes the same way.
 
 mod call;
 mod connection;
+mod meeting;
 mod password;
 mod phone;
 mod socket;
@@ -23,6 +25,9 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub(crate) use self::meeting::PageSide;
+use self::meeting::{Guests, MeetingPages};
+pub use self::meeting::{MeetingSocket, MeetingVisitor};
 pub use self::password::sign_in;
 pub use self::socket::{Farewell, PageRefused, PageSocket};
 use self::socket::{FromSocket, MAX_ORDERS};
@@ -30,10 +35,10 @@ pub(crate) use self::together::{Together, party};
 use crate::calls::Calls;
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvents};
 
-/// Pages of one user at once; a person has a few windows and devices.
+/// Pages of one user at once, and the same of meetings; a person has a few windows and devices.
 const MAX_PAGES_OF_USER: usize = 8;
 
-/// Pages at once.
+/// Pages at once, and the same of meetings.
 const MAX_PAGES: usize = 10_000;
 
 /// The socket of a page that is a telephone.
@@ -49,6 +54,8 @@ struct Shared {
     /// How long a page may be away.
     patience: Duration,
     pages: Mutex<PhonePages>,
+    meetings: Mutex<MeetingPages>,
+    guests: Guests,
     tasks: TaskTracker,
     leaving: CancellationToken,
 }
@@ -131,8 +138,15 @@ impl Browsers {
             IpAddr::V4(ip) => IpAddr::from(if ip.is_unspecified() { Ipv4Addr::LOCALHOST } else { ip }),
             IpAddr::V6(ip) => IpAddr::from(if ip.is_unspecified() { Ipv6Addr::LOCALHOST } else { ip }),
         };
-        let (pages, tasks, leaving) = (Mutex::default(), TaskTracker::new(), CancellationToken::new());
-        Self(Arc::new(Shared { own_ip, patience, pages, tasks, leaving }))
+        Self(Arc::new(Shared {
+            own_ip,
+            patience,
+            pages: Mutex::default(),
+            meetings: Mutex::default(),
+            guests: Guests::default(),
+            tasks: TaskTracker::new(),
+            leaving: CancellationToken::new(),
+        }))
     }
 
     fn own_ip(&self) -> IpAddr {
@@ -150,6 +164,11 @@ impl Browsers {
 
     pub(crate) fn count(&self) -> usize {
         self.0.pages().values().map(BTreeMap::len).sum()
+    }
+
+    /// How many pages of meetings there are.
+    pub(crate) fn count_in_meetings(&self) -> usize {
+        self.0.meetings().len()
     }
 
     /// Rings at every page of the user; what each reports goes to the events made for it.

@@ -13,7 +13,9 @@ use std::any::Any;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use call_engine::{CommandId, Conference, ConferenceInput, ConferenceRequest, Joining, LegEvent};
+use call_engine::{
+    CommandId, Conference, ConferenceInput, ConferenceRequest, Joining, LegEvent, PersonRequest,
+};
 use media_engine::PromptAudio;
 use model::{
     AppId, AudioRoutingGroup, CallId, OnlineMeeting, OperationId, Outcome, Participant, ParticipantId,
@@ -22,6 +24,7 @@ use model::{
 use tokio::sync::oneshot;
 
 use crate::application::Sources;
+use crate::browser::PageSide;
 use crate::context::Context;
 use crate::dial_in::Arrival;
 use crate::far_end::{FarEndEvent, FarEndReport};
@@ -46,7 +49,7 @@ pub(crate) enum ConferenceTaskInput {
     Adopt { joining: Box<Joining>, side: Box<CallSide>, leg: Box<Leg>, person: Box<Person> },
     /// Somebody comes whose leg is up.
     AdoptPerson(Box<Party>),
-    /// A caller comes who has dialled in.
+    /// Somebody comes who has dialled in, or has the meeting's page.
     Arrive(Box<Arrival>),
     /// A call asks for something.
     Ask { call: CallId, command: CommandId, operation: OperationId, request: Box<ConferenceRequest> },
@@ -72,6 +75,8 @@ pub(crate) enum ConferenceTaskInput {
     Media { participant: ParticipantId, event: PortEvent },
     /// The meeting's settings changed.
     MeetingChanged(Box<OnlineMeeting>),
+    /// A person asks for something at its page.
+    Person { participant: ParticipantId, request: PersonRequest },
     /// Somebody is handed over to another conversation, and the call that asked for it goes.
     Release { participant: ParticipantId, by: CallId, to: ConferenceDoor },
     /// The far end of the one reports who is called in a member's place.
@@ -128,6 +133,8 @@ pub(crate) struct ConferenceTask {
     bell: Bell,
     calls: BTreeMap<CallId, CallSide>,
     legs: BTreeMap<ParticipantId, Leg>,
+    /// Of the same, the pages that some have.
+    pages: BTreeMap<ParticipantId, PageSide>,
     ids: RandomIds,
     /// Who is being handed over, and where to.
     releasing: Option<(Person, Way)>,
@@ -185,6 +192,10 @@ impl ConferenceTask {
             ConferenceTaskInput::Arrive(arrival) => {
                 let arriving = Box::new(arrival.arriving());
                 self.legs.insert(arriving.participant, arrival.party.leg);
+                if let Some(page) = arrival.page {
+                    page.entered(self.own.clone());
+                    self.pages.insert(arriving.participant, page);
+                }
                 self.feed(ConferenceInput::Arrive(arriving));
             }
             ConferenceTaskInput::Ask { call, command, operation, request } => {
@@ -214,6 +225,9 @@ impl ConferenceTask {
             }
             ConferenceTaskInput::HoldMusic { participant, operation, prompt } => {
                 self.play_hold_music(participant, operation, prompt);
+            }
+            ConferenceTaskInput::Person { participant, request } => {
+                self.feed(ConferenceInput::Person { participant, request });
             }
             ConferenceTaskInput::Release { participant, by, to } => self.release(participant, by, to),
             ConferenceTaskInput::ReplaceMedia { call, leg } => self.replace_media(call, leg),
@@ -275,8 +289,7 @@ impl ConferenceTask {
                 if self.is_succeeded(participant, cause) {
                     return;
                 }
-                self.legs.remove(&participant);
-                self.leg_event(participant, LegEvent::Ended(cause));
+                self.end_of_leg(participant, cause);
             }
         }
     }
@@ -298,7 +311,12 @@ impl ConferenceTask {
     fn lose_leg(&mut self, participant: ParticipantId, cause: call_engine::EndCause) {
         // Dropping it hangs up, on whoever is called in its place, too.
         self.referring.remove(&participant);
+        self.end_of_leg(participant, cause);
+    }
+
+    fn end_of_leg(&mut self, participant: ParticipantId, cause: call_engine::EndCause) {
         self.legs.remove(&participant);
+        self.pages.remove(&participant);
         self.leg_event(participant, LegEvent::Ended(cause));
     }
 

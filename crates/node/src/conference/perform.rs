@@ -54,8 +54,8 @@ impl ConferenceTask {
                 }
             }
             ConferenceEffect::Released(participant) => self.released(participant),
-            // No way yet for people with pages to come here.
-            ConferenceEffect::ShowPictures { .. } | ConferenceEffect::TellPerson { .. } => {}
+            // Nobody sends pictures.
+            ConferenceEffect::ShowPictures { .. } => {}
             ConferenceEffect::SendTone { participant, tone } => self.press(participant, tone),
             ConferenceEffect::SetMuted { participant, is_muted } => {
                 self.with_leg(participant, |task, leg| task.mixer.set_muted(leg, is_muted));
@@ -76,6 +76,11 @@ impl ConferenceTask {
                 }
             }
             ConferenceEffect::Tell { call, event } => self.tell(call, event),
+            ConferenceEffect::TellPerson { participant, event } => {
+                if let Some(page) = self.pages.get(&participant) {
+                    page.tell(event);
+                }
+            }
             ConferenceEffect::TurnAway(participant) => {
                 let is_said = self.say(participant, TURNED_AWAY, &[Sentence::Full, Sentence::GoodBye]);
                 if !is_said {
@@ -146,6 +151,7 @@ impl ConferenceTask {
         let releasing = self.releasing.take().filter(|(person, _)| person.participant == participant);
         // Whoever is called in its place is called over its media, which goes with it.
         self.referring.remove(&participant);
+        self.pages.remove(&participant);
         if let (Some((person, way)), Some(leg)) = (releasing, self.legs.remove(&participant)) {
             leg.tell_of_referral(ReferralStatus::Failed(EndCause::Cancelled));
             way.go(Party { leg, person });

@@ -149,6 +149,7 @@ fn prepare(
         bell: Bell::default(),
         calls: BTreeMap::new(),
         legs: BTreeMap::new(),
+        pages: BTreeMap::new(),
         ids: RandomIds,
         releasing: None,
         referring: BTreeMap::new(),

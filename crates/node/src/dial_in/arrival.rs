@@ -3,6 +3,7 @@ use std::sync::Arc;
 use call_engine::{Arriving, Way};
 use model::{OnlineMeeting, UserId};
 
+use crate::browser::PageSide;
 use crate::conference::ConferenceTaskInput;
 use crate::context::Context;
 use crate::ringing::Party;
@@ -10,12 +11,15 @@ use crate::ringing::Party;
 /// How often a conference may be over before somebody has come to it. Arbitrary: each time it takes a race.
 const MAX_TRIES: usize = 8;
 
-/// A caller on the way to its meeting.
+/// Somebody on the way to its meeting: a caller, or the page of one.
 pub(crate) struct Arrival {
     pub(crate) meeting: Box<OnlineMeeting>,
     pub(crate) party: Party,
     /// Whose phone it is, where that is a user's.
     pub(crate) user: Option<UserId>,
+    pub(crate) way: Way,
+    /// Its page, where it has one.
+    pub(crate) page: Option<PageSide>,
 }
 
 impl Arrival {
@@ -67,7 +71,7 @@ impl Arrival {
             info: person.info.clone(),
             user: self.user.clone(),
             is_held: person.is_held,
-            way: Way::DialledIn,
+            way: self.way,
         }
     }
 }

@@ -10,7 +10,7 @@ mod spoken;
 use std::sync::Arc;
 
 use attendant::{Dialogue, DialogueConfig, Effect, Input, SoundId};
-use call_engine::Refusal;
+use call_engine::{Refusal, Way};
 use model::{OnlineMeeting, Participant, ParticipantId, TenantId};
 use tokio::sync::mpsc;
 use tokio::time::sleep_until;
@@ -242,6 +242,6 @@ impl Attendance {
         let participant = ParticipantId::next(&mut RandomIds);
         let (user, info) = (visitor.person.user().cloned(), visitor.info);
         let party = Party { leg, person: Person { participant, info, is_held } };
-        Arrival { meeting, party, user }.enter(&context);
+        Arrival { meeting, party, user, way: Way::DialledIn, page: None }.enter(&context);
     }
 }

@@ -141,7 +141,11 @@ impl Base {
             clock: Arc::new(ApiClock(self.clock)),
             operations: self.operations((node, doors), is_ready),
             lab: None,
-            web: self.web_sessions.clone().map(|sessions| api::Web { pages: node.pages(), sessions }),
+            web: self.web_sessions.clone().map(|sessions| api::Web {
+                pages: node.pages(),
+                sessions,
+                lets_guests_in: settings.web.guests,
+            }),
             settings: config::api(settings, profile, self.base_url.clone()),
         }
     }

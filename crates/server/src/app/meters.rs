@@ -100,6 +100,7 @@ pub(super) fn show(metrics: &Metrics, counts: &Counts, webrtc: Option<&webrtc::G
     metrics.media.skipped_rounds.absolute(media.skipped_rounds);
     show_applications(&metrics.app_media, &counts.applications);
     metrics.web.pages.set(counts.pages as f64);
+    metrics.web.meeting_pages.set(counts.meeting_pages as f64);
     if let Some(gateway) = webrtc {
         let traffic = gateway.traffic();
         metrics.app_media.webrtc_sessions.set(gateway.sessions() as f64);

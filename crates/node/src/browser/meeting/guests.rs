@@ -1,0 +1,193 @@
+//! What those may do who are not signed in.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use super::super::Shared;
+
+/// Pages of guests at once, in all meetings.
+const MAX_GUESTS: usize = 2_000;
+
+/// The same from one network: a company's people may all come from one address.
+const MAX_OF_NETWORK: usize = 100;
+
+/// How often guests of one network may come in at once, and in a second after that.
+const JOINS: Rate = Rate { burst: 60.0, per_second: 0.5 };
+
+/// Networks that are remembered though nobody is there any more, some 100 bytes each.
+const MAX_NETWORKS: usize = 10_000;
+
+/// How often something may be done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Rate {
+    /// At once.
+    pub(super) burst: f64,
+    /// In a second after that.
+    pub(super) per_second: f64,
+}
+
+/// What may still be done.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Budget {
+    rate: Rate,
+    left: f64,
+    at: Instant,
+}
+
+impl Budget {
+    pub(super) const fn new(rate: Rate, now: Instant) -> Self {
+        Self { rate, left: rate.burst, at: now }
+    }
+
+    fn refill(&mut self, now: Instant) {
+        let earned = self.rate.per_second * now.duration_since(self.at).as_secs_f64();
+        self.left = (self.left + earned).min(self.rate.burst);
+        self.at = now;
+    }
+
+    /// Does it once; false where that is too often.
+    pub(super) fn spend(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        let has_some = self.left >= 1.0;
+        self.left -= f64::from(u8::from(has_some));
+        has_some
+    }
+
+    fn is_full(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        self.left >= self.rate.burst
+    }
+}
+
+/// Pages of guests, by where they come from.
+#[derive(Default)]
+pub(in crate::browser) struct Guests(Mutex<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    pages: usize,
+    networks: BTreeMap<IpAddr, Network>,
+}
+
+struct Network {
+    pages: usize,
+    joins: Budget,
+}
+
+impl Counts {
+    fn enter(&mut self, network: IpAddr, now: Instant) -> bool {
+        if self.networks.len() >= MAX_NETWORKS {
+            self.networks.retain(|_, kept| kept.pages > 0 || !kept.joins.is_full(now));
+        }
+        if self.pages >= MAX_GUESTS
+            || (self.networks.len() >= MAX_NETWORKS && !self.networks.contains_key(&network))
+        {
+            return false;
+        }
+        let own = self
+            .networks
+            .entry(network)
+            .or_insert_with(|| Network { pages: 0, joins: Budget::new(JOINS, now) });
+        if own.pages >= MAX_OF_NETWORK {
+            return false;
+        }
+        own.pages += 1;
+        self.pages += 1;
+        true
+    }
+
+    fn join(&mut self, network: IpAddr, now: Instant) -> bool {
+        self.networks.get_mut(&network).is_some_and(|own| own.joins.spend(now))
+    }
+
+    fn leave(&mut self, network: IpAddr) {
+        self.pages = self.pages.saturating_sub(1);
+        if let Some(own) = self.networks.get_mut(&network) {
+            own.pages = own.pages.saturating_sub(1);
+        }
+    }
+}
+
+impl Guests {
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A guest's page, for as long as it is counted.
+pub(super) struct GuestPlace {
+    shared: Arc<Shared>,
+    network: IpAddr,
+}
+
+impl GuestPlace {
+    /// Nothing where there are as many as may be.
+    pub(super) fn take(shared: &Arc<Shared>, network: IpAddr) -> Option<Self> {
+        let has_room = shared.guests.counts().enter(network, Instant::now());
+        has_room.then(|| Self { shared: Arc::clone(shared), network })
+    }
+
+    /// Whether it may come in now, which counts.
+    pub(super) fn may_join(&self, now: Instant) -> bool {
+        self.shared.guests.counts().join(self.network, now)
+    }
+}
+
+impl Drop for GuestPlace {
+    fn drop(&mut self) {
+        self.shared.guests.counts().leave(self.network);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn network(number: u32) -> IpAddr {
+        IpAddr::from(number.to_be_bytes())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guests_of_one_network_are_bounded_and_others_come_in() {
+        let (mut counts, now) = (Counts::default(), Instant::now());
+        assert_eq!((0..200).filter(|_| counts.enter(network(1), now)).count(), MAX_OF_NETWORK);
+        assert!(counts.enter(network(2), now));
+        counts.leave(network(1));
+        assert!(counts.enter(network(1), now) && !counts.enter(network(1), now));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn guests_are_bounded_in_all() {
+        let (mut counts, now) = (Counts::default(), Instant::now());
+        let taken = (0..3_000).filter(|number| counts.enter(network(*number), now)).count();
+        assert_eq!(taken, MAX_GUESTS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn coming_in_again_and_again_is_slowed_down_also_by_new_pages() {
+        let (mut counts, now) = (Counts::default(), Instant::now());
+        let mut come = |now| {
+            let is_in = counts.enter(network(1), now) && counts.join(network(1), now);
+            counts.leave(network(1));
+            is_in
+        };
+        assert_eq!((0..100).filter(|_| come(now)).count(), 60);
+        let later = now + Duration::from_secs(10);
+        assert_eq!((0..100).filter(|_| come(later)).count(), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn networks_that_nobody_comes_from_any_more_are_forgotten() {
+        let (mut counts, now) = (Counts::default(), Instant::now());
+        for number in 0..20_000 {
+            assert!(counts.enter(network(number), now), "{number}");
+            counts.leave(network(number));
+        }
+        assert!(counts.networks.len() <= MAX_NETWORKS);
+    }
+}

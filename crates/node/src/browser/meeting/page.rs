@@ -1,0 +1,315 @@
+//! The task of a page: its socket comes and goes, its place in the meeting stays.
+
+use call_engine::{PersonEvent, PersonRequest, Rejection};
+use meeting_wire::{EndReason, FromPage, Kind, OfferOf, Person, ToPage, guest_name};
+use model::{IdSource, Identity, IdentitySet, Participant, ParticipantId};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::super::call::{News, PageCall, Wish};
+use super::super::socket::{FromSocket, Seat};
+use super::guests::{Budget, Rate};
+use super::join::Joining;
+use super::{PageSide, Place, Told, What, shown};
+use crate::conference::ConferenceTaskInput;
+use crate::context::Context;
+use crate::ids::RandomIds;
+use crate::incoming::info_of;
+use crate::inputs::{Inputs, Refused};
+
+/// What a page may want of its sound before that takes it in.
+const MAX_WISHES: usize = 8;
+
+/// How often one page may come in at once, and in a second after that: people try again when something failed.
+const JOINS: Rate = Rate { burst: 6.0, per_second: 0.1 };
+
+/// A page's place in the meeting, or on the way there.
+struct Joined {
+    participant: ParticipantId,
+    /// What is wanted of its sound; the end of this ends it.
+    wishes: mpsc::Sender<Wish>,
+    /// Where it asks for something, once it has come there.
+    conference: Option<Inputs<ConferenceTaskInput>>,
+    /// Where it is, once that is known.
+    at: Option<meeting_wire::Place>,
+    people: Option<Vec<Person>>,
+    speaker: Option<String>,
+    /// Whether an offer of its has been answered.
+    is_answered: bool,
+    /// Whether the first offer was refused: its end says nothing new then.
+    is_refused: bool,
+}
+
+struct Page {
+    context: Context,
+    place: Place,
+    seat: Seat<ToPage>,
+    joined: Option<Joined>,
+    joins: Budget,
+    /// What a guest is called by among machines, however often it comes in.
+    guest_id: String,
+    told: mpsc::UnboundedSender<Told>,
+}
+
+/// Runs a page until it has been without a socket for too long, or is sent away.
+pub(super) async fn run(
+    context: Context,
+    place: Place,
+    mut orders: mpsc::Receiver<FromSocket<FromPage, ToPage>>,
+    leaving: CancellationToken,
+) {
+    let patience = context.browsers.patience();
+    let (told, mut news) = mpsc::unbounded_channel();
+    let mut page = Page {
+        context,
+        place,
+        seat: Seat::empty(),
+        joined: None,
+        joins: Budget::new(JOINS, Instant::now()),
+        guest_id: RandomIds.next_guid().to_string(),
+        told,
+    };
+    let mut alone_until = Instant::now() + patience;
+    loop {
+        let was_alone = page.seat.is_empty();
+        tokio::select! {
+            order = orders.recv() => match order {
+                Some(FromSocket::Attach(socket)) => {
+                    page.seat.take(socket);
+                    page.welcome();
+                }
+                Some(FromSocket::Detach { number, .. }) if page.seat.has(number) => page.seat.lose(),
+                Some(FromSocket::Said(number, message)) if page.seat.has(number) => page.said(message),
+                Some(FromSocket::Leave(number)) if page.seat.has(number) => break,
+                Some(FromSocket::Detach { .. } | FromSocket::Said(..) | FromSocket::Leave(_)) => {}
+                None => break,
+            },
+            Some(told) = news.recv() => page.hear(told),
+            () = sleep_until(alone_until), if was_alone => break,
+            () = leaving.cancelled() => break,
+        }
+        if page.seat.is_empty() {
+            if !was_alone {
+                alone_until = Instant::now() + patience;
+            }
+            // Nothing waits for it.
+            if page.joined.is_none() {
+                break;
+            }
+        }
+    }
+    // From here on nobody can send anything, and its sound ends with its place.
+    orders.close();
+    page.place.leave();
+    if page.joined.take().is_some() {
+        page.seat.say(ToPage::Ended { reason: EndReason::Over });
+    }
+}
+
+impl Page {
+    fn welcome(&mut self) {
+        let at = self.joined.as_ref().and_then(|joined| Some((joined, joined.at?)));
+        let Some((joined, state)) = at else {
+            return self.seat.say(ToPage::Welcome { state: meeting_wire::Place::Outside, you: None });
+        };
+        let you = Some(joined.participant.to_string());
+        let people = joined.people.clone().map(|people| ToPage::Roster { people });
+        let speaker = joined.speaker.clone().map(|speaker| ToPage::Speaker { participant: Some(speaker) });
+        self.seat.say(ToPage::Welcome { state, you });
+        people.into_iter().chain(speaker).for_each(|message| self.seat.say(message));
+    }
+
+    fn said(&mut self, message: FromPage) {
+        match message {
+            // One that has come back before it knew where it is.
+            FromPage::Join { sdp, .. } if self.joined.is_some() => self.wish(Wish::Offer(sdp)),
+            FromPage::Join { name, sdp } => self.join(name.as_deref(), sdp),
+            FromPage::Offer { sdp } => self.wish(Wish::Offer(sdp)),
+            FromPage::Leave => self.leave(),
+            FromPage::Pictures { .. } => self.seat.say(ToPage::Refused {
+                of: OfferOf::Pictures,
+                message: "this server carries no pictures".to_owned(),
+            }),
+            FromPage::Watch(_) => {}
+            FromPage::Show { kind: Kind::Camera, is_on } => self.ask(PersonRequest::Camera(is_on)),
+            FromPage::Show { kind: Kind::Screen, is_on } => self.ask(PersonRequest::Screen(is_on)),
+            FromPage::Mute { is_muted } => self.ask(PersonRequest::MuteSelf(is_muted)),
+            FromPage::Hand { is_raised } => self.ask(PersonRequest::Hand(is_raised)),
+            FromPage::Admit(None) => self.ask(PersonRequest::Admit(None)),
+            FromPage::Admit(Some(who)) => self.ask_of(&who, |who| PersonRequest::Admit(Some(who))),
+            FromPage::Remove(who) => self.ask_of(&who, PersonRequest::Remove),
+            FromPage::MuteOther(who) => self.ask_of(&who, PersonRequest::Mute),
+        }
+    }
+
+    fn error(&mut self, message: &str) {
+        self.seat.say(ToPage::Error { message: message.to_owned() });
+    }
+
+    fn refuse_to_join(&mut self, message: &str) {
+        self.seat.say(ToPage::Refused { of: OfferOf::Join, message: message.to_owned() });
+    }
+
+    fn join(&mut self, name: Option<&str>, offer: String) {
+        let Some(info) = self.info(name) else {
+            return self.refuse_to_join(match self.place.guest {
+                Some(_) => "a guest needs a name of 1 to 64 characters",
+                None => "there is no such user any more",
+            });
+        };
+        let now = Instant::now();
+        let is_free = self.place.guest.as_ref().is_none_or(|guest| guest.may_join(now));
+        if !is_free || !self.joins.spend(now) {
+            return self.refuse_to_join("too many have come in just now; try again in a moment");
+        }
+        let participant = ParticipantId::next(&mut RandomIds);
+        let (wishes, received) = mpsc::channel(MAX_WISHES);
+        let told = self.told.clone();
+        let news = move |news| {
+            // A page that is gone needs no news.
+            let _ = told.send(Told { participant, what: What::Call(news) });
+        };
+        let call = PageCall { context: self.context.clone(), wishes: received, news: Box::new(news) };
+        let key = &self.place.key;
+        let joining = Joining {
+            tenant: key.tenant.clone(),
+            thread: key.thread.clone(),
+            info,
+            user: key.user.clone(),
+            side: PageSide::new(participant, self.told.clone()),
+        };
+        self.place.shared.tasks.spawn(joining.run(call, offer));
+        self.joined = Some(Joined {
+            participant,
+            wishes,
+            conference: None,
+            at: None,
+            people: None,
+            speaker: None,
+            is_answered: false,
+            is_refused: false,
+        });
+    }
+
+    /// Who comes, as rosters show it.
+    fn info(&self, name: Option<&str>) -> Option<Participant> {
+        if let Some(user) = &self.place.key.user {
+            let directory = self.context.directory.load();
+            let known = directory.users.get(user).filter(|known| known.tenant == self.place.key.tenant);
+            return known.map(|known| info_of(&directory, &known.id));
+        }
+        let guest = Identity::of(self.guest_id.clone()).named(guest_name(name?)?);
+        let identity = IdentitySet { guest: Some(guest), ..IdentitySet::default() };
+        Some(Participant { identity, ..Participant::default() })
+    }
+
+    fn wish(&mut self, wish: Wish) {
+        match self.joined.as_ref().map(|joined| joined.wishes.try_send(wish)) {
+            Some(Ok(())) => {}
+            Some(Err(mpsc::error::TrySendError::Full(_))) => self.error("too much is wanted at once"),
+            // Its end is on the way.
+            Some(Err(mpsc::error::TrySendError::Closed(_))) => {}
+            None => self.error("the page has not joined"),
+        }
+    }
+
+    fn leave(&mut self) {
+        if let Some(joined) = self.joined.take() {
+            // Where too much is wanted already, it ends as nobody can want anything any more.
+            let _ = joined.wishes.try_send(Wish::HangUp);
+            self.seat.say(ToPage::Ended { reason: EndReason::Left });
+        }
+    }
+
+    fn ask_of(&mut self, who: &str, request: impl FnOnce(ParticipantId) -> PersonRequest) {
+        match ParticipantId::parse(who) {
+            Some(who) => self.ask(request(who)),
+            None => {
+                let message = shown::denied(Rejection::ParticipantNotFound);
+                self.seat.say(ToPage::Denied { message });
+            }
+        }
+    }
+
+    fn ask(&mut self, request: PersonRequest) {
+        let joined = self.joined.as_ref();
+        let Some((joined, conference)) =
+            joined.and_then(|joined| Some((joined, joined.conference.as_ref()?)))
+        else {
+            return self.error("the page is not in the meeting");
+        };
+        let participant = joined.participant;
+        match conference.ask(ConferenceTaskInput::Person { participant, request }) {
+            // A conference that is over has said so, or is about to.
+            Ok(()) | Err(Refused::Ended) => {}
+            Err(Refused::Full) => self.error("too much is asked of the meeting at once"),
+        }
+    }
+
+    fn hear(&mut self, Told { participant, what }: Told) {
+        // What a place still says that was left is of no interest.
+        let Some(joined) = self.joined.as_mut().filter(|joined| joined.participant == participant) else {
+            return;
+        };
+        match what {
+            What::Barred(why) => self.end(why),
+            What::Call(news) => self.hear_call(news),
+            What::Entered(conference) => joined.conference = Some(conference),
+            What::Event(event) => self.hear_conference(event),
+        }
+    }
+
+    fn end(&mut self, reason: EndReason) {
+        self.joined = None;
+        self.seat.say(ToPage::Ended { reason });
+    }
+
+    fn hear_call(&mut self, news: News) {
+        let Some(joined) = &mut self.joined else { return };
+        match news {
+            News::Answer(sdp) => {
+                joined.is_answered = true;
+                joined.is_refused = false;
+                self.seat.say(ToPage::Answer { sdp });
+            }
+            News::Refused(message) => {
+                joined.is_refused = !joined.is_answered;
+                let of = if joined.is_answered { OfferOf::Offer } else { OfferOf::Join };
+                self.seat.say(ToPage::Refused { of, message });
+            }
+            News::Ended(_) if joined.is_refused => self.joined = None,
+            News::Ended(reason) => {
+                let has_entered = joined.conference.is_some();
+                self.end(shown::end_of_call(reason, has_entered));
+            }
+            News::Connected | News::Held(_) | News::Ringing | News::Transfer(_) => {}
+        }
+    }
+
+    fn hear_conference(&mut self, event: PersonEvent) {
+        let Some(joined) = &mut self.joined else { return };
+        let you = joined.participant;
+        self.seat.say(match event {
+            PersonEvent::Denied(rejection) => ToPage::Denied { message: shown::denied(rejection) },
+            PersonEvent::Ended(outcome) => {
+                let reason = shown::end_reason(outcome, joined.at);
+                return self.end(reason);
+            }
+            PersonEvent::Roster(seen) => {
+                let people = shown::people(seen, you);
+                joined.people = Some(people.clone());
+                ToPage::Roster { people }
+            }
+            PersonEvent::Speaker(speaker) => {
+                joined.speaker = speaker.map(|speaker| speaker.to_string());
+                ToPage::Speaker { participant: joined.speaker.clone() }
+            }
+            PersonEvent::State(state) => {
+                let state = shown::place(state);
+                joined.at = Some(state);
+                ToPage::State { state, you: you.to_string() }
+            }
+        });
+    }
+}
