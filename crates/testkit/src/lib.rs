@@ -2,7 +2,7 @@
 //!
 //! [`Server`] is the built program on ports and in a folder of its own. [`Bot`] speaks its API, [`Webhook`] receives
 //! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`Carrier`] and [`Kamailio`] are the phone network, [`SipPhone`] is one of our own that can do more
-//! than those, [`SipSocket`] one that does only what it is told, [`SecurePeer`] the same over TLS, [`WebPhone`] speaks as the page of a browser, [`Browser`] is a real one with our pages, [`Cable`] what lies before it, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
+//! than those, [`SipSocket`] one that does only what it is told, [`SecurePeer`] the same over TLS, [`WebPhone`] speaks as the page of a browser that is a telephone, [`WebMeeting`] as that of a meeting, [`Browser`] is a real one with our pages, [`Cable`] what lies before it, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
 //! Whatever was started ends when its value is dropped.
 
 mod baresip;
@@ -27,6 +27,8 @@ mod sip_socket;
 mod sipp;
 mod sound;
 mod wait;
+mod web_meeting;
+mod web_page;
 mod web_phone;
 mod web_stack;
 mod webhook;
@@ -52,6 +54,8 @@ pub use sip_socket::{Registration, SipSocket};
 pub use sipp::{Calls, Sipp, Traced};
 pub use sound::{find_stretch, melody, sound_of};
 pub use wait::{DEADLINE, eventually, within};
+pub use web_meeting::{Visitor, WebMeeting};
+pub use web_page::WebPage;
 pub use web_phone::{WebPhone, WebSession};
 pub use web_stack::WebStack;
 pub use webhook::{Answer, Received, Webhook};

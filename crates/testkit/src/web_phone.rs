@@ -1,22 +1,15 @@
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::ops::Deref;
 
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
-use http::header::{CONTENT_TYPE, COOKIE, ORIGIN, SET_COOKIE};
+use http::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use http::{HeaderValue, Method, Request};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::dev::User;
 use crate::http_client::{Reply, bare, request};
 use crate::server::Server;
-use crate::wait::{eventually, within};
+use crate::web_page::WebPage;
 use crate::web_stack::WebStack;
 
 /// Where people sign in.
@@ -25,8 +18,8 @@ const SESSION: &str = "/hookswitch/v1/web/session";
 /// Somebody who has signed in, as the browser's cookie has it.
 #[derive(Clone, Debug)]
 pub struct WebSession {
-    server: SocketAddr,
-    cookie: String,
+    pub(crate) server: SocketAddr,
+    pub(crate) cookie: String,
 }
 
 impl WebSession {
@@ -80,22 +73,15 @@ impl WebSession {
 }
 
 /// The page of a browser that is a telephone: its socket, and a media stack for each call.
-///
-/// It keeps all messages.
 #[derive(Debug)]
-pub struct WebPhone {
-    session: WebSession,
-    name: String,
-    kept: Arc<Mutex<Kept>>,
-    sending: mpsc::UnboundedSender<Message>,
-    task: JoinHandle<()>,
-}
+pub struct WebPhone(WebPage);
 
-#[derive(Debug, Default)]
-struct Kept {
-    messages: Vec<Value>,
-    closed: Option<(u16, String)>,
-    is_over: bool,
+impl Deref for WebPhone {
+    type Target = WebPage;
+
+    fn deref(&self) -> &WebPage {
+        &self.0
+    }
 }
 
 impl WebPhone {
@@ -111,7 +97,7 @@ impl WebPhone {
     /// Panics where it gets no socket.
     pub async fn open(session: &WebSession, name: &str) -> Self {
         let page = Self::try_open(session, name, None).await.expect("a socket");
-        page.expect("it is welcome", |message| message["type"] == "welcome").await;
+        page.welcomed().await;
         page
     }
 
@@ -125,44 +111,8 @@ impl WebPhone {
     ///
     /// Panics where there is no HTTP server.
     pub async fn try_open(session: &WebSession, name: &str, origin: Option<&str>) -> Result<Self, u16> {
-        let url = format!("ws://{}/hookswitch/v1/web/phone?phone={name}", session.server);
-        let mut asked = url.into_client_request().expect("an address");
-        let headers = asked.headers_mut();
-        headers.insert(COOKIE, HeaderValue::from_str(&session.cookie).expect("a cookie"));
-        if let Some(origin) = origin {
-            headers.insert(ORIGIN, HeaderValue::from_str(origin).expect("an origin"));
-        }
-        let stream = TcpStream::connect(session.server).await.expect("the server listens");
-        match within("an answer", client_async(asked, stream)).await {
-            Ok((socket, _)) => {
-                let kept = Arc::<Mutex<Kept>>::default();
-                let (sending, queue) = mpsc::unbounded_channel();
-                let task = tokio::spawn(carry(socket, queue, Arc::clone(&kept)));
-                Ok(Self { session: session.clone(), name: name.to_owned(), kept, sending, task })
-            }
-            Err(Error::Http(response)) => Err(response.status().as_u16()),
-            Err(error) => panic!("no answer: {error}"),
-        }
-    }
-
-    /// Says something.
-    pub fn say(&self, message: &Value) {
-        self.send(Message::text(message.to_string()));
-    }
-
-    /// Sends whatever it is.
-    pub fn send(&self, message: Message) {
-        // A page whose socket is gone says nothing more.
-        let _ = self.sending.send(message);
-    }
-
-    /// Waits for a message, however long ago it came.
-    pub async fn expect(&self, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
-        let found = eventually(what, async || {
-            let messages = self.messages();
-            (messages.iter().any(&is_it), messages)
-        });
-        found.await.into_iter().rfind(|message| is_it(message)).expect("the message that was found")
+        let path = format!("/hookswitch/v1/web/phone?phone={name}");
+        Ok(Self(WebPage::open(session.server, &path, Some(&session.cookie), origin).await?))
     }
 
     /// Waits until a call rings, and returns its message.
@@ -175,15 +125,6 @@ impl WebPhone {
         let is_it = |message: &Value| message["type"] == "ended" && message["call"] == call;
         let message = self.expect("the call ends", is_it).await;
         message["reason"].as_str().unwrap_or_default().to_owned()
-    }
-
-    /// Waits until the server has closed the socket, and says how.
-    pub async fn expect_close(&self) -> (u16, String) {
-        let closed = eventually("the server closes the socket", async || {
-            let kept = self.kept();
-            (kept.is_over, kept.closed.clone())
-        });
-        closed.await.expect("a code")
     }
 
     /// Takes a call, and says a tone of that pitch in it.
@@ -210,7 +151,7 @@ impl WebPhone {
 
     /// Makes a later offer, with a restart of ICE.
     pub async fn reoffer(&self, call: &str, stack: &WebStack) {
-        self.kept().messages.retain(|message| message["type"] != "answer");
+        self.forget("answer");
         let offer = stack.offer(true).await;
         self.say(&json!({"type": "offer", "call": call, "sdp": offer}));
         self.answered(call, stack).await;
@@ -225,59 +166,8 @@ impl WebPhone {
         self.answered(call, stack).await;
     }
 
-    /// Closes its socket, as a page does that is closed.
-    pub async fn close(&self) {
-        self.send(Message::Close(None));
-        eventually("the socket is closed", async || (self.kept().is_over, ())).await;
-    }
-
     /// Loses its socket without a good-bye, and comes back by another; returns what it is welcomed with.
     pub async fn come_back(&mut self) -> Value {
-        self.task.abort();
-        let again = Self::try_open(&self.session, &self.name, None).await.expect("a socket");
-        *self = again;
-        self.expect("it is welcome", |message| message["type"] == "welcome").await
+        self.0.come_back().await
     }
-
-    /// All that it was told.
-    pub fn messages(&self) -> Vec<Value> {
-        self.kept().messages.clone()
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for WebPhone {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-async fn carry(
-    mut socket: WebSocketStream<TcpStream>,
-    mut queue: mpsc::UnboundedReceiver<Message>,
-    kept: Arc<Mutex<Kept>>,
-) {
-    let lock = || kept.lock().unwrap_or_else(PoisonError::into_inner);
-    loop {
-        tokio::select! {
-            message = socket.next() => match message {
-                Some(Ok(Message::Text(text))) => {
-                    lock().messages.push(serde_json::from_str(&text).expect("messages are JSON"));
-                }
-                Some(Ok(Message::Close(frame))) => {
-                    lock().closed = frame.map(|frame| (frame.code.into(), frame.reason.to_string()));
-                }
-                Some(Ok(Message::Binary(_) | Message::Frame(_) | Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Err(_)) | None => break,
-            },
-            Some(message) = queue.recv() => {
-                // How it is over is read, even where nothing can be written any more.
-                let _ = socket.send(message).await;
-            }
-        }
-    }
-    lock().is_over = true;
 }

@@ -35,4 +35,5 @@ mod sip_tls;
 mod softphone;
 mod support;
 mod trunks;
+mod web_meetings;
 mod web_phones;
