@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | `/phone` | `phone.html` | asked for again each time, answered 304 while it is the same |
 //! | `/l/meetup-join/{thread}/{message}` | `meeting.html`, the same for every meeting | the same |
+//! | `/console` | `console.html` | the same |
 //! | `/assets/…` | the same name, with a hash of the content in it | for ever |
 
 mod encoding;
@@ -39,9 +40,10 @@ const PROTECTION: [(&str, &str); 5] = [
     ("x-content-type-options", "nosniff"),
 ];
 
-/// Which devices a page may ask for: one that is spoken into, or one that is seen, too.
+/// Which devices a page may ask for: none, one that is spoken into, or one that is seen, too.
 #[derive(Clone, Copy)]
 enum Devices {
+    None,
     Sound,
     SoundAndPictures,
 }
@@ -49,6 +51,7 @@ enum Devices {
 impl Devices {
     fn policy(self) -> &'static str {
         match self {
+            Self::None => "microphone=(), camera=(), display-capture=(), geolocation=()",
             Self::Sound => "microphone=(self), camera=(), display-capture=(), geolocation=()",
             Self::SoundAndPictures => {
                 "microphone=(self), camera=(self), display-capture=(self), geolocation=()"
@@ -67,12 +70,15 @@ fn routes_of<S: Clone + Send + Sync + 'static>(files: &'static [File]) -> Router
     let meeting = move |headers: HeaderMap| async move {
         page(files, "meeting.html", Devices::SoundAndPictures, &headers)
     };
+    let console =
+        move |headers: HeaderMap| async move { page(files, "console.html", Devices::None, &headers) };
     let asset = move |Path(name): Path<String>, headers: HeaderMap| async move {
         asset(files, &format!("assets/{name}"), &headers)
     };
     Router::new()
         .route("/phone", get(phone))
         .route("/l/meetup-join/{thread}/{message}", get(meeting))
+        .route("/console", get(console))
         .route("/assets/{*name}", get(asset))
 }
 
@@ -91,7 +97,7 @@ fn asset(files: &[File], name: &str, headers: &HeaderMap) -> Response {
         Some(file) => file.answer(headers, Lifetime::ForEver),
         None => (StatusCode::NOT_FOUND, "there is no such file; load the page again\n").into_response(),
     };
-    protected(response, Devices::Sound)
+    protected(response, Devices::None)
 }
 
 fn protected(mut response: Response, devices: Devices) -> Response {
@@ -116,6 +122,7 @@ mod tests {
 
     static FILES: &[File] = &[
         File { name: "meeting.html", plain: b"<p>meeting", br: None, gzip: None },
+        File { name: "console.html", plain: b"<p>console", br: None, gzip: None },
         File { name: "phone.html", plain: b"<p>phone", br: None, gzip: None },
         File { name: "assets/phone-1.js", plain: b"plain", br: Some(b"brotli"), gzip: Some(b"gzip") },
     ];
@@ -177,6 +184,14 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn each_page_has_its_address() {
+        for (path, content) in [("/phone", "<p>phone"), ("/console", "<p>console")] {
+            let answer = get(path, &[]).await;
+            assert_eq!((answer.status, answer.body.as_slice()), (200, content.as_bytes()), "{path}");
+        }
+    }
+
+    #[tokio::test]
     async fn files_named_by_their_content_are_kept_for_ever_and_sent_as_small_as_may_be() {
         let path = "/assets/phone-1.js";
         let brotli = get(path, &[("accept-encoding", "gzip, deflate, br, zstd")]).await;
@@ -200,6 +215,7 @@ mod tests {
         let answers = [
             get("/phone", &[]).await,
             get("/l/meetup-join/thread/0", &[]).await,
+            get("/console", &[]).await,
             get("/assets/phone-1.js", &[]).await,
             get("/assets/none.js", &[]).await,
             ask(&[], Method::GET, "/phone", &[]).await,
@@ -215,7 +231,7 @@ mod tests {
             assert!(answer.header("permissions-policy").unwrap().starts_with("microphone=(self)"));
         }
         let statuses = answers.map(|answer| answer.status);
-        assert_eq!(statuses, [200, 200, 200, 404, 503]);
+        assert_eq!(statuses, [200, 200, 200, 200, 404, 503]);
     }
 
     #[tokio::test]
