@@ -4,6 +4,7 @@
 //! is made durable by the call that is told.
 
 mod bell;
+mod pages;
 mod perform;
 mod referral;
 mod registry;
@@ -24,7 +25,6 @@ use model::{
 use tokio::sync::oneshot;
 
 use crate::application::Sources;
-use crate::browser::PageSide;
 use crate::context::Context;
 use crate::dial_in::Arrival;
 use crate::far_end::{FarEndEvent, FarEndReport};
@@ -37,6 +37,8 @@ use crate::ringing::Party;
 use crate::task::CallInput;
 
 use self::bell::Bell;
+use self::pages::Pages;
+pub(crate) use self::pages::PicturesRequest;
 use self::perform::{KEY, TURNED_AWAY};
 use self::referral::{Referring, Way};
 use self::registry::Place;
@@ -77,6 +79,10 @@ pub(crate) enum ConferenceTaskInput {
     MeetingChanged(Box<OnlineMeeting>),
     /// A person asks for something at its page.
     Person { participant: ParticipantId, request: PersonRequest },
+    /// The room of pictures reports.
+    Pictured(pictures::Event),
+    /// A person wants something of pictures at its page.
+    Pictures { participant: ParticipantId, request: PicturesRequest },
     /// Somebody is handed over to another conversation, and the call that asked for it goes.
     Release { participant: ParticipantId, by: CallId, to: ConferenceDoor },
     /// The far end of the one reports who is called in a member's place.
@@ -134,7 +140,7 @@ pub(crate) struct ConferenceTask {
     calls: BTreeMap<CallId, CallSide>,
     legs: BTreeMap<ParticipantId, Leg>,
     /// Of the same, the pages that some have.
-    pages: BTreeMap<ParticipantId, PageSide>,
+    pages: Pages,
     ids: RandomIds,
     /// Who is being handed over, and where to.
     releasing: Option<(Person, Way)>,
@@ -194,7 +200,7 @@ impl ConferenceTask {
                 self.legs.insert(arriving.participant, arrival.party.leg);
                 if let Some(page) = arrival.page {
                     page.entered(self.own.clone());
-                    self.pages.insert(arriving.participant, page);
+                    self.pages.add(arriving.participant, page);
                 }
                 self.feed(ConferenceInput::Arrive(arriving));
             }
@@ -229,6 +235,11 @@ impl ConferenceTask {
             ConferenceTaskInput::Person { participant, request } => {
                 self.feed(ConferenceInput::Person { participant, request });
             }
+            ConferenceTaskInput::Pictured(event) => self.pictured(event),
+            ConferenceTaskInput::Pictures { participant, request } => {
+                let gateway = self.context.applications.webrtc.as_ref();
+                self.pages.take(participant, request, gateway, &self.own);
+            }
             ConferenceTaskInput::Release { participant, by, to } => self.release(participant, by, to),
             ConferenceTaskInput::ReplaceMedia { call, leg } => self.replace_media(call, leg),
             // Whoever asked may have gone away.
@@ -246,6 +257,18 @@ impl ConferenceTask {
 
     fn feed(&mut self, input: ConferenceInput) {
         self.engine.handle(input, self.context.clock.now(), &mut self.ids);
+    }
+
+    fn pictured(&mut self, event: pictures::Event) {
+        match event {
+            pictures::Event::Flowing { page, kind: pictures::Kind::Screen } => {
+                if let Some(participant) = self.pages.owner(page) {
+                    self.feed(ConferenceInput::ScreenShown { participant });
+                }
+            }
+            // Rosters show what people want to be seen of them. A page sees by itself that its pictures are gone, and offers again.
+            pictures::Event::Flowing { kind: pictures::Kind::Camera, .. } | pictures::Event::Gone { .. } => {}
+        }
     }
 
     fn leg_event(&mut self, participant: ParticipantId, event: LegEvent) {
@@ -316,7 +339,7 @@ impl ConferenceTask {
 
     fn end_of_leg(&mut self, participant: ParticipantId, cause: call_engine::EndCause) {
         self.legs.remove(&participant);
-        self.pages.remove(&participant);
+        self.pages.remove(participant);
         self.leg_event(participant, LegEvent::Ended(cause));
     }
 

@@ -54,8 +54,9 @@ impl ConferenceTask {
                 }
             }
             ConferenceEffect::Released(participant) => self.released(participant),
-            // Nobody sends pictures.
-            ConferenceEffect::ShowPictures { .. } => {}
+            ConferenceEffect::ShowPictures { participant, camera, screen } => {
+                self.pages.show(participant, camera, screen);
+            }
             ConferenceEffect::SendTone { participant, tone } => self.press(participant, tone),
             ConferenceEffect::SetMuted { participant, is_muted } => {
                 self.with_leg(participant, |task, leg| task.mixer.set_muted(leg, is_muted));
@@ -76,11 +77,7 @@ impl ConferenceTask {
                 }
             }
             ConferenceEffect::Tell { call, event } => self.tell(call, event),
-            ConferenceEffect::TellPerson { participant, event } => {
-                if let Some(page) = self.pages.get(&participant) {
-                    page.tell(event);
-                }
-            }
+            ConferenceEffect::TellPerson { participant, event } => self.pages.tell(participant, event),
             ConferenceEffect::TurnAway(participant) => {
                 let is_said = self.say(participant, TURNED_AWAY, &[Sentence::Full, Sentence::GoodBye]);
                 if !is_said {
@@ -151,7 +148,7 @@ impl ConferenceTask {
         let releasing = self.releasing.take().filter(|(person, _)| person.participant == participant);
         // Whoever is called in its place is called over its media, which goes with it.
         self.referring.remove(&participant);
-        self.pages.remove(&participant);
+        self.pages.remove(participant);
         if let (Some((person, way)), Some(leg)) = (releasing, self.legs.remove(&participant)) {
             leg.tell_of_referral(ReferralStatus::Failed(EndCause::Cancelled));
             way.go(Party { leg, person });

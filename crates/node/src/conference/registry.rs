@@ -6,6 +6,7 @@ use media_plane::{MixerConfig, MixerId, PlaneError};
 use model::{OnlineMeeting, TenantId};
 
 use super::bell::Bell;
+use super::pages::Pages;
 use super::{ConferenceTask, ConferenceTaskInput};
 use crate::context::Context;
 use crate::ids::RandomIds;
@@ -149,7 +150,7 @@ fn prepare(
         bell: Bell::default(),
         calls: BTreeMap::new(),
         legs: BTreeMap::new(),
-        pages: BTreeMap::new(),
+        pages: Pages::default(),
         ids: RandomIds,
         releasing: None,
         referring: BTreeMap::new(),

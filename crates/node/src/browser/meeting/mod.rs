@@ -145,9 +145,12 @@ enum What {
     Entered(Inputs<ConferenceTaskInput>),
     /// What the conference tells.
     Event(PersonEvent),
+    /// The answer to its offer of pictures, or why there is none.
+    Pictured(Result<String, String>),
 }
 
 /// A page as its conference knows it.
+#[derive(Clone)]
 pub(crate) struct PageSide {
     participant: ParticipantId,
     page: mpsc::UnboundedSender<Told>,
@@ -162,6 +165,11 @@ impl PageSide {
     /// Passes on what the engine says.
     pub(crate) fn tell(&self, event: PersonEvent) {
         self.say(What::Event(event));
+    }
+
+    /// Says what an offer of pictures is answered with, or why not.
+    pub(crate) fn pictured(&self, answer: Result<String, String>) {
+        self.say(What::Pictured(answer));
     }
 
     fn say(&self, what: What) {

@@ -1,7 +1,7 @@
 //! The task of a page: its socket comes and goes, its place in the meeting stays.
 
 use call_engine::{PersonEvent, PersonRequest, Rejection};
-use meeting_wire::{EndReason, FromPage, Kind, OfferOf, Person, ToPage, guest_name};
+use meeting_wire::{EndReason, FromPage, Kind, OfferOf, Person, Tile, ToPage, guest_name};
 use model::{IdSource, Identity, IdentitySet, Participant, ParticipantId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
@@ -12,7 +12,7 @@ use super::super::socket::{FromSocket, Seat};
 use super::guests::{Budget, Rate};
 use super::join::Joining;
 use super::{PageSide, Place, Told, What, shown};
-use crate::conference::ConferenceTaskInput;
+use crate::conference::{ConferenceTaskInput, PicturesRequest};
 use crate::context::Context;
 use crate::ids::RandomIds;
 use crate::incoming::info_of;
@@ -35,6 +35,8 @@ struct Joined {
     at: Option<meeting_wire::Place>,
     people: Option<Vec<Person>>,
     speaker: Option<String>,
+    /// What the page shows, whether or not it may see it now.
+    tiles: Vec<Tile>,
     /// Whether an offer of its has been answered.
     is_answered: bool,
     /// Whether the first offer was refused: its end says nothing new then.
@@ -127,11 +129,8 @@ impl Page {
             FromPage::Join { name, sdp } => self.join(name.as_deref(), sdp),
             FromPage::Offer { sdp } => self.wish(Wish::Offer(sdp)),
             FromPage::Leave => self.leave(),
-            FromPage::Pictures { .. } => self.seat.say(ToPage::Refused {
-                of: OfferOf::Pictures,
-                message: "this server carries no pictures".to_owned(),
-            }),
-            FromPage::Watch(_) => {}
+            FromPage::Pictures { sdp } => self.offer_pictures(sdp),
+            FromPage::Watch(tiles) => self.watch(tiles),
             FromPage::Show { kind: Kind::Camera, is_on } => self.ask(PersonRequest::Camera(is_on)),
             FromPage::Show { kind: Kind::Screen, is_on } => self.ask(PersonRequest::Screen(is_on)),
             FromPage::Mute { is_muted } => self.ask(PersonRequest::MuteSelf(is_muted)),
@@ -187,6 +186,7 @@ impl Page {
             at: None,
             people: None,
             speaker: None,
+            tiles: Vec::new(),
             is_answered: false,
             is_refused: false,
         });
@@ -247,6 +247,41 @@ impl Page {
         }
     }
 
+    fn offer_pictures(&mut self, offer: String) {
+        let is_in = matches!(self.at(), Some(meeting_wire::Place::In | meeting_wire::Place::Held));
+        if !is_in || !self.want_pictures(PicturesRequest::Offer(offer)) {
+            let message = "pictures are for those who are in the meeting".to_owned();
+            self.seat.say(ToPage::Refused { of: OfferOf::Pictures, message });
+        }
+    }
+
+    /// Notes what the page shows; whoever is taken aside sees nobody until it is back.
+    fn watch(&mut self, tiles: Vec<Tile>) {
+        let Some(joined) = &mut self.joined else { return };
+        joined.tiles = tiles;
+        self.send_watched();
+    }
+
+    fn send_watched(&mut self) {
+        let tiles = match &self.joined {
+            Some(joined) if joined.at == Some(meeting_wire::Place::In) => joined.tiles.clone(),
+            Some(_) | None => Vec::new(),
+        };
+        self.want_pictures(PicturesRequest::Watch(tiles));
+    }
+
+    fn at(&self) -> Option<meeting_wire::Place> {
+        self.joined.as_ref()?.at
+    }
+
+    /// False where nobody is there who could do that.
+    fn want_pictures(&self, request: PicturesRequest) -> bool {
+        let Some(joined) = &self.joined else { return false };
+        let participant = joined.participant;
+        let input = ConferenceTaskInput::Pictures { participant, request };
+        joined.conference.as_ref().is_some_and(|conference| conference.ask(input).is_ok())
+    }
+
     fn hear(&mut self, Told { participant, what }: Told) {
         // What a place still says that was left is of no interest.
         let Some(joined) = self.joined.as_mut().filter(|joined| joined.participant == participant) else {
@@ -257,6 +292,12 @@ impl Page {
             What::Call(news) => self.hear_call(news),
             What::Entered(conference) => joined.conference = Some(conference),
             What::Event(event) => self.hear_conference(event),
+            What::Pictured(Ok(sdp)) => {
+                // It may have said so before there were any pictures.
+                self.send_watched();
+                self.seat.say(ToPage::Pictures { sdp });
+            }
+            What::Pictured(Err(message)) => self.seat.say(ToPage::Refused { of: OfferOf::Pictures, message }),
         }
     }
 
@@ -290,7 +331,7 @@ impl Page {
     fn hear_conference(&mut self, event: PersonEvent) {
         let Some(joined) = &mut self.joined else { return };
         let you = joined.participant;
-        self.seat.say(match event {
+        let message = match event {
             PersonEvent::Denied(rejection) => ToPage::Denied { message: shown::denied(rejection) },
             PersonEvent::Ended(outcome) => {
                 let reason = shown::end_reason(outcome, joined.at);
@@ -308,8 +349,10 @@ impl Page {
             PersonEvent::State(state) => {
                 let state = shown::place(state);
                 joined.at = Some(state);
+                self.send_watched();
                 ToPage::State { state, you: you.to_string() }
             }
-        });
+        };
+        self.seat.say(message);
     }
 }
