@@ -252,6 +252,8 @@ describe("whoever signs in", () => {
     await organizing();
     server.forgetSessions();
     await page.getByRole("heading", { name: /Your session is over/ }).waitFor();
+    await button("Join again").click();
+    await page.getByLabel("Your name").waitFor();
   });
 });
 

@@ -123,7 +123,11 @@ export class Meeting {
   async joinAgain(): Promise<void> {
     await this.look();
     if (this.door.value.type === "unknown") this.warn(SERVER_GONE);
-    if (this.door.value.type !== "found") return;
+    const door = this.door.value;
+    if (door.type !== "found") return;
+    // Whoever was signed in does not come in as a guest unasked.
+    const user = door.invitation.user?.id ?? null;
+    if (user !== this.joinedAs) return this.feed({ type: "stepBack" });
     const { name, camera } = this.visit.value;
     if (camera) await this.equipment.turnCamera(true);
     await this.join(name);

@@ -332,3 +332,9 @@ it("leaving works at once, and closes everything", () => {
   page.hear({ type: "ended", reason: "over" }, IN).feed({ type: "leave" });
   expect(page.visit).toEqual(before);
 });
+
+it("from the end one gets back to the door, and from nowhere else", () => {
+  expect(new Page().in().feed({ type: "stepBack" }).visit.stage).toBe("in");
+  const page = new Page().in().feed({ type: "leave" }, { type: "stepBack" });
+  expect(page.visit).toMatchObject({ stage: "before", name: "Ann" });
+});

@@ -81,6 +81,8 @@ export type Input =
   | { readonly type: "admit"; readonly participant: string | null }
   | { readonly type: "remove" | "muteOther"; readonly participant: string }
   | { readonly type: "leave" }
+  /** From the end back to the door. */
+  | { readonly type: "stepBack" }
   | { readonly type: "end"; readonly ending: Ending }
   | { readonly type: "server"; readonly message: FromServer };
 
@@ -137,6 +139,9 @@ class Guide {
         return this.come(input.type, input);
       case "end":
         return this.end(input.ending);
+      case "stepBack":
+        if (this.visit.stage === "ended") this.put({ stage: "before" });
+        return;
       case "server":
         return this.hear(input.message);
       case "offered":
