@@ -124,7 +124,7 @@ describe("coming in", () => {
     page.hear({ type: "refused", of: "join", message: "locked" });
     expect(page.visit.stage).toBe("before");
     expect(page.done).toEqual(["close", "shut", "warn"]);
-    expect(page.said).toEqual(["locked"]);
+    expect(page.said).toEqual(["You cannot come in. The server says: “locked”."]);
   });
 
   it("can be given up, and leaves nothing behind", () => {

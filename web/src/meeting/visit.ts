@@ -12,7 +12,7 @@
 
 import type { EndReason, FromServer, Participant, ToServer } from "./protocol";
 import { find, isInside, news } from "./roster";
-import { endedText } from "./wording";
+import { endedText, withWord } from "./wording";
 
 export type Stage = "before" | "joining" | "returning" | "lobby" | "in" | "held" | "ended";
 
@@ -273,7 +273,9 @@ class Guide {
   }
 
   private hear(message: FromServer): void {
-    if (message.type === "error") return this.warn(message.message || NOT_UNDERSTOOD);
+    if (message.type === "error") {
+      return this.warn(withWord(NOT_UNDERSTOOD, message.message));
+    }
     if (message.type === "welcome") return this.welcome(message);
     if (!this.isUnderWay) return;
     switch (message.type) {
@@ -353,18 +355,18 @@ class Guide {
     if (of === "join") {
       if (this.visit.stage !== "joining") return;
       this.stepBack();
-      return this.warn(message || "You cannot come in here.");
+      return this.warn(withWord("You cannot come in.", message));
     }
     if (of === "pictures") {
       this.put({ refused: { ...refused, pictures: refused.pictures + 1 } });
       if (refused.pictures + 1 < MAX_REFUSED) {
         return this.do({ type: "offerPictures", how: "fresh" });
       }
-      return this.warn(message || "Pictures cannot be had at the moment. The sound goes on.");
+      return this.warn(withWord(NO_PICTURES, message));
     }
     this.put({ refused: { ...refused, sound: refused.sound + 1 } });
     if (refused.sound + 1 < MAX_REFUSED) return this.mend("fresh");
-    this.warn(message || "The server cannot use what this browser offers.");
+    this.warn(withWord("The server cannot use what this browser offers.", message));
     this.giveUp();
   }
 
@@ -429,7 +431,7 @@ class Guide {
 
   /** The server does not tell what it was that one may not do; so nothing is opened that was meant to be shut. */
   private denied(message: string): void {
-    this.warn(message || "You may not do that in this meeting.");
+    this.warn(withWord("You may not do that in this meeting.", message));
     const { screen, muted, muteAsked } = this.visit;
     if (screen === "asked") {
       this.put({ screen: "off" });
@@ -477,4 +479,5 @@ class Guide {
   }
 }
 
+const NO_PICTURES = "Pictures cannot be had at the moment. The sound goes on.";
 const NOT_UNDERSTOOD = "The server did not understand this page. Load it again.";

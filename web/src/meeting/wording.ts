@@ -21,6 +21,11 @@ export function endedText(ending: Ending): string {
   return ENDED[ending];
 }
 
+/** A sentence of ours, and what the server says besides. */
+export function withWord(sentence: string, message: string): string {
+  return message ? `${sentence} The server says: “${message}”.` : sentence;
+}
+
 const ROLES: { readonly [role in NonNullable<Participant["role"]>]: string } = {
   organizer: "Organizer",
   coorganizer: "Co-organizer",
