@@ -164,7 +164,7 @@ describe("a guest", () => {
   it("who may not come in reads why", async () => {
     hall.closed = "The meeting is locked.";
     await ask("Ann");
-    await page.getByRole("alert").filter({ hasText: "The meeting is locked." }).waitFor();
+    await page.getByRole("alert").filter({ hasText: "The meeting is locked" }).waitFor();
     expect(await button("Join").isEnabled()).toBe(true);
   });
 

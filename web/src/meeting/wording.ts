@@ -23,7 +23,8 @@ export function endedText(ending: Ending): string {
 
 /** A sentence of ours, and what the server says besides. */
 export function withWord(sentence: string, message: string): string {
-  return message ? `${sentence} The server says: “${message}”.` : sentence;
+  const word = message.trim().replace(/\.$/, "");
+  return word ? `${sentence} The server says: “${word}”.` : sentence;
 }
 
 const ROLES: { readonly [role in NonNullable<Participant["role"]>]: string } = {
