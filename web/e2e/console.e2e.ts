@@ -323,11 +323,24 @@ it("a test call leads to its page", async () => {
   await signIn();
   scene(server);
   await openSection("Test call");
+  await page.getByLabel("Application").selectOption("No Rights");
   await page.getByLabel("Whom to call").fill("john@localhost");
   await button("Call").click();
+  // That the application may not does not mean that the administrator may not.
+  await page.getByText("The application may not call anybody.").waitFor();
+  await page.getByLabel("Application").selectOption(BOT.name);
+  await button("Call").click();
   await page.getByRole("heading", { level: 1, name: "john@localhost" }).waitFor();
-  const [asked] = server.posted;
+  const asked = server.posted.at(-1);
   expect(asked).toMatchObject({ path: "test-call", body: { app: BOT.id, to: "john@localhost" } });
+});
+
+it("whoever is an administrator no more is told so", async () => {
+  await signIn();
+  server.administrators.clear();
+  await openSection("Users");
+  await page.getByText(/but the console is for administrators only/).waitFor();
+  await vi.waitFor(() => expect(server.streamed).toEqual([]));
 });
 
 it("whoever is no administrator is told so, and can sign in as somebody else", async () => {

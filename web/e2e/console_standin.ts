@@ -66,6 +66,7 @@ export class ConsoleStandIn {
   readonly lists: { [name: string]: readonly Wire[] } = {};
   /** Bodies that were posted, with whatever authorised them. */
   readonly posted: { readonly path: string; readonly body: Wire; readonly by: string }[] = [];
+  readonly administrators = new Set(["john"]);
   /** How webhooks answer resends. */
   webhookStatus: number | null = 202;
   /** While it is false, streams are refused, as by a server that is starting. */
@@ -188,6 +189,10 @@ export class ConsoleStandIn {
     await new Promise((resolve) => this.http.close(resolve));
   }
 
+  private live(): readonly Kept[] {
+    return [...this.calls.values()].filter(({ summary }) => summary["state"] !== "terminated");
+  }
+
   private kept(id: string): Kept {
     const call = this.calls.get(id);
     if (!call) throw new Error(`there is no call ${id}`);
@@ -226,7 +231,16 @@ export class ConsoleStandIn {
         version: "0.1.0",
         startedAt: iso(Date.now() - 7_500_000),
         uptimeSeconds: 7500,
-        counts: { calls: 2, registeredUsers: 3 },
+        counts: {
+          calls: this.live().length,
+          conferences: 1,
+          registeredUsers: 3,
+          pages: 1,
+          mediaLegs: 4,
+          trunkCalls: 3,
+          trunksUp: 1,
+          trunksDown: 1,
+        },
       });
     }
     if (path === "calls") return this.listCalls(query, response);
@@ -288,6 +302,10 @@ export class ConsoleStandIn {
     if (path === "test-call" && body["to"] === "nobody") {
       const message = "Nobody is called so.";
       return reply(response, 400, { error: { code: "badRequest", message } });
+    }
+    if (path === "test-call" && body["app"] !== BOT.id) {
+      const message = "The application may not call anybody.";
+      return reply(response, 403, { error: { code: "Forbidden", message } });
     }
     if (path !== "test-call") return reply(response, 404, {});
     const id = this.begin(`test-${this.count()}`, Date.now(), { who: String(body["to"]) });
@@ -354,7 +372,7 @@ export class ConsoleStandIn {
   private refusal(request: IncomingMessage): number | undefined {
     const user = this.user(request);
     if (user === undefined) return 401;
-    return user === "john" ? undefined : 403;
+    return this.administrators.has(user) ? undefined : 403;
   }
 }
 

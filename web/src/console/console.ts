@@ -12,11 +12,14 @@ import { Catalogue } from "./catalogue";
 import { Feed } from "./feed";
 import { record } from "./json";
 import * as lists from "./lists";
-import { entry, mediaSample, notification, sipMessage, summary } from "./protocol";
+import { type CallDetail, entry, mediaSample, notification, sipMessage, summary } from "./protocol";
 import { type Route, route } from "./route";
 import type { Refusal } from "./server";
 import * as server from "./server";
 import { stateText } from "./wording";
+
+/** Whether the server tells of what happens. */
+export type Connection = "opening" | "open" | "lost";
 
 export type Presence =
   /** Not known yet. */
@@ -35,14 +38,18 @@ const RELOAD_AFTER_MS = 300;
 /** How often lists are looked at again that the server does not tell of. */
 const REFRESH_EVERY_MS = 10_000;
 
+/** A page that nobody sees for so long listens no more until somebody does. */
+const UNSEEN_AFTER_MS = 60_000;
+
 const SESSION_OVER = "You were signed out, because the session is over. Sign in again.";
 
 export class Console {
   readonly presence = signal<Presence>({ type: "starting" });
   readonly route = signal<Route>({ section: "calls" });
-  readonly connected = signal(false);
+  readonly connection = signal<Connection>("opening");
   readonly notice = signal<Notice | null>(null);
   readonly announcer = new Announcer();
+  /** What time it is at the server. */
   readonly now = signal(Date.now());
   readonly overview = signal<lists.Overview | null>(null);
 
@@ -51,6 +58,10 @@ export class Console {
   readonly which = signal<calls.Which>("live");
   readonly query = signal("");
   readonly page = signal<CallPage | null>(null);
+  /** What the page is about, but for what changes every second. */
+  readonly detail: ReadonlySignal<CallDetail | null> = computed(
+    () => this.page.value?.detail ?? null,
+  );
 
   readonly meetings = this.catalogue("meetings", lists.meeting);
   readonly users = this.catalogue("users", lists.user);
@@ -63,6 +74,9 @@ export class Console {
     return "call" in value ? value.call : undefined;
   });
 
+  /** Whether somebody may look at the page. A browser has few connections, which pages that nobody sees should not hold. */
+  private readonly isSeen = signal(true);
+  private hiding: ReturnType<typeof setTimeout> | undefined;
   private feed: Feed | undefined;
   /** What was told of and is not shown yet. */
   private news: News[] = [];
@@ -75,6 +89,7 @@ export class Console {
     addEventListener("online", () => this.feed?.retry());
     addEventListener("offline", () => this.feed?.drop());
     addEventListener("hashchange", () => this.follow());
+    document.addEventListener("visibilitychange", () => this.look());
     setInterval(() => this.tick(), 1000);
     setInterval(() => this.refresh(), REFRESH_EVERY_MS);
     this.route.value = route(location.hash);
@@ -113,8 +128,9 @@ export class Console {
     const { value } = this.presence;
     if (value.type !== "signedIn") return false;
     if (status === 401) this.leave(SESSION_OVER);
-    else if (status === 403) this.presence.value = { type: "notAdministrator", user: value.user };
-    return status === 401 || status === 403;
+    // It may be the application that is not allowed something, or the user who is no administrator any more.
+    if (status === 403) void this.begin(value.user);
+    return status === 401;
   };
 
   async moreCalls(which: calls.Which): Promise<void> {
@@ -166,12 +182,13 @@ export class Console {
     if ("value" in answer) {
       batch(() => {
         this.overview.value = answer.value;
+        if (this.presence.value.type === "signedIn") return;
         this.notice.value = null;
         this.presence.value = { type: "signedIn", user };
       });
     } else if (answer.status === 403) {
       this.presence.value = { type: "notAdministrator", user };
-    } else {
+    } else if (this.presence.value.type !== "signedIn") {
       this.leave(answer.status === 401 ? "" : answer.problem);
     }
   }
@@ -180,6 +197,7 @@ export class Console {
     batch(() => {
       this.presence.value = { type: "signedOut", problem };
       this.notice.value = null;
+      this.connection.value = "opening";
       this.overview.value = null;
       this.live.value = calls.EMPTY;
       this.ended.value = calls.EMPTY;
@@ -199,7 +217,7 @@ export class Console {
   private listen(): () => void {
     const call = this.callId.value;
     const { type } = this.presence.value;
-    if (type !== "signedIn") return () => {};
+    if (type !== "signedIn" || !this.isSeen.value) return () => {};
     const listener = {
       opened: () => this.opened(),
       heard: (event: string, data: unknown) => this.told(event, data),
@@ -227,8 +245,8 @@ export class Console {
   /** The events have begun, so what is asked for from now on misses none. */
   private opened(): void {
     batch(() => {
-      if (!this.connected.value && this.live.value.isLoaded) this.say("The server is back");
-      this.connected.value = true;
+      if (this.connection.value === "lost") this.say("The server is back");
+      this.connection.value = "open";
       this.live.value = calls.reopened(this.live.value);
       this.ended.value = calls.reopened(this.ended.value);
     });
@@ -239,8 +257,8 @@ export class Console {
 
   private async lost(wasOpen: boolean): Promise<void> {
     batch(() => {
-      if (this.connected.value) this.say("The server is gone; trying to get it back");
-      this.connected.value = false;
+      if (this.connection.value === "open") this.say("The server is gone; trying to get it back");
+      this.connection.value = "lost";
     });
     if (wasOpen) return;
     // The stream may have been refused because the session is over; it does not say so itself.
@@ -313,7 +331,18 @@ export class Console {
   }
 
   private tick(): void {
-    if (!document.hidden) this.now.value = Date.now();
+    if (!document.hidden) this.now.value = server.clock.now(Date.now());
+  }
+
+  /** Somebody begins or ceases to see the page. */
+  private look(): void {
+    clearTimeout(this.hiding);
+    if (!document.hidden) this.isSeen.value = true;
+    else this.hiding = setTimeout(() => this.hide(), UNSEEN_AFTER_MS);
+  }
+
+  private hide(): void {
+    this.isSeen.value = false;
   }
 
   private refresh(): void {

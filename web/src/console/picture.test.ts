@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { aDetail, after, BEGAN } from "./fixtures";
-import { ladder } from "./ladder";
+import { arrowText, ladder } from "./ladder";
 import { draw, type Picture, zooms } from "./picture";
 import type { CallDetail } from "./protocol";
 import { entryText, type Item, type Story, spaced, story } from "./story";
@@ -265,5 +265,13 @@ it("messages go from column to column, one below the other", () => {
   expect(Math.max(...rows)).toBeLessThan(drawn.height);
   expect(drawn.arrows.map(({ dialog }) => dialog)).toEqual([0, 0, 0, 1]);
   // With less room than it needs it is wider than that, and one scrolls.
-  expect(ladder(messages, 100).width).toBeGreaterThan(400);
+  const narrow = ladder(messages.slice(0, 3), 254);
+  expect(narrow.width).toBe(254);
+  expect(narrow.arrows.map(({ label }) => label)).toEqual([
+    "INVITE",
+    "180 Ringing",
+    "200 OK (INVITE)",
+  ]);
+  expect(narrow.arrows.map(arrowText)[1]).toBe("180 Ringing (INVITE), from udp:127.0.0.1:40000");
+  expect(ladder(messages, 100).width).toBe(62 + 58 + 2 * 130);
 });

@@ -1,11 +1,15 @@
 /** Asks the server, over HTTP. */
 
 import { SERVER_GONE } from "../common/session";
+import { Clock } from "./clock";
 import { isRecord, type Json, list, number, record, text, textOrNull } from "./json";
 import { type Application, application, type Overview, overview } from "./lists";
 import { type Attempt, attempt, type CallDetail, callDetail, summary } from "./protocol";
 
 const BASE = "/hookswitch/v1/console";
+
+/** Goes as the answers say. */
+export const clock = new Clock();
 
 /** Why something was not answered, as a sentence; `status` is 0 where there was no answer at all. */
 export interface Refusal {
@@ -108,7 +112,9 @@ async function request(method: string, address: string, body?: object) {
     options.body = JSON.stringify(body);
   }
   try {
-    return await fetch(address, options);
+    const response = await fetch(address, options);
+    clock.hear(response.headers.get("Date"), Date.now());
+    return response;
   } catch {
     return undefined;
   }

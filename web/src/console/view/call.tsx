@@ -17,8 +17,7 @@ import { TimelineCard } from "./timeline";
 
 /** The page of one call. */
 export function CallScreen({ desk }: { desk: Console }) {
-  const page = desk.page.value;
-  const detail = page?.detail;
+  const detail = desk.detail.value;
   return (
     <>
       <p class="way">
@@ -32,22 +31,25 @@ export function CallScreen({ desk }: { desk: Console }) {
       ) : (
         <>
           <h1>Call</h1>
-          <p class="nothing">{page?.problem || "One moment…"}</p>
+          <Waiting desk={desk} />
         </>
       )}
     </>
   );
 }
 
+function Waiting({ desk }: { desk: Console }) {
+  return <p class="nothing">{desk.page.value?.problem || "One moment…"}</p>;
+}
+
 function Whole({ desk, detail }: { desk: Console; detail: CallDetail }) {
   const { summary } = detail;
   const [chosen, choose] = useState<Target | null>(null);
-  const samples = desk.page.value?.samples ?? [];
   return (
     <div class="call-page">
       <Head desk={desk} detail={detail} />
       <TimelineCard desk={desk} detail={detail} choose={choose} />
-      {!isOver(summary) && <MediaCard samples={samples} />}
+      {!isOver(summary) && <MediaCard desk={desk} />}
       <NotificationsCard desk={desk} detail={detail} chosen={chosen} />
       <LadderCard detail={detail} chosen={chosen} choose={choose} />
       <Operations operations={detail.operations} />

@@ -46,6 +46,7 @@ export function Calls({ desk }: { desk: Console }) {
           }}
         />
       </div>
+      <Counts desk={desk} />
       <section class="card flush" aria-label={which === "live" ? "Live calls" : "Ended calls"}>
         {found.length > 0 ? (
           <Table desk={desk} calls={found} which={which} />
@@ -70,6 +71,40 @@ export function Calls({ desk }: { desk: Console }) {
         )}
       </p>
     </>
+  );
+}
+
+/** What is counted, with a word for one and for many. */
+const COUNTS = [
+  ["calls", "call", "calls"],
+  ["conferences", "conference", "conferences"],
+  ["mediaLegs", "line with sound", "lines with sound"],
+  ["registeredUsers", "user with a phone", "users with phones"],
+  ["pages", "browser as a phone", "browsers as phones"],
+  ["trunkCalls", "call over trunks", "calls over trunks"],
+] as const;
+
+/** What goes on at the server as a whole. */
+function Counts({ desk }: { desk: Console }) {
+  const counts = desk.overview.value?.counts ?? {};
+  const down = (counts["trunksDown"] ?? 0) + (counts["trunksUnregistered"] ?? 0);
+  return (
+    <ul class="counts" aria-label="At this server">
+      {COUNTS.map(([name, one, many]) => {
+        const count = counts[name];
+        if (count === undefined) return null;
+        return (
+          <li key={name}>
+            <strong>{count}</strong> {count === 1 ? one : many}
+          </li>
+        );
+      })}
+      {down > 0 && (
+        <li class="bad">
+          <strong>{down}</strong> {down === 1 ? "trunk" : "trunks"} down
+        </li>
+      )}
+    </ul>
   );
 }
 

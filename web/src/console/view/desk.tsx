@@ -3,7 +3,7 @@ import { named, type User } from "../../common/people";
 import { Icon } from "../../common/view/icons";
 import { Mark } from "../../common/view/mark";
 import { NoticeLine } from "../../common/view/notice";
-import type { Console } from "../console";
+import type { Connection, Console } from "../console";
 import { address, type Route, SECTIONS, type Section } from "../route";
 import { counted, span, whoText } from "../wording";
 import { CallScreen } from "./call";
@@ -50,7 +50,7 @@ export function Desk({ desk, user }: { desk: Console; user: User }) {
 
 function titleOf(desk: Console, route: Route): string {
   if (!("call" in route)) return SECTIONS[route.section];
-  const summary = desk.page.value?.detail?.summary;
+  const summary = desk.detail.value?.summary;
   return summary ? `Call with ${whoText(summary)}` : "Call";
 }
 
@@ -74,17 +74,23 @@ function Screen({ desk, route }: { desk: Console; route: Route }) {
   }
 }
 
+const CONNECTIONS: { readonly [connection in Connection]: string } = {
+  opening: "One moment…",
+  open: "Live",
+  lost: "Looking for the server…",
+};
+
 function Header({ desk, user }: { desk: Console; user: User }) {
-  const isConnected = desk.connected.value;
+  const connection = desk.connection.value;
   const overview = desk.overview.value;
   return (
     <header class="bar">
       <Mark />
       <div class="who">
         <strong>Console</strong>
-        <span class={isConnected ? "presence" : "presence presence-off"}>
-          {isConnected ? "Live" : "Looking for the server…"}
-          {isConnected && overview && (
+        <span class={connection === "open" ? "presence" : "presence presence-off"}>
+          {CONNECTIONS[connection]}
+          {connection === "open" && overview && (
             <span class="extra">
               {overview.version && ` · version ${overview.version}`} · up for{" "}
               {span(overview.uptimeSeconds)}
@@ -144,7 +150,7 @@ function Notices({ desk }: { desk: Console }) {
           />
         )}
       </div>
-      {!desk.connected.value && (
+      {desk.connection.value === "lost" && (
         <NoticeLine
           tone="remark"
           text="The server cannot be reached. What is shown may be old; the console tries again by itself."

@@ -132,7 +132,7 @@ function Line({ arrow, began, isChosen, choose }: LineProps) {
           </text>
         )}
         <text class="message-label" x={left + way / 2} y={y - 7} text-anchor="middle">
-          {label.length * 7 > way - 16 ? `${label.slice(0, Math.floor((way - 16) / 7))}…` : label}
+          {label}
         </text>
       </g>
       {/* biome-ignore lint/a11y/useSemanticElements: HTML has no button that could be an arrow. */}
@@ -169,10 +169,10 @@ function neighbour(line: Element | null | undefined): void {
 
 function Message({ message }: { message: SipMessage | undefined }) {
   return (
-    <section class="sip-message" aria-label="Message" aria-live="polite">
+    <section class="sip-message" aria-label="Message">
       {message ? (
         <>
-          <p>
+          <p aria-live="polite">
             <strong>{message.startLine}</strong>
             <span class="quiet below">
               {message.isSent ? "Sent to" : "Received from"} {message.peer} at{" "}

@@ -1,11 +1,13 @@
 import { fill, type Grade, grade, levels } from "../call";
+import type { Console } from "../console";
 import type { MediaSample, Sound } from "../protocol";
 import { spaced } from "../story";
 import { measured } from "../wording";
 import { Badge } from "./parts";
 
 /** How everybody's sound is at the moment, and was in the last minutes. */
-export function MediaCard({ samples }: { samples: readonly MediaSample[] }) {
+export function MediaCard({ desk }: { desk: Console }) {
+  const samples = desk.page.value?.samples ?? [];
   const participants = samples.at(-1)?.participants ?? [];
   return (
     <section class="card" aria-labelledby="media">

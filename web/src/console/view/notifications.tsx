@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { offset } from "../axis";
 import type { Console } from "../console";
 import type { Attempt, CallDetail, Notification } from "../protocol";
@@ -70,6 +70,7 @@ function Note({ desk, notification, began, chosen }: NoteProps) {
     item.current?.querySelector("summary")?.focus({ preventScroll: true });
   }, [chosen]);
   const last = attempts.at(-1);
+  const detail = useMemo(() => detailOf(notification), [notification.body]);
   return (
     <li>
       <details ref={item} open={isOpen} onToggle={(event) => setOpen(event.currentTarget.open)}>
@@ -79,7 +80,7 @@ function Note({ desk, notification, began, chosen }: NoteProps) {
             <strong>
               {spaced(change)} {about}
             </strong>
-            <span class="quiet"> {detailOf(notification)}</span>
+            <span class="quiet"> {detail}</span>
           </span>
           <span class="quiet when" title={exactTime(createdAt)}>
             {offset(Math.max(0, createdAt - began))}
