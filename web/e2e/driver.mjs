@@ -191,6 +191,24 @@ async function barriers(page) {
     .flatMap(({ id, nodes }) => nodes.map((node) => `${id} at ${node.html.slice(0, 120)}`));
 }
 
+/**
+ * What has a role and exactly that name.
+ *
+ * @param {Command} command
+ */
+function named(command) {
+  return pageOf(command).getByRole(command.role, { name: command.name, exact: true }).first();
+}
+
+/**
+ * A text that can be seen, or a part of one.
+ *
+ * @param {Command} command
+ */
+function shown(command) {
+  return pageOf(command).getByText(command.text).filter({ visible: true }).first();
+}
+
 /** @type {{ [command: string]: (command: Command) => Promise<unknown> }} */
 const COMMANDS = {
   launch: async ({ microphone, camera }) => {
@@ -203,17 +221,14 @@ const COMMANDS = {
     await pageOf(command).context().close();
     pages.delete(command.page);
   },
-  click: (command) =>
-    pageOf(command).getByRole(command.role, { name: command.name, exact: true }).click(),
-  finds: (command) =>
-    pageOf(command).getByRole(command.role, { name: command.name, exact: true }).first().waitFor(),
+  click: (command) => named(command).click(),
+  click_text: (command) => shown(command).click(),
+  finds: (command) => named(command).waitFor(),
   fill: (command) => pageOf(command).getByLabel(command.label, { exact: true }).fill(command.text),
   press: (command) => pageOf(command).keyboard.press(command.key),
-  sees: (command) => pageOf(command).getByText(command.text).first().waitFor(),
-  sees_no: (command) =>
-    pageOf(command).getByText(command.text).first().waitFor({ state: "hidden" }),
+  sees: (command) => shown(command).waitFor(),
+  sees_no: (command) => shown(command).waitFor({ state: "detached" }),
   title: (command) => pageOf(command).title(),
-  shown: (command) => pageOf(command).locator("body").ariaSnapshot(),
   hear: (command) =>
     pageOf(command).evaluate(
       (hertz) => /** @type {WithEars} */ (/** @type {unknown} */ (window)).ears.hear(hertz),

@@ -69,6 +69,11 @@ impl Page {
         self.ask("click", json!({"role": role, "name": name})).await;
     }
 
+    /// Clicks a text, or the text that it is a part of.
+    pub async fn click_text(&self, text: &str) {
+        self.ask("click_text", json!({"text": text})).await;
+    }
+
     /// Writes into the field with that label.
     pub async fn fill(&self, label: &str, text: &str) {
         self.ask("fill", json!({"label": label, "text": text})).await;
