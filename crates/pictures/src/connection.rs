@@ -14,7 +14,7 @@ use str0m::net::{Protocol, Receive};
 use str0m::rtp::VideoOrientation;
 use str0m::{Candidate, Input, Output, Rtc, RtcConfig};
 use webrtc::parts::{Addresses, Local, Setup, Transport, session_id};
-use webrtc::{Patience, Transmit};
+use webrtc::{Patience, Reach, Transmit};
 
 use crate::describe::{self, Sources};
 use crate::offer::{Extension, Numbers, Offer, Role, VideoLine};
@@ -55,6 +55,7 @@ pub(crate) struct Connection {
     offer: Offer,
     mids: Vec<Mid>,
     candidates: Vec<SocketAddr>,
+    has_tcp: bool,
     patience: Patience,
     session_id: u64,
     version: u64,
@@ -115,7 +116,7 @@ impl Connection {
     /// Makes a connection of a first offer.
     pub(crate) fn new(
         offer: Offer,
-        candidates: &[SocketAddr],
+        Reach { candidates, has_tcp }: Reach<'_>,
         patience: Patience,
         now: Instant,
     ) -> Result<Self, OfferError> {
@@ -147,6 +148,7 @@ impl Connection {
             mids: Vec::new(),
             offer,
             candidates: candidates.to_vec(),
+            has_tcp,
             patience,
             session_id: 0,
             version: 0,
@@ -206,7 +208,7 @@ impl Connection {
             );
         }
         let local = Local {
-            candidates: &self.candidates,
+            reach: Reach { candidates: &self.candidates, has_tcp: self.has_tcp },
             ufrag: &credentials.ufrag,
             password: &credentials.pass,
             fingerprint: &fingerprint,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use webrtc::{Patience, Transmit};
+use webrtc::{Patience, Reach, Transmit};
 
 use crate::connection::{Connection, FIRST_ESTIMATE, Frame, Sink, Told};
 use crate::layers::{self, Wanted};
@@ -32,6 +32,7 @@ const MAX_TRANSMITS: usize = 65_536;
 #[derive(Debug)]
 pub struct Room {
     candidates: Vec<SocketAddr>,
+    has_tcp: bool,
     patience: Patience,
     pages: BTreeMap<PageId, Page>,
     /// Who sees each source: a page, and which of its lines.
@@ -83,10 +84,12 @@ impl Page {
 }
 
 impl Room {
-    /// An empty room. `candidates` are where pages reach us; the first is the best.
-    pub fn new(candidates: &[SocketAddr], patience: Patience) -> Self {
+    /// An empty room. `reach` is where pages reach us.
+    pub fn new<'a>(reach: impl Into<Reach<'a>>, patience: Patience) -> Self {
+        let Reach { candidates, has_tcp } = reach.into();
         Self {
             candidates: candidates.to_vec(),
+            has_tcp,
             patience,
             pages: BTreeMap::new(),
             viewers: BTreeMap::new(),
@@ -111,7 +114,8 @@ impl Room {
         let restarts = match current {
             Some(connection) => connection.reoffer(offer, now)?,
             None => {
-                let connection = Connection::new(offer, &self.candidates, self.patience, now)?;
+                let reach = Reach { candidates: &self.candidates, has_tcp: self.has_tcp };
+                let connection = Connection::new(offer, reach, self.patience, now)?;
                 self.disconnect(page, now);
                 let known = self.pages.entry(page).or_default();
                 known.connection = Some(connection);

@@ -43,7 +43,7 @@ impl Task {
         events: mpsc::Sender<Event>,
     ) -> Self {
         Self {
-            room: Room::new(&[gateway.candidate()], Patience::default()),
+            room: Room::new(gateway.reach(), Patience::default()),
             gateway,
             inbox: Inbox::new(),
             routes: BTreeMap::new(),

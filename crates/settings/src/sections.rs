@@ -148,6 +148,9 @@ sections! {
         external_address: Option<IpAddr> = "";
         /// Sessions that may be open at once.
         max_sessions: u32 = "2000";
+        /// TCP connections that may be open at once, to the port of the same number as that of UDP: for far ends in networks
+        /// that let no UDP through. 0 for none.
+        max_tcp_connections: u32 = "1000";
     }
 
     /// Requests that this server makes: notifications, prompts, keys of issuers, WebSockets of applications.

@@ -13,14 +13,33 @@ use crate::terms::{attribute, reverse};
 /// The priority of a host candidate of which there is only one kind (RFC 8445, 5.1.2.1); further ones are a step lower.
 const HOST_PRIORITY: u32 = (126 << 24) | (65_535 << 8) | 255;
 
+/// The same by TCP, for one who waits for connections (RFC 6544, 4.2): whatever UDP reaches is better.
+const TCP_PRIORITY: u32 = (126 << 24) | (((4 << 13) | 8_191) << 8) | 255;
+
 /// The one media identifier inside a session; the answer repeats the offer's.
 pub(crate) const MID: &str = "0";
+
+/// Where far ends reach us.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach<'a> {
+    /// Addresses, the best first.
+    pub candidates: &'a [SocketAddr],
+    /// Whether far ends may open TCP connections to the same addresses, too (RFC 6544).
+    pub has_tcp: bool,
+}
+
+impl<'a, const N: usize> From<&'a [SocketAddr; N]> for Reach<'a> {
+    /// By UDP alone.
+    fn from(candidates: &'a [SocketAddr; N]) -> Self {
+        Self { candidates, has_tcp: false }
+    }
+}
 
 /// Our side of a session, as an answer tells of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Local<'a> {
-    /// Where we are reached, the best first.
-    pub candidates: &'a [SocketAddr],
+    /// Where we are reached.
+    pub reach: Reach<'a>,
     /// Our username fragment of ICE.
     pub ufrag: &'a str,
     /// Our password of ICE.
@@ -156,7 +175,7 @@ impl Lines {
     pub fn used(&mut self, place: &Place, formats: &str, direction: Direction, local: &Local<'_>) {
         let port = port(local);
         self.add(format_args!("m={} {port} {} {formats}", place.media, place.profile));
-        match local.candidates.first() {
+        match local.reach.candidates.first() {
             Some(SocketAddr::V4(address)) => self.add(format_args!("c=IN IP4 {}", address.ip())),
             Some(SocketAddr::V6(address)) => self.add(format_args!("c=IN IP6 {}", address.ip())),
             None => self.add(format_args!("c=IN IP4 0.0.0.0")),
@@ -167,10 +186,19 @@ impl Lines {
         self.add(format_args!("a={}", attribute(direction)));
         self.add(format_args!("a=rtcp-mux"));
         self.transport(local);
-        for (number, address) in (1u32..).zip(local.candidates) {
+        let Reach { candidates, has_tcp } = local.reach;
+        for (number, address) in (1u32..).zip(candidates) {
             let priority = HOST_PRIORITY - ((number - 1) << 8);
             let (ip, port) = (address.ip(), address.port());
             self.add(format_args!("a=candidate:{number} 1 udp {priority} {ip} {port} typ host"));
+        }
+        let behind = u32::try_from(candidates.len()).unwrap_or(0) + 1;
+        for (number, address) in (0u32..).zip(candidates).filter(|_| has_tcp) {
+            let (name, priority) = (behind + number, TCP_PRIORITY - (number << 8));
+            let (ip, port) = (address.ip(), address.port());
+            self.add(format_args!(
+                "a=candidate:{name} 1 tcp {priority} {ip} {port} typ host tcptype passive"
+            ));
         }
         self.add(format_args!("a=end-of-candidates"));
     }
@@ -219,7 +247,7 @@ impl Lines {
 }
 
 fn port(local: &Local<'_>) -> u16 {
-    local.candidates.first().map_or(9, SocketAddr::port)
+    local.reach.candidates.first().map_or(9, SocketAddr::port)
 }
 
 /// `4A:AD:...`.

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::addresses::MAX_ADDRESSES;
 use crate::routes::{Id, Inbox, Routes, Way};
-use crate::{Answer, Handle, MAX_DATAGRAM_OCTETS, OfferError, Patience, Peer, Session, stun};
+use crate::tcp::{self, Connections};
+use crate::{Answer, Handle, MAX_DATAGRAM_OCTETS, OfferError, Patience, Peer, Reach, Session, stun};
 
 /// Datagrams taken before other tasks get a turn. Arbitrary; a few hundred microseconds of reading.
 const BATCH: usize = 64;
@@ -31,11 +32,13 @@ pub struct Limits {
     pub sessions: usize,
     /// How long a far end may be away.
     pub patience: Patience,
+    /// TCP connections at once; 0 where far ends cannot come by TCP.
+    pub connections: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { sessions: 1_000, patience: Patience::default() }
+        Self { sessions: 1_000, patience: Patience::default(), connections: 1_000 }
     }
 }
 
@@ -50,8 +53,8 @@ pub struct Traffic {
     pub unsent: u64,
 }
 
-/// One UDP socket over which sessions come and go. Dropping the last clone ends the reading, and so, after a while, all
-/// of them.
+/// One UDP socket over which sessions come and go, and TCP connections to the port of the same number. Dropping the last clone
+/// ends the reading, and so, after a while, all of them.
 #[derive(Clone, Debug)]
 pub struct Gateway {
     shared: Arc<Shared>,
@@ -65,6 +68,8 @@ pub(crate) struct Shared {
     is_v6: bool,
     candidate: SocketAddr,
     limits: Limits,
+    pub(crate) connections: Connections,
+    has_tcp: bool,
     routes: Mutex<Routes>,
     unknown: AtomicU64,
     missed: AtomicU64,
@@ -97,17 +102,24 @@ impl Drop for Route {
 }
 
 #[derive(Debug)]
-struct Reader(JoinHandle<()>);
+struct Reader {
+    datagrams: JoinHandle<()>,
+    connections: Option<JoinHandle<()>>,
+}
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        self.0.abort();
+        self.datagrams.abort();
+        if let Some(connections) = &self.connections {
+            connections.abort();
+        }
     }
 }
 
 impl Gateway {
     /// Binds the socket and begins to read. `advertised` is the address that answers tell, where far ends reach the
-    /// socket under the port to which it is bound. Must be called within a runtime of tokio.
+    /// socket under the port to which it is bound. Must be called within a runtime of tokio. Where TCP is wanted and somebody
+    /// else has the port of this number, there is UDP alone.
     ///
     /// # Errors
     ///
@@ -131,18 +143,22 @@ impl Gateway {
         // Sending never waits, and until the runtime has seen the socket ready it would refuse.
         socket.writable().await?;
         let candidate = SocketAddr::new(advertised.to_canonical(), socket.local_addr()?.port());
+        let listener = listen(SocketAddr::new(address.ip(), candidate.port()), limits);
         let shared = Arc::new(Shared {
             socket,
             is_v6: address.is_ipv6(),
             candidate,
             limits,
+            connections: Connections::new(candidate.is_ipv6(), limits.connections),
+            has_tcp: listener.is_some(),
             routes: Mutex::default(),
             unknown: AtomicU64::new(0),
             missed: AtomicU64::new(0),
             unsent: AtomicU64::new(0),
         });
-        let reader = tokio::spawn(read(Arc::clone(&shared)));
-        Ok(Self { shared, _reader: Arc::new(Reader(reader)) })
+        let datagrams = tokio::spawn(read(Arc::clone(&shared)));
+        let connections = listener.map(|listener| tokio::spawn(tcp::accept(listener, Arc::clone(&shared))));
+        Ok(Self { shared, _reader: Arc::new(Reader { datagrams, connections }) })
     }
 
     /// Answers a first offer with a new session, which is yet to be [run](Session::run).
@@ -155,9 +171,8 @@ impl Gateway {
         if self.sessions() >= self.shared.limits.sessions {
             return Err(OfferError::Full);
         }
-        let candidates = [self.shared.candidate];
         let patience = self.shared.limits.patience;
-        let (peer, answer) = Peer::answer(offer, &candidates, patience, Shared::now())?;
+        let (peer, answer) = Peer::answer(offer, self.reach(), patience, Shared::now())?;
         let (sender, datagrams) = mpsc::channel(MAX_QUEUED);
         let id = {
             let mut routes = self.shared.routes();
@@ -196,6 +211,16 @@ impl Gateway {
         self.shared.routes().len()
     }
 
+    /// How far ends reach the socket, as answers tell it.
+    pub fn reach(&self) -> Reach<'_> {
+        Reach { candidates: std::slice::from_ref(&self.shared.candidate), has_tcp: self.shared.has_tcp }
+    }
+
+    /// How many TCP connections are open.
+    pub fn connections(&self) -> usize {
+        self.shared.connections.len()
+    }
+
     /// Where far ends reach the socket.
     pub fn candidate(&self) -> SocketAddr {
         self.shared.candidate
@@ -218,6 +243,12 @@ impl Shared {
 
     /// Sends, or loses, as a network does.
     pub(crate) fn send(&self, destination: SocketAddr, octets: &[u8]) {
+        if Connections::is_made_up(destination.ip()) {
+            if !self.connections.send(destination, octets) {
+                self.unsent.fetch_add(1, Ordering::Relaxed);
+            }
+            return;
+        }
         let destination = match destination {
             SocketAddr::V4(v4) if self.is_v6 => {
                 SocketAddrV6::new(v4.ip().to_ipv6_mapped(), v4.port(), 0, 0).into()
@@ -246,7 +277,12 @@ impl Shared {
         self.routes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn route(&self, from: SocketAddr, octets: &[u8]) {
+    /// Whether a session's far end is known to be at an address.
+    pub(crate) fn is_claimed(&self, address: SocketAddr) -> bool {
+        self.routes().at(address).is_some()
+    }
+
+    pub(crate) fn route(&self, from: SocketAddr, octets: &[u8]) {
         let routes = self.routes();
         let way = if stun::is_stun(octets) {
             stun::local_ufrag(octets).and_then(|ufrag| routes.named(ufrag))
@@ -259,6 +295,15 @@ impl Shared {
             Some(_) => 0,
         };
     }
+}
+
+/// Listens for TCP, where it is wanted and can be had.
+fn listen(address: SocketAddr, limits: Limits) -> Option<TcpListener> {
+    if limits.connections == 0 {
+        return None;
+    }
+    let listener = tcp::listen(address);
+    listener.inspect_err(|error| tracing::warn!(%error, %address, "WebRTC is not reached by TCP")).ok()
 }
 
 /// Hands datagrams to sessions until it is aborted.
@@ -274,11 +319,12 @@ async fn read(shared: Arc<Shared>) {
             match shared.socket.try_recv_from(&mut buffer) {
                 Ok((length, from)) => {
                     let octets = buffer.get(..length).unwrap_or_default();
-                    if octets.len() > MAX_DATAGRAM_OCTETS {
+                    let from = SocketAddr::new(from.ip().to_canonical(), from.port());
+                    if octets.len() > MAX_DATAGRAM_OCTETS || Connections::is_made_up(from.ip()) {
                         shared.unknown.fetch_add(1, Ordering::Relaxed);
                         continue;
                     }
-                    shared.route(SocketAddr::new(from.ip().to_canonical(), from.port()), octets);
+                    shared.route(from, octets);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 // An earlier datagram of ours was refused; the socket itself is well.

@@ -8,7 +8,7 @@ use rtc_proto::rtp::{self, Header, Packet};
 use rtc_proto::sdp::Negotiated;
 
 use crate::addresses::Addresses;
-use crate::describe::{self, Local, session_id};
+use crate::describe::{self, Local, Reach, session_id};
 use crate::description::{Setup, Transport};
 use crate::engine::{Broken, Engine, Step};
 use crate::offer::{Formats, Offer};
@@ -99,6 +99,7 @@ pub struct Counts {
 pub struct Peer {
     engine: Engine,
     candidates: Vec<SocketAddr>,
+    has_tcp: bool,
     patience: Patience,
     /// What the first offer settled for good: RFC 3264, 8 and RFC 8842, 5.5.
     formats: Formats,
@@ -137,18 +138,18 @@ struct Seen {
 impl Peer {
     /// Answers a first offer.
     ///
-    /// `candidates` are where the far end reaches us; the first is the best. Where there is one of each version of IP,
-    /// each is told.
+    /// `reach` is where the far end reaches us. Where there is an address of each version of IP, each is told.
     ///
     /// # Errors
     ///
     /// [`OfferError`] says what is wrong with the offer.
-    pub fn answer(
+    pub fn answer<'a>(
         offer: &str,
-        candidates: &[SocketAddr],
+        reach: impl Into<Reach<'a>>,
         patience: Patience,
         now: Instant,
     ) -> Result<(Self, Answer), OfferError> {
+        let Reach { candidates, has_tcp } = reach.into();
         let offer = Offer::read(offer, None)?;
         let terms = choose(&offer, &offer.formats).ok_or(OfferError::NoCodec)?;
         let unusable = |Broken(reason)| OfferError::Unusable(reason);
@@ -157,6 +158,7 @@ impl Peer {
         let credentials = engine.credentials();
         let mut peer = Self {
             candidates: candidates.to_vec(),
+            has_tcp,
             patience,
             formats: offer.formats.clone(),
             place: offer.place,
@@ -343,7 +345,7 @@ impl Peer {
         let credentials = self.engine.credentials();
         let fingerprint = self.engine.fingerprint();
         let local = Local {
-            candidates: &self.candidates,
+            reach: Reach { candidates: &self.candidates, has_tcp: self.has_tcp },
             ufrag: &credentials.ufrag,
             password: &credentials.pass,
             fingerprint: &fingerprint,

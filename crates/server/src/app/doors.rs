@@ -70,7 +70,11 @@ async fn gateway(settings: &Settings, address: SocketAddr) -> Result<Gateway> {
     let external = settings.webrtc.external_address.or(settings.media.external_address);
     let patience =
         webrtc::Patience { connect: settings.app_media.attach_timeout, ..webrtc::Patience::default() };
-    let limits = webrtc::Limits { sessions: settings.webrtc.max_sessions as usize, patience };
+    let limits = webrtc::Limits {
+        sessions: settings.webrtc.max_sessions as usize,
+        patience,
+        connections: settings.webrtc.max_tcp_connections as usize,
+    };
     let bound = Gateway::bind(address, external.unwrap_or_else(|| address.ip()), limits).await;
     bound.map_err(|error| {
         anyhow!("failed to listen on {address} (webrtc.udp): {error}; choose another with --webrtc-udp")

@@ -9,7 +9,7 @@ use str0m::change::{SdpAnswer, SdpPendingOffer};
 use str0m::crypto::from_feature_flags;
 use str0m::format::{Codec, FormatParams};
 use str0m::media::{Direction, Frequency, MediaKind, Mid};
-use str0m::net::{Protocol, Receive};
+use str0m::net::{Protocol, Receive, TcpType};
 use str0m::rtp::RtpWrite;
 use str0m::{Candidate, Event, Input, Output, Rtc, RtcConfig};
 
@@ -32,6 +32,7 @@ pub(super) struct Far {
     mid: Option<Mid>,
     pending: Option<SdpPendingOffer>,
     transmits: Vec<(SocketAddr, Vec<u8>)>,
+    protocol: Protocol,
 }
 
 pub(super) fn start() -> Instant {
@@ -40,6 +41,21 @@ pub(super) fn start() -> Instant {
 
 impl Far {
     pub(super) fn new(speaks: Speaks, address: SocketAddr, now: Instant) -> Self {
+        let mut far = Self::nowhere(speaks, address, now);
+        far.rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
+        far
+    }
+
+    /// One that opens TCP connections, and has no UDP.
+    pub(super) fn over_tcp(speaks: Speaks, address: SocketAddr, now: Instant) -> Self {
+        let mut far = Self::nowhere(speaks, address, now);
+        let candidate = Candidate::builder().tcp().host(address).tcptype(TcpType::Active).build();
+        far.rtc.add_local_candidate(candidate.unwrap());
+        far.protocol = Protocol::Tcp;
+        far
+    }
+
+    fn nowhere(speaks: Speaks, address: SocketAddr, now: Instant) -> Self {
         let mut config = RtcConfig::new()
             .set_crypto_provider(Arc::new(from_feature_flags()))
             .set_rtp_mode(true)
@@ -52,7 +68,7 @@ impl Far {
             let codecs = config.codec_config();
             codecs.add_config(number.into(), None, Codec::Tele, clock, None, FormatParams::default());
         }
-        let mut far = Self {
+        Self {
             rtc: config.build(now),
             address,
             received: Vec::new(),
@@ -62,9 +78,8 @@ impl Far {
             mid: None,
             pending: None,
             transmits: Vec::new(),
-        };
-        far.rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
-        far
+            protocol: Protocol::Udp,
+        }
     }
 
     /// The first offer.
@@ -127,7 +142,7 @@ impl Far {
     }
 
     pub(super) fn handle_datagram(&mut self, from: SocketAddr, octets: &[u8], now: Instant) {
-        let received = Receive::new(Protocol::Udp, from, self.address, octets).unwrap();
+        let received = Receive::new(self.protocol, from, self.address, octets).unwrap();
         self.rtc.handle_input(Input::Receive(now, received)).unwrap();
         self.drain();
     }

@@ -24,7 +24,7 @@ const OPUS: u8 = 111;
 
 /// A media thread that sends back what comes.
 #[derive(Clone, Default)]
-struct Echo(Arc<Mutex<Leg>>);
+pub(super) struct Echo(Arc<Mutex<Leg>>);
 
 #[derive(Default)]
 struct Leg {

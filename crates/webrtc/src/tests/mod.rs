@@ -5,3 +5,4 @@ mod far;
 mod gateway;
 mod offers;
 mod sessions;
+mod tcp;

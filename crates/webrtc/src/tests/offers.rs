@@ -7,7 +7,7 @@ use rtc_proto::Codec;
 use rtc_proto::sdp::Direction;
 
 use super::far::{HERE, start};
-use crate::{Answer, OfferError, PLACEHOLDER_REMOTE, Patience, Peer};
+use crate::{Answer, OfferError, PLACEHOLDER_REMOTE, Patience, Peer, Reach};
 
 const AIORTC: &str = include_str!("offers/aiortc.sdp");
 const CHROME: &str = include_str!("offers/chrome.sdp");
@@ -101,6 +101,23 @@ fn both_versions_of_ip_are_told() {
     assert!(answer.sdp.contains("c=IN IP6 2001:db8::1\r\n"));
     assert!(answer.sdp.contains("a=candidate:1 1 udp 2130706431 2001:db8::1 4000 typ host\r\n"));
     assert!(answer.sdp.contains("a=candidate:2 1 udp 2130706175 198.51.100.1 4000 typ host\r\n"));
+}
+
+#[test]
+fn who_lets_no_datagrams_through_is_told_of_tcp() {
+    let v6: SocketAddr = "[2001:db8::1]:4000".parse().unwrap();
+    let reach = Reach { candidates: &[HERE, v6], has_tcp: true };
+    let (_, answer) = Peer::answer(AIORTC, reach, Patience::default(), start()).unwrap();
+    let candidates: Vec<_> = answer.sdp.lines().filter(|line| line.starts_with("a=candidate")).collect();
+    assert_eq!(
+        candidates,
+        [
+            "a=candidate:1 1 udp 2130706431 198.51.100.1 4000 typ host",
+            "a=candidate:2 1 udp 2130706175 2001:db8::1 4000 typ host",
+            "a=candidate:3 1 tcp 2124414975 198.51.100.1 4000 typ host tcptype passive",
+            "a=candidate:4 1 tcp 2124414719 2001:db8::1 4000 typ host tcptype passive",
+        ]
+    );
 }
 
 #[test]
