@@ -30,6 +30,7 @@ mod wait;
 mod web_meeting;
 mod web_page;
 mod web_phone;
+mod web_pictures;
 mod web_stack;
 mod webhook;
 
@@ -57,5 +58,6 @@ pub use wait::{DEADLINE, eventually, within};
 pub use web_meeting::{Visitor, WebMeeting};
 pub use web_page::WebPage;
 pub use web_phone::{WebPhone, WebSession};
+pub use web_pictures::{Picture, WebPictures};
 pub use web_stack::WebStack;
 pub use webhook::{Answer, Received, Webhook};

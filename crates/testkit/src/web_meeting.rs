@@ -11,6 +11,7 @@ use crate::server::Server;
 use crate::wait::eventually;
 use crate::web_page::WebPage;
 use crate::web_phone::WebSession;
+use crate::web_pictures::WebPictures;
 use crate::web_stack::WebStack;
 
 /// The page of a meeting, of somebody who has signed in or of a guest: its socket, and a media stack.
@@ -129,6 +130,26 @@ impl WebMeeting {
         self.forget("answer");
         self.say(&json!({"type": "offer", "sdp": offer}));
         self.answered().await;
+    }
+
+    /// Offers pictures, with so many lines for those of others; their names come back.
+    pub async fn offer_pictures(&self, pictures: &WebPictures, lines: usize) -> Vec<String> {
+        let (offer, lines) = pictures.offer(lines).await;
+        self.pictured(pictures, &offer).await;
+        lines
+    }
+
+    /// Offers the same pictures again, with a restart of ICE.
+    pub async fn restart_pictures(&self, pictures: &WebPictures) {
+        let offer = pictures.restart().await;
+        self.pictured(pictures, &offer).await;
+    }
+
+    async fn pictured(&self, pictures: &WebPictures, offer: &str) {
+        self.forget("pictures");
+        self.say(&json!({"type": "pictures", "sdp": offer}));
+        let answer = self.expect("an answer to pictures", |message| message["type"] == "pictures").await;
+        pictures.answered(answer["sdp"].as_str().expect("a description")).await;
     }
 
     async fn answered(&self) {

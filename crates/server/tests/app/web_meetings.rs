@@ -4,7 +4,9 @@ use http::Method;
 use media_engine::analysis::{amplitude_at, sine};
 use media_engine::wav_file;
 use serde_json::{Value, json};
-use testkit::{App, FileServer, Options, User, Visitor, WebMeeting, WebSession};
+use testkit::{
+    App, FileServer, Options, Picture, Received, User, Visitor, WebMeeting, WebPictures, WebSession,
+};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::dial_in::{heard_by, in_roster, joins};
@@ -57,6 +59,23 @@ impl Meeting {
             "allowedPresenters": "organizer",
         });
         Self::new(stage, &further).await
+    }
+
+    /// The bot joins, and wants to be told of screens.
+    async fn join_as_bot(&self, stage: &Stage) -> String {
+        let info = json!({
+            "@odata.type": "#microsoft.graph.joinMeetingIdMeetingInfo",
+            "joinMeetingId": self.number,
+        });
+        let options = json!({
+            "@odata.type": "#microsoft.graph.outgoingCallOptions",
+            "isContentSharingNotificationEnabled": true,
+        });
+        let request = stage.request(User::JOHN).with("targets", Value::Null).with("meetingInfo", info);
+        let request = request.with("tenantId", json!(App::CONTOSO)).with("callOptions", options);
+        let call = stage.bot.call(&request).await;
+        stage.webhook.expect_state(&call, "established").await;
+        call
     }
 
     async fn join(&self, stage: &Stage, visitor: Visitor<'_>, tone_hz: u32) -> WebMeeting {
@@ -269,6 +288,95 @@ async fn a_user_with_two_pages_is_there_twice_until_he_signs_out() {
         assert_eq!(page.expect_close().await, (1008, "signed out".to_owned()));
     }
     bob.sees("John has gone", |people| johns(people) == 0).await;
+}
+
+/// What of a person's pictures another page watches, and on which line.
+fn watch(line: &str, participant: &str, kind: &str) -> Value {
+    json!({"type": "watch", "tiles": [
+        {"line": line, "participant": participant, "kind": kind, "height": 360},
+    ]})
+}
+
+#[tokio::test]
+async fn a_camera_and_a_screen_are_seen_by_others_and_the_bot_is_told_of_the_screen() {
+    let stage = Stage::new().await;
+    let meeting = Meeting::new(&stage, &json!({})).await;
+    let call = meeting.join_as_bot(&stage).await;
+    let john = WebSession::of(&stage.server, User::JOHN).await;
+    let (john, john_id) = meeting.enter(&stage, Visitor::User(&john), JOHN_HZ).await;
+    let (mut guest, guest_id) = meeting.enter(&stage, GUEST, GUEST_HZ).await;
+    let (of_john, of_guest) = (WebPictures::open().await, WebPictures::open().await);
+    john.offer_pictures(&of_john, 1).await;
+    let [line] = &guest.offer_pictures(&of_guest, 1).await[..] else { panic!("one line") };
+
+    of_john.show(Picture::Camera, Some(1));
+    guest.say(&watch(line, &john_id, "camera"));
+    john.say(&json!({"type": "camera", "on": true}));
+    of_guest.sees(line, 1).await;
+    john.say(&json!({"type": "camera", "on": false}));
+    of_guest.sees_no(line, 1).await;
+
+    guest.say(&watch(line, &john_id, "screen"));
+    john.say(&json!({"type": "screen", "on": true}));
+    let told = async |change: &str| {
+        let is_it = |told: &Received| {
+            let resource = told.notification()["resourceUrl"].as_str().unwrap_or_default();
+            resource.contains("/contentsharingsessions") && told.change() == change
+        };
+        stage.webhook.expect(&call, &format!("a screen is {change}"), is_it).await
+    };
+    told("created").await;
+    guest.sees_of(&john_id, "John's screen", |it| it["screen"] == true).await;
+    of_john.show(Picture::Screen, Some(2));
+    of_guest.sees(line, 2).await;
+    told("updated").await;
+    let is_john = |it: &Value| it["info"]["identity"]["user"]["id"] == User::JOHN.id;
+    let shares = |it: &Value| is_john(it) && streams(it).contains(&("videoBasedScreenSharing", "sendOnly"));
+    in_roster(&stage, &call, "John's screen", shares).await;
+
+    // The guest comes back by another socket, and by another way.
+    guest.come_back().await;
+    guest.restart().await;
+    guest.restart_pictures(&of_guest).await;
+    of_guest.sees(line, 2).await;
+
+    // Of screens there is one.
+    guest.say(&json!({"type": "screen", "on": true}));
+    john.sees_of(&john_id, "its screen was taken from it", |it| it["screen"] == false).await;
+    john.sees_of(&guest_id, "the guest's screen", |it| it["screen"] == true).await;
+    of_guest.sees_no(line, 2).await;
+    guest.say(&json!({"type": "screen", "on": false}));
+    told("deleted").await;
+    stage.end(&call).await;
+}
+
+#[tokio::test]
+async fn whoever_waits_outside_sees_no_pictures_and_bad_offers_are_refused() {
+    let stage = Stage::new().await;
+    let meeting = Meeting::closed(&stage).await;
+    let bob = WebSession::of(&stage.server, User::BOB).await;
+    let (bob, bob_id) = meeting.enter(&stage, Visitor::User(&bob), BOB_HZ).await;
+    let guest = meeting.join(&stage, GUEST, GUEST_HZ).await;
+    let guest_id = guest.is_now("lobby").await;
+    let (of_bob, of_guest) = (WebPictures::open().await, WebPictures::open().await);
+    let is_refused = |message: &Value| message["type"] == "refused" && message["of"] == "pictures";
+    let (offer, _) = of_guest.offer(1).await;
+    guest.say(&json!({"type": "pictures", "sdp": offer}));
+    guest.expect("it is not in", is_refused).await;
+    bob.say(&json!({"type": "pictures", "sdp": "v=0\r\n"}));
+    bob.expect("the offer is refused", is_refused).await;
+    bob.offer_pictures(&of_bob, 1).await;
+    of_bob.show(Picture::Camera, Some(1));
+    bob.say(&json!({"type": "camera", "on": true}));
+    bob.say(&json!({"type": "admit", "participant": guest_id}));
+    guest.is_now("in").await;
+    let of_guest = WebPictures::open().await;
+    let lines = guest.offer_pictures(&of_guest, 2).await;
+    guest.say(&watch(&lines[1], &bob_id, "camera"));
+    of_guest.sees(&lines[1], 1).await;
+    bob.say(&json!({"type": "leave"}));
+    of_guest.sees_no(&lines[1], 1).await;
+    assert_eq!(of_guest.count(&lines[0], 1), 0, "nothing comes on a line that is not named");
 }
 
 #[tokio::test]
