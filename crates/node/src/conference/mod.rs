@@ -195,15 +195,7 @@ impl ConferenceTask {
                 let info = Box::new(info);
                 self.feed(ConferenceInput::AdoptPerson { participant, info, is_held });
             }
-            ConferenceTaskInput::Arrive(arrival) => {
-                let arriving = Box::new(arrival.arriving());
-                self.legs.insert(arriving.participant, arrival.party.leg);
-                if let Some(page) = arrival.page {
-                    page.entered(self.own.clone());
-                    self.pages.add(arriving.participant, page);
-                }
-                self.feed(ConferenceInput::Arrive(arriving));
-            }
+            ConferenceTaskInput::Arrive(arrival) => self.arrive(*arrival),
             ConferenceTaskInput::Ask { call, command, operation, request } => {
                 self.feed(ConferenceInput::Ask { call, command, operation, request: *request });
             }
@@ -253,6 +245,16 @@ impl ConferenceTask {
                 drop(reply.send(self.engine.roster_for(call).unwrap_or_default()));
             }
         }
+    }
+
+    fn arrive(&mut self, arrival: Arrival) {
+        let arriving = Box::new(arrival.arriving());
+        self.legs.insert(arriving.participant, arrival.party.leg);
+        if let Some(page) = arrival.page {
+            page.entered(self.own.clone());
+            self.pages.add(arriving.participant, page);
+        }
+        self.feed(ConferenceInput::Arrive(arriving));
     }
 
     fn feed(&mut self, input: ConferenceInput) {

@@ -65,6 +65,14 @@ impl Pages {
         }
     }
 
+    /// Somebody goes to another conversation with its leg.
+    pub(super) fn release(&mut self, participant: ParticipantId) {
+        if let Some(page) = self.all.get(&participant) {
+            page.side.released();
+        }
+        self.remove(participant);
+    }
+
     pub(super) fn tell(&self, participant: ParticipantId, event: PersonEvent) {
         if let Some(page) = self.all.get(&participant) {
             page.side.tell(event);

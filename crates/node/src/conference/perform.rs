@@ -148,7 +148,7 @@ impl ConferenceTask {
         let releasing = self.releasing.take().filter(|(person, _)| person.participant == participant);
         // Whoever is called in its place is called over its media, which goes with it.
         self.referring.remove(&participant);
-        self.pages.remove(participant);
+        self.pages.release(participant);
         if let (Some((person, way)), Some(leg)) = (releasing, self.legs.remove(&participant)) {
             leg.tell_of_referral(ReferralStatus::Failed(EndCause::Cancelled));
             way.go(Party { leg, person });

@@ -147,6 +147,8 @@ enum What {
     Event(PersonEvent),
     /// The answer to its offer of pictures, or why there is none.
     Pictured(Result<String, String>),
+    /// It was handed over to another conversation, of which it sees nothing.
+    Released,
 }
 
 /// A page as its conference knows it.
@@ -170,6 +172,11 @@ impl PageSide {
     /// Says what an offer of pictures is answered with, or why not.
     pub(crate) fn pictured(&self, answer: Result<String, String>) {
         self.say(What::Pictured(answer));
+    }
+
+    /// Says that the person talks to somebody elsewhere from here on.
+    pub(crate) fn released(&self) {
+        self.say(What::Released);
     }
 
     fn say(&self, what: What) {

@@ -292,6 +292,7 @@ impl Page {
             What::Call(news) => self.hear_call(news),
             What::Entered(conference) => joined.conference = Some(conference),
             What::Event(event) => self.hear_conference(event),
+            What::Released => self.released(),
             What::Pictured(Ok(sdp)) => {
                 // It may have said so before there were any pictures.
                 self.send_watched();
@@ -299,6 +300,16 @@ impl Page {
             }
             What::Pictured(Err(message)) => self.seat.say(ToPage::Refused { of: OfferOf::Pictures, message }),
         }
+    }
+
+    /// Sound goes on, with somebody elsewhere; of those who were here only oneself is left to be seen.
+    fn released(&mut self) {
+        let Some(joined) = &mut self.joined else { return };
+        joined.conference = None;
+        let you = joined.participant.to_string();
+        let people = joined.people.get_or_insert_default();
+        people.retain(|person| person.id == you);
+        self.seat.say(ToPage::Roster { people: people.clone() });
     }
 
     fn end(&mut self, reason: EndReason) {
@@ -319,9 +330,9 @@ impl Page {
                 let of = if joined.is_answered { OfferOf::Offer } else { OfferOf::Join };
                 self.seat.say(ToPage::Refused { of, message });
             }
-            News::Ended(_) if joined.is_refused => self.joined = None,
+            News::Ended(_) if joined.is_refused && joined.at.is_none() => self.joined = None,
             News::Ended(reason) => {
-                let has_entered = joined.conference.is_some();
+                let has_entered = joined.at.is_some();
                 self.end(shown::end_of_call(reason, has_entered));
             }
             News::Connected | News::Held(_) | News::Ringing | News::Transfer(_) => {}
