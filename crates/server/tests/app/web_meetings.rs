@@ -236,6 +236,39 @@ async fn who_is_muted_by_others_unmutes_itself_and_hands_are_seen_in_their_order
 }
 
 #[tokio::test]
+async fn whoever_is_taken_aside_by_a_bot_hears_and_sees_nobody_until_it_is_back() {
+    let stage = Stage::new().await;
+    let meeting = Meeting::new(&stage, &json!({})).await;
+    let call = meeting.join_as_bot(&stage).await;
+    let (bob, john) = sessions(&stage).await;
+    let (bob, bob_id) = meeting.enter(&stage, Visitor::User(&bob), BOB_HZ).await;
+    let (john, john_id) = meeting.enter(&stage, Visitor::User(&john), JOHN_HZ).await;
+    let (of_bob, of_john) = (WebPictures::open().await, WebPictures::open().await);
+    bob.offer_pictures(&of_bob, 1).await;
+    // What it shows may be told before there are any pictures.
+    john.say(&watch("none", &bob_id, "camera"));
+    let [line] = &john.offer_pictures(&of_john, 1).await[..] else { panic!("one line") };
+    of_bob.show(Picture::Camera, Some(1));
+    bob.say(&json!({"type": "camera", "on": true}));
+    john.say(&watch(line, &bob_id, "camera"));
+    of_john.sees(line, 1).await;
+    john.stack.hears(BOB_HZ).await;
+
+    let act = async |what: &str| {
+        stage.bot.act(&call, &format!("participants/{john_id}/{what}"), &json!({})).await.expect(202)
+    };
+    act("startHoldMusic").await;
+    assert_eq!(john.is_now("held").await, john_id);
+    john.stack.hears_no(BOB_HZ).await;
+    of_john.sees_no(line, 1).await;
+    act("stopHoldMusic").await;
+    john.is_now("in").await;
+    john.stack.hears(BOB_HZ).await;
+    of_john.sees(line, 1).await;
+    stage.end(&call).await;
+}
+
+#[tokio::test]
 async fn a_page_that_loses_its_socket_comes_back_to_its_place() {
     let stage = Stage::new().await;
     let meeting = Meeting::new(&stage, &json!({})).await;
