@@ -152,7 +152,7 @@ function Entry({ meeting, person, mayAct, remove }: EntryProps) {
 function Name({ person, note }: { person: Participant; note: string }) {
   return (
     <>
-      <Avatar person={{ name: person.name, address: person.id }} />
+      <Avatar person={{ name: person.name, address: "" }} />
       <div class="who">
         <strong>{calledBy(person)}</strong>
         {note && <span class="quiet">{note}</span>}

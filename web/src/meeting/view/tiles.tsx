@@ -68,7 +68,7 @@ function Tile(props: { meeting: Meeting; person: Participant; stage: Stage }) {
   const classes = ["tile", isSpeaking && "tile-speaking", height < LOW && "tile-low"];
   return (
     <li class={classes.filter(Boolean).join(" ")} style={pixels(stage.tileSize)}>
-      <Avatar person={{ name: person.name, address: person.id }} large={height > 130} />
+      <Avatar person={{ name: person.name, address: "" }} large={height > 130} />
       <Camera meeting={meeting} person={person} isSelf={isSelf} />
       <p class="tile-name">
         {person.hand !== null && (
