@@ -331,6 +331,29 @@ describe("in a meeting", () => {
     await hears(far.page, MICROPHONE_HZ);
   });
 
+  it("a browser that keeps the page silent is asked to let it be heard", async () => {
+    await page.addInitScript(() => {
+      const { play } = HTMLMediaElement.prototype;
+      let isTouched = false;
+      addEventListener(
+        "click",
+        (event) => {
+          isTouched = event.target instanceof Element && event.target.textContent === "Let me hear";
+        },
+        true,
+      );
+      HTMLMediaElement.prototype.play = function () {
+        const isKept = this instanceof HTMLAudioElement && !isTouched;
+        return isKept ? Promise.reject(new DOMException("no", "NotAllowedError")) : play.call(this);
+      };
+    });
+    await page.reload();
+    await joined("Ann");
+    await button("Let me hear").click();
+    await vi.waitFor(async () => expect(await button("Let me hear").count()).toBe(0));
+    await hears(page, FAR_HZ);
+  });
+
   it("one leaves, and joins again", async () => {
     await joined("Ann");
     await button("Leave").click();
