@@ -4,6 +4,7 @@ import type { Answer, PageOf } from "./server";
 
 interface Item {
   readonly id: string;
+  readonly tenant?: { readonly id: string };
 }
 
 /** Requests that are not answered yet. */
@@ -37,6 +38,18 @@ it("pages are put together, without what is known already", async () => {
   expect(ids()).toBe("abcd");
   await list.more();
   expect(asked).toHaveLength(2);
+});
+
+it("what has the same id in another tenant is another thing", async () => {
+  const first = list.load();
+  const one = { id: "a", tenant: { id: "contoso" } };
+  asked[0]?.answer({ value: { items: [one], nextAfter: "a" } });
+  await first;
+  const second = list.more();
+  const other = { id: "a", tenant: { id: "fabrikam" } };
+  asked[1]?.answer({ value: { items: [one, other], nextAfter: null } });
+  await second;
+  expect(list.shown.value.items).toEqual([one, other]);
 });
 
 it("only the latest answer counts", async () => {

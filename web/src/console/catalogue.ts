@@ -10,7 +10,17 @@ export interface Shown<T> {
   readonly problem: string;
 }
 
-export class Catalogue<T extends { readonly id: string }> {
+interface Listed {
+  readonly id: string;
+  /** Some have their ids from outside, and may be in several tenants by the same one. */
+  readonly tenant?: { readonly id: string };
+}
+
+function key({ id, tenant }: Listed): string {
+  return JSON.stringify([tenant?.id, id]);
+}
+
+export class Catalogue<T extends Listed> {
   private readonly state = signal<Shown<T>>({
     items: [],
     nextAfter: null,
@@ -67,8 +77,8 @@ export class Catalogue<T extends { readonly id: string }> {
     }
     const { items, nextAfter } = answer.value;
     const known = after === null ? [] : before.items;
-    const ids = new Set(known.map(({ id }) => id));
-    const all = [...known, ...items.filter(({ id }) => !ids.has(id))];
+    const keys = new Set(known.map(key));
+    const all = [...known, ...items.filter((item) => !keys.has(key(item)))];
     this.state.value = { items: all, nextAfter, isLoaded: true, problem: "" };
   }
 }

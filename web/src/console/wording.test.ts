@@ -41,6 +41,8 @@ it("times are of today unless they say otherwise", () => {
   const now = new Date(2026, 10, 27, 12, 0, 0).getTime();
   expect(timeText(now - 61_000, now)).toMatch(/^11:58:59/);
   expect(timeText(now - 86_400_000, now)).toMatch(/26.*12:00:00/);
+  expect(timeText(now - 86_400_000, now)).not.toContain("2026");
+  expect(timeText(new Date(2126, 0, 5).getTime(), now)).toContain("2126");
   expect(exactTime(new Date(2026, 10, 27, 1, 2, 3, 45).getTime())).toBe("01:02:03.045");
 });
 

@@ -54,7 +54,13 @@ export function timeText(at: number, now: number): string {
     hourCycle: "h23",
   });
   if (date.toDateString() === today.toDateString()) return time;
-  return `${date.toLocaleDateString([], { day: "numeric", month: "short" })}, ${time}`;
+  const isThisYear = date.getFullYear() === today.getFullYear();
+  const day = date.toLocaleDateString([], {
+    day: "numeric",
+    month: "short",
+    ...(!isThisYear && { year: "numeric" }),
+  });
+  return `${day}, ${time}`;
 }
 
 /** The time of the day with milliseconds, as logs have it. */

@@ -92,7 +92,7 @@ function Counts({ desk }: { desk: Console }) {
     <ul class="counts" aria-label="At this server">
       {COUNTS.map(([name, one, many]) => {
         const count = counts[name];
-        if (count === undefined) return null;
+        if (count === undefined || (count === 0 && name !== "calls")) return null;
         return (
           <li key={name}>
             <strong>{count}</strong> {count === 1 ? one : many}

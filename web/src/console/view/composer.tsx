@@ -1,26 +1,29 @@
 import { useEffect, useState } from "preact/hooks";
+import { asker, type Chosen } from "../asking";
 import type { Console } from "../console";
 import { bodyProblem, createdCall, EXAMPLES, type Known, written } from "../requests";
 import { callAddress } from "../route";
 import { createCall, getToken, type Sent } from "../server";
 import { prettyText } from "../wording";
 import { Badge, Text } from "./parts";
-import { type Asker, asker, WhoAsks } from "./who_asks";
+import { WhoAsks } from "./who_asks";
 
 /** Writes the documented requests with whom this server knows, lets one change them, and sends them as an application. */
 export function Composer({ desk }: { desk: Console }) {
-  const [chosen, choose] = useState<Partial<Asker>>({});
+  const [chosen, choose] = useState<Chosen>({});
   const [example, setExample] = useState(EXAMPLES[0]);
   const [body, setBody] = useState("");
   const [isTouched, setTouched] = useState(false);
   const [sent, setSent] = useState<Sent | null>(null);
   const [problem, setProblem] = useState("");
   const [isBusy, setBusy] = useState(false);
-  const { applications, application, tenant } = asker(desk, chosen);
+  const applications = desk.applications.shown.value.items;
+  const users = desk.users.shown.value.items;
+  const { application, tenant } = asker(applications, users, chosen);
   const known: Known = {
     application,
     tenant,
-    users: desk.users.shown.value.items,
+    users,
     meetings: desk.meetings.shown.value.items,
   };
   const fresh = example ? written(example, known) : "";

@@ -1,16 +1,19 @@
 import { useState } from "preact/hooks";
+import { asker, type Chosen } from "../asking";
 import type { Console } from "../console";
 import { callAddress } from "../route";
 import { testCall } from "../server";
-import { type Asker, asker, WhoAsks } from "./who_asks";
+import { WhoAsks } from "./who_asks";
 
 /** Places a call by an application, with a greeting of the server. */
 export function TestCall({ desk }: { desk: Console }) {
-  const [chosen, choose] = useState<Partial<Asker>>({});
+  const [chosen, choose] = useState<Chosen>({});
   const [isBusy, setBusy] = useState(false);
   const [problem, setProblem] = useState("");
-  const { applications, application, tenant } = asker(desk, chosen);
-  const users = desk.users.shown.value.items.filter((user) => user.tenant.id === tenant);
+  const applications = desk.applications.shown.value.items;
+  const everybody = desk.users.shown.value.items;
+  const { application, tenant } = asker(applications, everybody, chosen);
+  const users = everybody.filter((user) => user.tenant.id === tenant);
 
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
