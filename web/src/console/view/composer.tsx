@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { asker, type Chosen } from "../asking";
 import type { Console } from "../console";
 import { bodyProblem, createdCall, EXAMPLES, type Known, written } from "../requests";
@@ -134,8 +134,10 @@ export function Composer({ desk }: { desk: Console }) {
 function Answer({ sent }: { sent: Sent }) {
   const { status, statusText, headers, body, milliseconds } = sent;
   const call = createdCall(status, body);
+  const card = useRef<HTMLElement>(null);
+  useEffect(() => card.current?.scrollIntoView({ block: "nearest" }), [sent]);
   return (
-    <section class="card form" aria-labelledby="answer">
+    <section class="card form" aria-labelledby="answer" ref={card}>
       <h2 id="answer">
         Answer{" "}
         <Badge kind={status < 300 ? "done" : "failed"}>
