@@ -3,7 +3,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use webrtc::{Gateway, Limits};
@@ -32,6 +33,23 @@ impl Page {
         joined
     }
 
+    /// Joins from a network that lets only TCP through: what the page sends by UDP goes over a connection.
+    async fn join_over_tcp(room: &RoomHandle, page: PageId, gateway: &Gateway) -> Self {
+        let socket = UdpSocket::bind((V4, 0)).await.unwrap();
+        let far = Far::new(page.0 as u8, ONE, socket.local_addr().unwrap(), start());
+        let mut joined = Self { far, socket };
+        let entrance = UdpSocket::bind((V4, 0)).await.unwrap();
+        let offer = joined.far.offer(2);
+        let answer = room.offer(page, offer).await.unwrap();
+        let port = gateway.candidate().port();
+        assert!(answer.contains(&format!(" {port} typ host tcptype passive\r\n")), "{answer}");
+        let here = entrance.local_addr().unwrap().port();
+        joined.far.accept(&answer.replace(&format!(" {port} typ"), &format!(" {here} typ")));
+        let stream = TcpStream::connect(gateway.candidate()).await.unwrap();
+        tokio::spawn(carry(entrance, stream, joined.socket.local_addr().unwrap()));
+        joined
+    }
+
     async fn step(&mut self) {
         let mut buffer = [0; 2_000];
         for (to, octets) in self.far.transmits() {
@@ -46,6 +64,27 @@ impl Page {
             Err(_) => self.far.handle_timeout(start()),
         }
     }
+}
+
+/// Carries datagrams over a connection, and back.
+async fn carry(entrance: UdpSocket, stream: TcpStream, page: SocketAddr) {
+    let (mut reader, mut writer) = stream.into_split();
+    let outward = async {
+        let mut buffer = [0; 2_000];
+        loop {
+            let length = entrance.recv(&mut buffer).await.unwrap();
+            let framed = [&(length as u16).to_be_bytes()[..], &buffer[..length]].concat();
+            writer.write_all(&framed).await.unwrap();
+        }
+    };
+    let inward = async {
+        while let Ok(length) = reader.read_u16().await {
+            let mut octets = vec![0; length.into()];
+            reader.read_exact(&mut octets).await.unwrap();
+            entrance.send_to(&octets, page).await.unwrap();
+        }
+    };
+    tokio::select! { () = inward => {}, () = outward => {} }
 }
 
 /// Lets pages live until it is done.
@@ -103,6 +142,25 @@ async fn pages_of_two_rooms_share_a_socket_and_see_their_own() {
     drop(room);
     run(&mut pages, |pages| pages[1].far.is_closed && gateway.sessions() == 1).await;
     assert_eq!(next(&mut events).await, None);
+}
+
+#[tokio::test]
+async fn pictures_pass_over_tcp_to_somebody_with_udp() {
+    let mut gateway = gateway(Limits::default()).await;
+    while !gateway.reach().has_tcp {
+        // The number that UDP got is taken for TCP.
+        gateway = Gateway::bind(SocketAddr::new(V4, 0), V4, Limits::default()).await.unwrap();
+    }
+    let (room, _events) = RoomHandle::open(&gateway);
+    let mut pages = [Page::join_over_tcp(&room, ANN, &gateway).await, Page::join(&room, BEN, ONE).await];
+    for (page, other) in [(0, 1), (1, 0)] {
+        let (id, watched) = ([ANN, BEN][page], [ANN, BEN][other]);
+        room.allow(id, Kind::Camera, true);
+        room.watch(id, tile(&pages[page], watched));
+        pages[page].far.make(Kind::Camera, true);
+    }
+    run(&mut pages, |pages| pages.iter().all(|page| page.far.on(0).len() > 5)).await;
+    assert_eq!(gateway.connections(), 1);
 }
 
 #[tokio::test]
