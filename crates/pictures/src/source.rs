@@ -12,7 +12,7 @@ const WINDOW: Duration = Duration::from_millis(500);
 
 /// A layer of several of which nothing has come for so long has been given up by the page, for the while. Browsers do so when
 /// their way out is narrow.
-const SILENT: Duration = Duration::from_secs(2);
+const SILENT: Duration = Duration::from_millis(1_500);
 
 /// Between two questions for a whole picture: it is large, and everybody who watches gets it.
 const KEY_INTERVAL: Duration = Duration::from_millis(800);

@@ -58,6 +58,7 @@ struct Making {
     layers: Layers,
     keys: BTreeSet<usize>,
     is_on: bool,
+    most: usize,
     tag: u8,
 }
 
@@ -97,8 +98,14 @@ impl Far {
         let config = config.set_crypto_provider(Arc::new(from_feature_flags()));
         let mut rtc = config.clear_codecs().enable_vp8(true).build(now);
         rtc.add_local_candidate(Candidate::host(address, "udp").unwrap());
-        let making =
-            |layers, tag| Making { mid: "x".into(), layers, keys: BTreeSet::new(), is_on: false, tag };
+        let making = |layers, tag| Making {
+            mid: "x".into(),
+            layers,
+            keys: BTreeSet::new(),
+            is_on: false,
+            most: 3,
+            tag,
+        };
         Self {
             rtc,
             address,
@@ -155,6 +162,13 @@ impl Far {
     pub(super) fn make(&mut self, kind: Kind, is_on: bool) {
         let making = &mut self.making[usize::from(kind == Kind::Screen)];
         making.is_on = is_on;
+        making.keys = (0..making.layers.len()).collect();
+    }
+
+    /// Makes only so many of the smaller layers of its camera, as browsers do whose way out is narrow.
+    pub(super) fn limit(&mut self, layers: usize) {
+        let making = &mut self.making[0];
+        making.most = layers;
         making.keys = (0..making.layers.len()).collect();
     }
 
@@ -223,7 +237,7 @@ impl Far {
             if !making.is_on {
                 continue;
             }
-            for (at, (rid, height, octets)) in making.layers.iter().enumerate() {
+            for (at, (rid, height, octets)) in making.layers.iter().enumerate().take(making.most) {
                 let is_key = making.keys.remove(&at);
                 let name = [making.tag, at as u8];
                 let frame = frame(is_key, (*height, *octets), name, self.number);

@@ -102,6 +102,24 @@ fn a_narrow_way_gets_less_and_a_wide_one_more_again() {
 }
 
 #[test]
+fn a_layer_that_its_page_gives_up_is_not_waited_for() {
+    let mut meeting = Meeting::of(&[(ANN, THREE), (BEN, ONE)]);
+    meeting.show(ANN, Kind::Camera);
+    meeting.watch(BEN, &[(ANN, Kind::Camera, 720)]);
+    meeting.run(12 * SECOND);
+    assert_eq!(meeting.page(BEN).on(0).last().unwrap().layer, 2);
+    meeting.page(ANN).limit(2);
+    meeting.run(3 * SECOND);
+    meeting.forget();
+    meeting.run(2 * SECOND);
+    let arrived = meeting.page(BEN).on(0);
+    assert!(arrived.len() > 40 && arrived.iter().all(|frame| frame.layer == 1), "{}", arrived.len());
+    meeting.page(ANN).limit(3);
+    meeting.run(6 * SECOND);
+    assert_eq!(meeting.page(BEN).on(0).last().unwrap().layer, 2);
+}
+
+#[test]
 fn a_screen_is_sent_beside_cameras_and_before_them() {
     let mut meeting = Meeting::of(&[(ANN, THREE), (BEN, ONE)]);
     meeting.show(ANN, Kind::Camera);
