@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -19,6 +20,9 @@ const JOINS: Rate = Rate { burst: 60.0, per_second: 0.5 };
 
 /// Networks that are remembered though nobody is there any more, some 100 bytes each.
 const MAX_NETWORKS: usize = 10_000;
+
+/// How often it is looked for those that need not be: whoever comes from many must not have all looked through each time.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
 
 /// How often something may be done.
 #[derive(Clone, Copy, Debug)]
@@ -70,6 +74,7 @@ pub(in crate::browser) struct Guests(Mutex<Counts>);
 struct Counts {
     pages: usize,
     networks: BTreeMap<IpAddr, Network>,
+    swept: Option<Instant>,
 }
 
 struct Network {
@@ -79,12 +84,8 @@ struct Network {
 
 impl Counts {
     fn enter(&mut self, network: IpAddr, now: Instant) -> bool {
-        if self.networks.len() >= MAX_NETWORKS {
-            self.networks.retain(|_, kept| kept.pages > 0 || !kept.joins.is_full(now));
-        }
-        if self.pages >= MAX_GUESTS
-            || (self.networks.len() >= MAX_NETWORKS && !self.networks.contains_key(&network))
-        {
+        let is_known = self.networks.contains_key(&network);
+        if self.pages >= MAX_GUESTS || !(is_known || self.has_room(now)) {
             return false;
         }
         let own = self
@@ -97,6 +98,16 @@ impl Counts {
         own.pages += 1;
         self.pages += 1;
         true
+    }
+
+    /// Whether another network can be remembered.
+    fn has_room(&mut self, now: Instant) -> bool {
+        let may_sweep = self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP_PAUSE);
+        if self.networks.len() >= MAX_NETWORKS && may_sweep {
+            self.swept = Some(now);
+            self.networks.retain(|_, kept| kept.pages > 0 || !kept.joins.is_full(now));
+        }
+        self.networks.len() < MAX_NETWORKS
     }
 
     fn join(&mut self, network: IpAddr, now: Instant) -> bool {
@@ -144,8 +155,6 @@ impl Drop for GuestPlace {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn network(number: u32) -> IpAddr {
@@ -184,10 +193,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn networks_that_nobody_comes_from_any_more_are_forgotten() {
         let (mut counts, now) = (Counts::default(), Instant::now());
-        for number in 0..20_000 {
-            assert!(counts.enter(network(number), now), "{number}");
-            counts.leave(network(number));
-        }
-        assert!(counts.networks.len() <= MAX_NETWORKS);
+        let mut come = |from: u32, now| {
+            (from..from + MAX_NETWORKS as u32)
+                .filter(|number| {
+                    let is_in = counts.enter(network(*number), now);
+                    counts.leave(network(*number));
+                    is_in
+                })
+                .count()
+        };
+        assert_eq!(come(0, now), MAX_NETWORKS);
+        assert_eq!(come(50_000, now), MAX_NETWORKS, "the first have used nothing up");
+        assert_eq!(come(100_000, now), 0, "it is not looked again at once");
+        assert_eq!(come(100_000, now + SWEEP_PAUSE), MAX_NETWORKS);
     }
 }
