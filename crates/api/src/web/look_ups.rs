@@ -18,9 +18,30 @@ const MAX_NETWORKS: usize = 30_000;
 /// How long to wait where a network has asked too often.
 const WAIT: Duration = Duration::from_secs(5);
 
+/// How often it is looked for those that have: whoever comes from many networks must not have all of them looked through each time.
+const SWEEP_PAUSE: Duration = Duration::from_secs(1);
+
 /// Slows down whoever asks for meetings without being signed in, each of which is looked up in the store.
 #[derive(Debug, Default)]
-pub(crate) struct LookUps(Mutex<BTreeMap<IpAddr, Budget>>);
+pub(crate) struct LookUps(Mutex<Kept>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    budgets: BTreeMap<IpAddr, Budget>,
+    swept: Option<Instant>,
+}
+
+impl Kept {
+    /// Whether there is room for another network.
+    fn has_room(&mut self, now: Instant) -> bool {
+        let may_sweep = self.swept.is_none_or(|swept| now.duration_since(swept) >= SWEEP_PAUSE);
+        if self.budgets.len() >= MAX_NETWORKS && may_sweep {
+            self.swept = Some(now);
+            self.budgets.retain(|_, budget| !budget.is_full(now));
+        }
+        self.budgets.len() < MAX_NETWORKS
+    }
+}
 
 impl LookUps {
     /// Counts a look-up.
@@ -29,15 +50,12 @@ impl LookUps {
     ///
     /// How long to wait, where there were too many.
     pub(super) fn begin(&self, source: IpAddr, now: Instant) -> Result<(), Duration> {
-        let mut budgets = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let network = network(source);
-        if budgets.len() >= MAX_NETWORKS && !budgets.contains_key(&network) {
-            budgets.retain(|_, budget| !budget.is_full(now));
-            if budgets.len() >= MAX_NETWORKS {
-                return Err(WAIT);
-            }
+        if !kept.budgets.contains_key(&network) && !kept.has_room(now) {
+            return Err(WAIT);
         }
-        let budget = budgets.entry(network).or_insert_with(|| Budget::new(OF_NETWORK, now));
+        let budget = kept.budgets.entry(network).or_insert_with(|| Budget::new(OF_NETWORK, now));
         if budget.spend(now) { Ok(()) } else { Err(WAIT) }
     }
 }
