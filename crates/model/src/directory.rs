@@ -205,6 +205,9 @@ pub struct User {
     pub ha1: Option<Ha1>,
     /// Stands in for the person while no phone or browser of theirs is registered.
     pub script: Option<Script>,
+    /// Whether the console shows them the calls of all tenants.
+    #[serde(default)]
+    pub is_administrator: bool,
 }
 
 /// The digests of user name, realm and password (RFC 7616, 3.4.2), lower-case hexadecimal, for both spellings of the name.
@@ -297,6 +300,7 @@ mod tests {
             address: (*address).to_owned(),
             ha1: None,
             script: None,
+            is_administrator: false,
         };
         let users = addresses.iter().map(user).map(|user| (user.id.clone(), user)).collect();
         Directory { users, ..Directory::default() }.into()

@@ -70,18 +70,22 @@ pub(crate) fn directory(realm: &str, secret_hash: &str) -> Directory {
     }
 }
 
-/// What the directory of a data folder should be that an earlier release made, where that was the dev tenant: then
-/// nobody could dial in to meetings yet, before that applications had no aliases, and before that nobody could act on meetings.
+/// What the directory of a data folder should be that an earlier release made, where that was the dev tenant: then there
+/// were no administrators yet, before that nobody could dial in to meetings, before that applications had no aliases, and before
+/// that nobody could act on meetings.
 pub(crate) fn of_earlier_release(directory: &Directory, realm: &str) -> Option<Directory> {
     let secret_hash = directory.applications.get(&CALLING_BOT.into())?.secret_hashes.first()?;
     let wanted = self::directory(realm, secret_hash);
-    let mut without_dial_in = wanted.clone();
+    let mut without_administrators = wanted.clone();
+    without_administrators.users.values_mut().for_each(|user| user.is_administrator = false);
+    let mut without_dial_in = without_administrators.clone();
     without_dial_in.tenants.values_mut().for_each(|tenant| tenant.dial_in_numbers.clear());
     let mut without_aliases = without_dial_in.clone();
     without_aliases.applications.values_mut().for_each(|application| application.alias = None);
     let mut without_policies = without_aliases.clone();
     without_policies.tenants.values_mut().for_each(|tenant| tenant.access_policies.clear());
-    [without_dial_in, without_aliases, without_policies].contains(directory).then_some(wanted)
+    let earlier = [without_administrators, without_dial_in, without_aliases, without_policies];
+    earlier.contains(directory).then_some(wanted)
 }
 
 /// The dev tenant's meetings: the same ones in both tenants, as the documented examples join them in either.
@@ -172,6 +176,7 @@ fn user(id: &str, name: &str, realm: &str, script: Script) -> User {
         ha1: Some(ha1(&address, realm, PASSWORD)),
         address,
         script: Some(script),
+        is_administrator: id == JOHN,
     }
 }
 

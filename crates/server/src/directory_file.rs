@@ -105,6 +105,9 @@ struct UserEntry {
     address: String,
     password_file: Option<PathBuf>,
     script: Option<ScriptEntry>,
+    /// Whether the console is open to them.
+    #[serde(default)]
+    administrator: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -289,6 +292,7 @@ fn user(entry: UserEntry, folder: &Path, realm: &str) -> Result<User> {
         name: entry.name,
         address,
         ha1,
+        is_administrator: entry.administrator,
     })
 }
 

@@ -57,6 +57,7 @@ mod tests {
             address: "bob@contoso.example".to_owned(),
             ha1: None,
             script: None,
+            is_administrator: false,
         }
     }
 

@@ -325,6 +325,7 @@ fn directory() -> Directory {
             address: format!("{}@contoso.example", name.to_lowercase()),
             ha1: None,
             script: None,
+            is_administrator: id == JOHN,
         };
         directory.users.insert(user.id.clone(), user);
     }

@@ -39,6 +39,7 @@ mod tests {
             address: address.to_owned(),
             ha1: has_password.then_some(ha1),
             script: None,
+            is_administrator: false,
         };
         Directory { users: [(user.id.clone(), user)].into(), ..Directory::default() }.into()
     }

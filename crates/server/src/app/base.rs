@@ -268,6 +268,7 @@ mod tests {
             tenant.dial_in_numbers.clear();
         });
         earlier.applications.values_mut().for_each(|application| application.alias = None);
+        earlier.users.values_mut().for_each(|user| user.is_administrator = false);
         let changes = directory::difference(&model::Directory::default(), &earlier).changes;
         store.apply_directory(0, changes).await.unwrap();
 
@@ -283,13 +284,16 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_dev_tenant_of_later_releases_gets_aliases_and_a_number_and_no_meetings_again() {
-        for has_aliases in [false, true] {
-            let settings = settings(&format!("later-{has_aliases}"));
+    async fn the_dev_tenant_of_later_releases_gets_what_it_has_not_and_no_meetings_again() {
+        for (has_aliases, has_number) in [(false, false), (true, false), (true, true)] {
+            let settings = settings(&format!("later-{has_aliases}-{has_number}"));
             let store = open_store(&settings, false).unwrap();
             let now = dev_tenant::directory("contoso.example", "hash");
             let mut earlier = now.clone();
-            earlier.tenants.values_mut().for_each(|tenant| tenant.dial_in_numbers.clear());
+            earlier.users.values_mut().for_each(|user| user.is_administrator = false);
+            if !has_number {
+                earlier.tenants.values_mut().for_each(|tenant| tenant.dial_in_numbers.clear());
+            }
             if !has_aliases {
                 earlier.applications.values_mut().for_each(|application| application.alias = None);
             }

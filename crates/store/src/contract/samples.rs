@@ -217,6 +217,7 @@ pub(super) fn user(id: &str) -> User {
         address: "john@contoso.example".to_owned(),
         ha1: None,
         script: None,
+        is_administrator: true,
     }
 }
 
