@@ -4,13 +4,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use model::{
-    AppId, Call, CallId, MeetingId, Notification, OnlineMeeting, Operation, OperationId, RecordingId,
-    TenantId, Timestamp, TrunkUsage,
+    AppId, Attempt, Call, CallId, MeetingId, Notification, OnlineMeeting, Operation, OperationId,
+    RecordingId, TenantId, Timestamp, TrunkUsage,
 };
 use rusqlite::Connection;
 use store::{
     BoxFuture, CallStore, CallbackRedirect, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot,
-    DirectoryStore, KeyPurpose, KeyStore, LiveCall, MAX_DIRECTORY_CHANGES, MAX_TRANSACTION_ROWS,
+    DirectoryStore, EndedCall, KeyPurpose, KeyStore, LiveCall, MAX_DIRECTORY_CHANGES, MAX_TRANSACTION_ROWS,
     MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month, Outbox, Recording, Reply, SigningKey,
     Store, StoreError, Transaction, TrunkUsageStore,
 };
@@ -152,6 +152,10 @@ impl CallStore for SqliteStore {
         self.read(move |connection| sql::live_calls(connection, after, limit))
     }
 
+    fn ended_calls(&self, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<EndedCall>> {
+        self.read(move |connection| sql::ended_calls(connection, after, limit))
+    }
+
     fn call(&self, id: CallId) -> Reply<'_, Option<Call>> {
         self.read(move |connection| sql::call(connection, id))
     }
@@ -195,6 +199,12 @@ impl Outbox for SqliteStore {
         }
         let weight = records.len().saturating_mul(SMALL);
         self.write(Durability::System, weight, move |connection| sql::record_deliveries(connection, &records))
+    }
+
+    fn record_resend(&self, call: CallId, sequence: u64, attempt: Attempt) -> Reply<'_, u32> {
+        self.write(Durability::System, SMALL, move |connection| {
+            sql::record_resend(connection, call, sequence, &attempt)
+        })
     }
 
     fn redirect_callback(&self, call: CallId, redirect: CallbackRedirect) -> Reply<'_, ()> {
@@ -278,6 +288,10 @@ impl MeetingStore for SqliteStore {
 
     fn meetings_from_file(&self) -> Reply<'_, Vec<OnlineMeeting>> {
         self.read(sql::meetings_from_file)
+    }
+
+    fn meetings(&self, after: Option<(TenantId, MeetingId)>, limit: usize) -> Reply<'_, Vec<OnlineMeeting>> {
+        self.read(move |connection| sql::meetings(connection, after.as_ref(), limit))
     }
 
     fn purge_meetings(&self, before: Timestamp, month: Month) -> Reply<'_, usize> {

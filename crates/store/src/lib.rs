@@ -40,12 +40,12 @@ pub use error::StoreError;
 pub use keys::{KeyPurpose, KeyStore, SigningKey};
 pub use limits::{
     MAX_ATTEMPTS_KEPT, MAX_DIRECTORY_CHANGES, MAX_DOCUMENT_BYTES, MAX_PURGED_CALLS, MAX_PURGED_MEETINGS,
-    MAX_READ_ROWS, MAX_TRANSACTION_ROWS,
+    MAX_READ_ROWS, MAX_RESENDS_KEPT, MAX_TRANSACTION_ROWS,
 };
 pub use meeting::{MeetingCreation, MeetingKey, MeetingQuota, MeetingStore, Month};
 pub use outbox::{CallbackRedirect, Delivery, DeliveryRecord, Outbox};
 pub use recording::Recording;
-pub use transaction::{LiveCall, Transaction};
+pub use transaction::{EndedCall, LiveCall, Transaction};
 pub use trunk::TrunkUsageStore;
 
 /// A future that can be kept in a trait object.
@@ -84,6 +84,12 @@ pub trait CallStore: Send + Sync {
     ///
     /// `limit` is held to [`MAX_READ_ROWS`]. `after` is a call of the previous answer, ended since or not.
     fn live_calls(&self, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<LiveCall>>;
+
+    /// Calls that are over, by when they were last written, the latest first, from the one behind `after`.
+    ///
+    /// `limit` is held to [`MAX_READ_ROWS`]. `after` is a call of the previous answer; where it is not kept any more, that is
+    /// [`StoreError::Invalid`].
+    fn ended_calls(&self, after: Option<CallId>, limit: usize) -> Reply<'_, Vec<EndedCall>>;
 
     /// A call.
     fn call(&self, id: CallId) -> Reply<'_, Option<Call>>;

@@ -17,6 +17,9 @@ pub const MAX_READ_ROWS: usize = 1_000;
 /// A live call is retried every 8 s for as long as it lives; what is worth reading is how it began and how it goes.
 pub const MAX_ATTEMPTS_KEPT: usize = 128;
 
+/// Attempts kept of those that somebody asked for beside the schedule, the latest ones. Arbitrary: people press a button.
+pub const MAX_RESENDS_KEPT: usize = 16;
+
 /// Calls that one purge deletes, so that commits wait a few milliseconds and not for a day's calls.
 pub const MAX_PURGED_CALLS: usize = 200;
 

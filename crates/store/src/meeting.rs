@@ -37,6 +37,14 @@ pub trait MeetingStore: Send + Sync {
     /// The meetings that a directory file made, of all tenants, by tenant and id.
     fn meetings_from_file(&self) -> Reply<'_, Vec<OnlineMeeting>>;
 
+    /// The meetings of all tenants, in the order in which they were last written, the latest first, from the one behind
+    /// `after`. `limit` is held to [`crate::MAX_READ_ROWS`].
+    ///
+    /// # Errors
+    ///
+    /// [`crate::StoreError::Invalid`] where `after` is not kept.
+    fn meetings(&self, after: Option<(TenantId, MeetingId)>, limit: usize) -> Reply<'_, Vec<OnlineMeeting>>;
+
     /// Deletes meetings that ended before `before`, but for those that a directory file made, and forgets how many were
     /// made in months before `month`.
     ///

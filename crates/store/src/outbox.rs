@@ -20,6 +20,15 @@ pub trait Outbox: Send + Sync {
     /// it was purged.
     fn record_deliveries(&self, records: Vec<DeliveryRecord>) -> Reply<'_, ()>;
 
+    /// Writes down an attempt that somebody asked for beside the schedule: it changes neither the state nor the attempts of
+    /// the schedule. Resolves to its number, which counts these from 1; `attempt.number` says nothing. As durable as
+    /// [`Outbox::record_deliveries`].
+    ///
+    /// # Errors
+    ///
+    /// [`crate::StoreError::Invalid`] where the notification is not kept.
+    fn record_resend(&self, call: CallId, sequence: u64, attempt: Attempt) -> Reply<'_, u32>;
+
     /// Sends the later notifications of a call elsewhere, in the place of any earlier redirect. As durable as
     /// [`Outbox::record_deliveries`].
     fn redirect_callback(&self, call: CallId, redirect: CallbackRedirect) -> Reply<'_, ()>;
@@ -66,4 +75,6 @@ pub struct Delivery {
     pub state: NotificationState,
     /// The attempts in order, at most [`crate::MAX_ATTEMPTS_KEPT`].
     pub attempts: Vec<Attempt>,
+    /// Those that somebody asked for besides, in order, at most [`crate::MAX_RESENDS_KEPT`]; they have numbers of their own.
+    pub resends: Vec<Attempt>,
 }

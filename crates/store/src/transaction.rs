@@ -57,3 +57,12 @@ pub struct LiveCall {
     /// Its operations that are not over, in the order in which they came to be.
     pub operations: Vec<Operation>,
 }
+
+/// A call that is over.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedCall {
+    /// The call.
+    pub call: Call,
+    /// When it was last written: its end.
+    pub ended_at: Timestamp,
+}

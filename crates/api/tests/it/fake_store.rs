@@ -2,13 +2,14 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use model::{
-    AppId, Call, CallId, MeetingId, Notification, OnlineMeeting, Operation, OperationId, RecordingId,
-    TenantId, Timestamp, TrunkUsage,
+    AppId, Attempt, Call, CallId, MeetingId, Notification, OnlineMeeting, Operation, OperationId,
+    RecordingId, TenantId, Timestamp, TrunkUsage,
 };
 use store::{
     BoxFuture, CallStore, CallbackRedirect, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot,
-    DirectoryStore, KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota, MeetingStore,
-    Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction, TrunkUsageStore,
+    DirectoryStore, EndedCall, KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota,
+    MeetingStore, Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
+    TrunkUsageStore,
 };
 
 /// A store that holds what the API reads from one, and refuses the rest.
@@ -43,6 +44,9 @@ impl CallStore for FakeStore {
     fn live_calls(&self, _after: Option<CallId>, _limit: usize) -> Reply<'_, Vec<LiveCall>> {
         refuse()
     }
+    fn ended_calls(&self, _after: Option<CallId>, _limit: usize) -> Reply<'_, Vec<EndedCall>> {
+        refuse()
+    }
     fn call(&self, id: CallId) -> Reply<'_, Option<Call>> {
         give(self.calls.lock().unwrap().iter().find(|call| call.id == id).cloned())
     }
@@ -71,6 +75,9 @@ impl Outbox for FakeStore {
         refuse()
     }
     fn record_deliveries(&self, _records: Vec<DeliveryRecord>) -> Reply<'_, ()> {
+        refuse()
+    }
+    fn record_resend(&self, _call: CallId, _sequence: u64, _attempt: Attempt) -> Reply<'_, u32> {
         refuse()
     }
     fn redirect_callback(&self, _call: CallId, _redirect: CallbackRedirect) -> Reply<'_, ()> {
@@ -181,6 +188,13 @@ impl MeetingStore for FakeStore {
     fn meetings_from_file(&self) -> Reply<'_, Vec<OnlineMeeting>> {
         let meetings = self.meetings.lock().unwrap();
         give(meetings.iter().filter(|there| there.is_from_file).cloned().collect())
+    }
+    fn meetings(
+        &self,
+        _after: Option<(TenantId, MeetingId)>,
+        _limit: usize,
+    ) -> Reply<'_, Vec<OnlineMeeting>> {
+        refuse()
     }
     fn purge_meetings(&self, _before: Timestamp, _month: Month) -> Reply<'_, usize> {
         refuse()

@@ -26,7 +26,7 @@ fn delivery(call: &Call, sequence: u64, state: NotificationState) -> Delivery {
         change: ChangeType::Updated,
         body: NotificationBody::Call(Arc::new(call.clone())),
     };
-    Delivery { notification, state, attempts: vec![attempt] }
+    Delivery { notification, state, attempts: vec![attempt], resends: Vec::new() }
 }
 
 /// An app whose store holds a call with three notifications; and the path to them.

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard};
 
 use model::{
-    Call, CallId, CallState, MeetingId, Notification, NotificationState, OnlineMeeting, Operation,
+    Attempt, Call, CallId, CallState, MeetingId, Notification, NotificationState, OnlineMeeting, Operation,
     OperationId, RecordingId, TenantId, Timestamp, TrunkUsage,
 };
 use store::{
     BoxFuture, CallStore, CallbackRedirect, Delivery, DeliveryRecord, DirectoryChange, DirectorySnapshot,
-    DirectoryStore, KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota, MeetingStore,
-    Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction, TrunkUsageStore,
+    DirectoryStore, EndedCall, KeyPurpose, KeyStore, LiveCall, MeetingCreation, MeetingKey, MeetingQuota,
+    MeetingStore, Month, Outbox, Recording, Reply, SigningKey, Store, StoreError, Transaction,
+    TrunkUsageStore,
 };
 
 #[derive(Default)]
@@ -36,6 +37,7 @@ impl Memory {
             notification: notification.clone(),
             state: NotificationState::Pending,
             attempts: Vec::new(),
+            resends: Vec::new(),
         };
         inner.rows.insert((notification.call, notification.sequence), row);
     }
@@ -98,6 +100,13 @@ impl Outbox for Memory {
         ready(())
     }
 
+    fn record_resend(&self, call: CallId, sequence: u64, attempt: Attempt) -> Reply<'_, u32> {
+        let mut inner = self.lock();
+        let resends = &mut inner.rows.get_mut(&(call, sequence)).unwrap().resends;
+        resends.push(attempt);
+        ready(u32::try_from(resends.len()).unwrap())
+    }
+
     fn redirect_callback(&self, call: CallId, redirect: CallbackRedirect) -> Reply<'_, ()> {
         self.lock().redirects.insert(call, redirect);
         ready(())
@@ -124,6 +133,10 @@ impl CallStore for Memory {
     }
 
     fn live_calls(&self, _: Option<CallId>, _: usize) -> Reply<'_, Vec<LiveCall>> {
+        not_here()
+    }
+
+    fn ended_calls(&self, _: Option<CallId>, _: usize) -> Reply<'_, Vec<EndedCall>> {
         not_here()
     }
 
@@ -194,6 +207,10 @@ impl MeetingStore for Memory {
     }
 
     fn meetings_from_file(&self) -> Reply<'_, Vec<OnlineMeeting>> {
+        not_here()
+    }
+
+    fn meetings(&self, _: Option<(TenantId, MeetingId)>, _: usize) -> Reply<'_, Vec<OnlineMeeting>> {
         not_here()
     }
 

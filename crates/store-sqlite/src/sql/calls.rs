@@ -1,6 +1,6 @@
 use model::{Call, CallId, CallState, Notification, Operation, OperationId, RecordingId, Timestamp};
 use rusqlite::{Connection, Row, params};
-use store::{LiveCall, MAX_READ_ROWS, Recording, StoreError, Transaction};
+use store::{EndedCall, LiveCall, MAX_READ_ROWS, Recording, StoreError, Transaction};
 
 use super::outbox::insert_notification;
 use super::{call_key, first, guid, limit, rows};
@@ -149,6 +149,33 @@ pub(crate) fn live_calls(
         Ok(LiveCall { call, operations })
     };
     calls.into_iter().map(with_operations).collect()
+}
+
+pub(crate) fn ended_calls(
+    connection: &Connection,
+    after: Option<CallId>,
+    max: usize,
+) -> Result<Vec<EndedCall>, Failure> {
+    let (changed_at, key) = match after {
+        Some(id) => first(
+            connection,
+            "SELECT changed_at, key FROM calls WHERE id = ?1",
+            [id.guid().as_bytes()],
+            |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+        )?
+        .ok_or(Failure::invalid("a call to go on from that is not kept"))?,
+        None => (i64::MAX, i64::MAX),
+    };
+    rows(
+        connection,
+        "SELECT changed_at, document FROM calls WHERE is_live = 0 AND (changed_at, key) < (?1, ?2)
+         ORDER BY changed_at DESC, key DESC LIMIT ?3",
+        params![changed_at, key, limit(max)],
+        |row| {
+            let ended_at = Timestamp::from_millis(row.get("changed_at")?);
+            Ok(EndedCall { call: read_call(row)?, ended_at })
+        },
+    )
 }
 
 pub(crate) fn call(connection: &Connection, id: CallId) -> Result<Option<Call>, Failure> {

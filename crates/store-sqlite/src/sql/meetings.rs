@@ -172,6 +172,29 @@ pub(crate) fn meetings_from_file(connection: &Connection) -> Result<Vec<OnlineMe
     )
 }
 
+pub(crate) fn meetings(
+    connection: &Connection,
+    after: Option<&(TenantId, MeetingId)>,
+    max: usize,
+) -> Result<Vec<OnlineMeeting>, Failure> {
+    let key = match after {
+        Some((tenant, id)) => first(
+            connection,
+            "SELECT key FROM meetings WHERE tenant = ?1 AND id = ?2",
+            [tenant.as_str(), id.as_str()],
+            |row| Ok(row.get::<_, i64>(0)?),
+        )?
+        .ok_or(Failure::invalid("a meeting to go on from that is not kept"))?,
+        None => i64::MAX,
+    };
+    rows(
+        connection,
+        "SELECT document FROM meetings WHERE key < ?1 ORDER BY key DESC LIMIT ?2",
+        params![key, limit(max)],
+        read_meeting,
+    )
+}
+
 pub(crate) fn purge_meetings(
     connection: &Connection,
     before: Timestamp,

@@ -14,18 +14,18 @@ use rusqlite::{Connection, OptionalExtension, Params, Row};
 use crate::error::{Failure, corrupt};
 
 pub(crate) use calls::{
-    Prepared, call, commit, expired_recordings, forget_recordings, live_calls, operation, operations,
-    recording,
+    Prepared, call, commit, ended_calls, expired_recordings, forget_recordings, live_calls, operation,
+    operations, recording,
 };
 pub(crate) use directory::{PreparedChanges, apply_directory, directory, directory_version};
 pub(crate) use keys::{put_signing_key, signing_keys};
 pub(crate) use meetings::{
-    PreparedMeeting, change_meeting, create_meeting, delete_meeting, meeting, meetings_from_file,
+    PreparedMeeting, change_meeting, create_meeting, delete_meeting, meeting, meetings, meetings_from_file,
     purge_meetings,
 };
 pub(crate) use outbox::{
     callback_redirect, notifications_of, owed, owed_of_call, recent_notifications, record_deliveries,
-    redirect_callback,
+    record_resend, redirect_callback,
 };
 pub(crate) use purge::purge;
 pub(crate) use trunk::{keep_trunk_usage, trunk_usage};

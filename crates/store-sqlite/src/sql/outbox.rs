@@ -1,6 +1,6 @@
 use model::{AppId, Attempt, CallId, Notification, NotificationState, Timestamp};
 use rusqlite::{Connection, Row, params};
-use store::{CallbackRedirect, Delivery, DeliveryRecord, MAX_ATTEMPTS_KEPT};
+use store::{CallbackRedirect, Delivery, DeliveryRecord, MAX_ATTEMPTS_KEPT, MAX_RESENDS_KEPT};
 
 use super::{call_key, first, limit, rows, signed, unsigned};
 use crate::document;
@@ -86,6 +86,14 @@ pub(crate) fn record_deliveries(connection: &Connection, records: &[DeliveryReco
 fn put_attempt(connection: &Connection, notification: i64, attempt: &Attempt) -> Result<(), Failure> {
     let half = u32::try_from(MAX_ATTEMPTS_KEPT / 2).unwrap_or(u32::MAX);
     let slot = if attempt.number < half { attempt.number } else { half + attempt.number % half };
+    insert_attempt(connection, (notification, slot.into()), attempt)
+}
+
+fn insert_attempt(
+    connection: &Connection,
+    (notification, slot): (i64, i64),
+    attempt: &Attempt,
+) -> Result<(), Failure> {
     let error: Option<String> =
         attempt.error.as_ref().map(|text| text.chars().take(MAX_ERROR_CHARS).collect());
     let mut statement = connection.prepare_cached(
@@ -102,6 +110,27 @@ fn put_attempt(connection: &Connection, notification: i64, attempt: &Attempt) ->
         error
     ])?;
     Ok(())
+}
+
+/// Writes an attempt beside the schedule: the slots below zero are for these.
+pub(crate) fn record_resend(
+    connection: &Connection,
+    call: CallId,
+    sequence: u64,
+    attempt: &Attempt,
+) -> Result<u32, Failure> {
+    let known = first(
+        connection,
+        "SELECT key, (SELECT COALESCE(MAX(number), 0) FROM attempts WHERE notification = key AND slot < 0)
+         FROM notifications WHERE call = (SELECT key FROM calls WHERE id = ?1) AND sequence = ?2",
+        params![call.guid().as_bytes(), signed(sequence)?],
+        |row| Ok((row.get::<_, i64>(0)?, unsigned::<u32>("attempt", row.get(1)?)?)),
+    )?;
+    let (key, last) = known.ok_or(Failure::invalid("an attempt of a notification that is not kept"))?;
+    let number = last.saturating_add(1);
+    let kept = i64::try_from(MAX_RESENDS_KEPT).unwrap_or(i64::MAX);
+    insert_attempt(connection, (key, -1 - i64::from(number) % kept), &Attempt { number, ..attempt.clone() })?;
+    Ok(number)
 }
 
 pub(crate) fn redirect_callback(
@@ -160,13 +189,22 @@ pub(crate) fn recent_notifications(
 }
 
 fn read_delivery(connection: &Connection, row: &Row<'_>) -> Result<Delivery, Failure> {
+    let key: i64 = row.get("key")?;
     let attempts = rows(
         connection,
-        "SELECT number, at, duration_ms, status, error FROM attempts WHERE notification = ?1 ORDER BY number",
-        [row.get::<_, i64>("key")?],
+        "SELECT number, at, duration_ms, status, error FROM attempts WHERE notification = ?1 AND slot >= 0
+         ORDER BY number",
+        [key],
         read_attempt,
     )?;
-    Ok(Delivery { notification: read_notification(row)?, state: read_state(row)?, attempts })
+    let resends = rows(
+        connection,
+        "SELECT number, at, duration_ms, status, error FROM attempts WHERE notification = ?1 AND slot < 0
+         ORDER BY number",
+        [key],
+        read_attempt,
+    )?;
+    Ok(Delivery { notification: read_notification(row)?, state: read_state(row)?, attempts, resends })
 }
 
 fn read_attempt(row: &Row<'_>) -> Result<Attempt, Failure> {

@@ -150,6 +150,33 @@ pub async fn live_calls_are_read_in_pages(store: &dyn Store) {
     assert_eq!(rest, [calls[2].id, calls[3].id, calls[4].id]);
 }
 
+/// The console goes through what is over, the latest first.
+pub async fn ended_calls_are_read_in_pages_the_latest_first(store: &dyn Store) {
+    let mut samples = Samples::new(1);
+    let mut calls = Vec::new();
+    for _ in 0..5 {
+        let (call, transaction) = samples.new_call(0);
+        store.commit(transaction).await.unwrap();
+        calls.push(call);
+    }
+    assert_eq!(store.ended_calls(None, 10).await.unwrap(), []);
+    // Two end in the same millisecond.
+    for (call, at) in [(&calls[3], 5), (&calls[0], 7), (&calls[1], 7), (&calls[4], 9)] {
+        store.commit(only_call(&ended(call), at)).await.unwrap();
+    }
+    let read = async |after: Option<CallId>, limit| {
+        let page = store.ended_calls(after, limit).await.unwrap();
+        page.into_iter().map(|ended| (ended.call.id, ended.ended_at.as_millis())).collect::<Vec<_>>()
+    };
+    let all = [(calls[4].id, 9), (calls[1].id, 7), (calls[0].id, 7), (calls[3].id, 5)];
+    assert_eq!(read(None, 10).await, all);
+    assert_eq!(read(None, 2).await, all[..2]);
+    assert_eq!(read(Some(calls[1].id), 1).await, all[2..3]);
+    assert_eq!(read(Some(calls[3].id), 10).await, []);
+    let unknown = samples.call(0).id;
+    assert!(matches!(store.ended_calls(Some(unknown), 1).await, Err(StoreError::Invalid(_))));
+}
+
 /// A recording lives until it is forgotten, which its expiry only asks for.
 pub async fn recordings_are_found_expire_and_are_forgotten(store: &dyn Store) {
     let mut samples = Samples::new(1);

@@ -210,3 +210,21 @@ pub async fn purging_forgets_the_counts_of_former_months(store: &dyn Store) {
     store.purge_meetings(Timestamp::from_millis(0), Month(MONTH.0 + 1)).await.unwrap();
     assert_eq!(store.create_meeting(meeting("b"), quota).await.unwrap(), MeetingCreation::Created);
 }
+
+/// The console goes through all meetings, the latest first.
+pub async fn all_meetings_are_read_in_pages(store: &dyn Store) {
+    assert_eq!(store.meetings(None, 10).await.unwrap(), []);
+    for id in ["a", "b", "c"] {
+        create(store, &meeting(id)).await;
+    }
+    let read = async |after: Option<&str>, limit| {
+        let after = after.map(|id| (tenant(), MeetingId::from(id)));
+        let page = store.meetings(after, limit).await.unwrap();
+        page.into_iter().map(|meeting| meeting.id.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(read(None, 10).await, ["c", "b", "a"]);
+    assert_eq!(read(None, 2).await, ["c", "b"]);
+    assert_eq!(read(Some("b"), 2).await, ["a"]);
+    let unknown = store.meetings(Some((tenant(), MeetingId::from("d"))), 1).await;
+    assert!(matches!(unknown, Err(StoreError::Invalid(_))));
+}

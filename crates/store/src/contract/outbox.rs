@@ -1,7 +1,10 @@
 use model::{AppId, NotificationState, Timestamp};
 
 use super::samples::{Samples, attempt, only_call};
-use crate::{CallbackRedirect, Delivery, DeliveryRecord, MAX_ATTEMPTS_KEPT, Store, StoreError, Transaction};
+use crate::{
+    CallbackRedirect, Delivery, DeliveryRecord, MAX_ATTEMPTS_KEPT, MAX_RESENDS_KEPT, Store, StoreError,
+    Transaction,
+};
 
 /// Start-up reads all that is owed in pages, each call's in order.
 pub async fn owed_notifications_come_in_order_of_call_and_sequence(store: &dyn Store) {
@@ -61,7 +64,12 @@ pub async fn a_delivered_or_abandoned_notification_is_not_owed(store: &dyn Store
     ];
     let expected = owed.into_iter().zip(expected);
     let expected: Vec<_> = expected
-        .map(|(notification, (state, attempts))| Delivery { notification, state, attempts })
+        .map(|(notification, (state, attempts))| Delivery {
+            notification,
+            state,
+            attempts,
+            resends: Vec::new(),
+        })
         .collect();
     assert_eq!(deliveries, expected);
     assert_eq!(store.notifications_of(call.id, 1, 1).await.unwrap(), expected[1..2]);
@@ -81,6 +89,36 @@ pub async fn attempts_read_back_in_order_and_are_bounded(store: &dyn Store) {
     assert_eq!(delivery.attempts[..20], (1..=20).map(attempt).collect::<Vec<_>>());
     let latest = delivery.attempts.len() - 20;
     assert_eq!(delivery.attempts[latest..], (981..=1_000).map(attempt).collect::<Vec<_>>());
+}
+
+/// What somebody asks for beside the schedule leaves no mark on that.
+pub async fn resends_are_kept_apart_and_are_bounded(store: &dyn Store) {
+    let mut samples = Samples::new(1);
+    let (call, transaction) = samples.new_call(2);
+    let owed = transaction.notifications.clone();
+    store.commit(transaction).await.unwrap();
+    let record = DeliveryRecord {
+        call: call.id,
+        sequence: 1,
+        attempt: Some(attempt(1)),
+        state: NotificationState::Pending,
+    };
+    store.record_deliveries(vec![record]).await.unwrap();
+    for number in 1..=50 {
+        assert_eq!(store.record_resend(call.id, 1, attempt(7)).await.unwrap(), number);
+    }
+
+    let delivery = store.notifications_of(call.id, 0, 1).await.unwrap().remove(0);
+    assert_eq!((delivery.state, delivery.attempts), (NotificationState::Pending, vec![attempt(1)]));
+    assert!(delivery.resends.len() <= MAX_RESENDS_KEPT);
+    let numbers: Vec<_> = delivery.resends.iter().map(|attempt| attempt.number).collect();
+    assert_eq!(numbers[numbers.len() - 10..], (41..=50).collect::<Vec<_>>());
+    assert_eq!(store.owed(10, None).await.unwrap(), owed);
+    let unknown = samples.call(0).id;
+    for (call, sequence) in [(call.id, 3), (unknown, 1)] {
+        let refused = store.record_resend(call, sequence, attempt(1)).await;
+        assert!(matches!(refused, Err(StoreError::Invalid(_))));
+    }
 }
 
 /// A record that comes too late spoils nothing.
