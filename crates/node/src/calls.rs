@@ -137,8 +137,14 @@ impl Calls {
             Dialled::Application(new) => {
                 self.shared.begin_incoming(*new, incoming.phone, incoming.inputs, Origin::Dialled).map(drop)
             }
-            Dialled::DialIn(visitor) => self.attend(*visitor, incoming.phone),
-            Dialled::Person(parties) => self.connect(parties, incoming),
+            Dialled::DialIn(visitor) => {
+                incoming.phone.events.dialog().give_to_nobody();
+                self.attend(*visitor, incoming.phone)
+            }
+            Dialled::Person(parties) => {
+                incoming.phone.events.dialog().give_to_nobody();
+                self.connect(parties, incoming)
+            }
         }
     }
 

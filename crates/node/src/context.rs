@@ -6,6 +6,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use model::{IndexedDirectory, LegId, Notification};
 use store::Store;
+use trace::Recorder;
 
 use crate::application::{ApplicationConfig, Applications};
 use crate::browser::Browsers;
@@ -85,6 +86,7 @@ pub(crate) struct Context {
     pub(crate) browsers: Browsers,
     pub(crate) legs: Arc<AtomicU64>,
     pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) recorder: Recorder,
 }
 
 impl Context {

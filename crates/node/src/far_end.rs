@@ -7,6 +7,7 @@ use bytes::Bytes;
 use call_engine::{EndCause, Refusal};
 use model::ParticipantId;
 use tokio::sync::mpsc;
+use trace::{Dialog, Trace};
 
 use crate::conference::ConferenceTaskInput;
 use crate::inputs::{Inputs, Refused};
@@ -135,6 +136,8 @@ pub(crate) struct FarEndEvents(Arc<Reporting>);
 
 struct Reporting {
     line: Line,
+    /// In whose trace its SIP messages are kept.
+    dialog: Dialog,
     listener: ArcSwap<Listener>,
     ended: OnceLock<EndCause>,
 }
@@ -179,7 +182,27 @@ impl FarEndEvents {
     fn new(listener: Listener) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let line = Line(NEXT.fetch_add(1, Ordering::Relaxed));
-        Self(Arc::new(Reporting { line, listener: ArcSwap::from_pointee(listener), ended: OnceLock::new() }))
+        let (listener, dialog) = (ArcSwap::from_pointee(listener), Dialog::new());
+        Self(Arc::new(Reporting { line, dialog, listener, ended: OnceLock::new() }))
+    }
+
+    /// Keeps its SIP messages in the trace of a call.
+    pub(crate) fn traced(self, trace: &Trace) -> Self {
+        self.dialog().give_to(trace);
+        self
+    }
+
+    /// Keeps its SIP messages where another one does; to be said before it is cloned.
+    pub(crate) fn of_dialog(mut self, dialog: Dialog) -> Self {
+        if let Some(reporting) = Arc::get_mut(&mut self.0) {
+            reporting.dialog = dialog;
+        }
+        self
+    }
+
+    /// In whose trace its SIP messages are kept.
+    pub(crate) fn dialog(&self) -> &Dialog {
+        &self.0.dialog
     }
 
     /// Sends what comes from here on into another queue.

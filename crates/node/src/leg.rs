@@ -355,13 +355,13 @@ async fn ring_all(
     events: &FarEndEvents,
 ) -> Option<FarEnd> {
     let (mut together, from, offer) = (Together::new(), party(&dialled.from), dialled.offer.clone());
-    if let Some(phones) = context.sip.call(dialled, together.events(0)).await {
+    if let Some(phones) = context.sip.call(dialled, together.events(0, events.dialog())).await {
         together.add(phones);
     }
     let mut index = together.len();
     let pages = context.browsers.ring(&user.id, (&from, subject, &offer), || {
         index += 1;
-        together.events(index - 1)
+        together.events(index - 1, events.dialog())
     });
     pages.into_iter().for_each(|page| together.add(page));
     together.start(events.clone())

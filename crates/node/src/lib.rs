@@ -20,6 +20,7 @@
 //! | `referral` | a phone hands its conversation over |
 //! | `media` | the way to and from the media threads |
 //! | `prompts`, `recordings` | files in, files out |
+//! | `console` | what people who look are shown |
 //! | `recovery` | what a former process left behind |
 
 mod application;
@@ -27,6 +28,7 @@ mod browser;
 mod calls;
 mod clock;
 mod conference;
+mod console;
 mod context;
 mod dial_in;
 mod direct;
@@ -59,6 +61,7 @@ pub use browser::{
 };
 pub use calls::{Calls, CallsError, WhipAnswer};
 pub use clock::Clock;
+pub use console::{Console, Phone, Trunking};
 pub use context::{Config, Owed, SharedDirectory};
 pub use ids::RandomIds;
 pub use node::{Node, Parts, StartError};

@@ -7,12 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use store::{Store, StoreError, TrunkUsageStore};
 use tokio::sync::mpsc;
+use trace::Recorder;
 
 use crate::application::{Applications, Sockets};
 use crate::browser::{Browsers, Pages};
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::conference::{Conferences, Sounds};
+use crate::console::Console;
 use crate::context::{Config, Context, Owed, SharedDirectory};
 use crate::dial_in::GuessLimit;
 use crate::media::Media;
@@ -42,6 +44,8 @@ pub struct Parts {
     pub prompts: Arc<dyn PromptSource>,
     /// Who measures.
     pub observer: Arc<dyn Observer>,
+    /// Where it is kept what happens to calls.
+    pub recorder: Recorder,
     /// The way to where applications listen.
     pub sockets: Arc<dyn Sockets>,
     /// Where WebRTC goes in and out; `None` serves none.
@@ -83,8 +87,8 @@ impl Node {
     ///
     /// See [`StartError`]. Nothing keeps running then.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let Parts { config, sip, media, clock, store, owed, directory, prompts, observer, sockets, webrtc } =
-            parts;
+        let Parts { config, sip, media, clock, store, owed, directory, prompts, observer, .. } = parts;
+        let Parts { recorder, sockets, webrtc, .. } = parts;
         make_private(&config.recordings_dir).await.map_err(StartError::Recordings)?;
         if let Some(dir) = &config.scripted_dir {
             make_private(dir).await.map_err(StartError::Recordings)?;
@@ -101,8 +105,9 @@ impl Node {
             config.trunk_attempt_timeout,
         );
         trunks.restore_usage().await.map_err(StartError::Usage)?;
+        let by = (clock, recorder.clone());
         let (sip, sip_addresses) =
-            Sip::start(sip, Arc::clone(&directory), clock, trunks.clone(), incoming_calls).await?;
+            Sip::start(sip, Arc::clone(&directory), by, trunks.clone(), incoming_calls).await?;
         let prompts = Prompts::new(prompts, config.prompt_memory);
         let of_applications = (config.app_media.clone(), config.max_calls);
         let applications = Applications::new(of_applications, sockets, webrtc, clock);
@@ -124,6 +129,7 @@ impl Node {
             browsers,
             legs: Arc::new(AtomicU64::new(1)),
             observer,
+            recorder,
         };
         tokio::spawn(sweep(Arc::downgrade(&context.config), Arc::downgrade(&context.store), clock));
         let calls = Calls::new(context.clone());
@@ -140,6 +146,11 @@ impl Node {
     /// The door to the calls.
     pub fn calls(&self) -> Calls {
         self.calls.clone()
+    }
+
+    /// What the console looks at.
+    pub fn console(&self) -> Console {
+        Console::new(self.calls.clone(), self.sip.clone())
     }
 
     /// The way to the pages of browsers.

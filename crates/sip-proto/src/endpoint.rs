@@ -363,6 +363,12 @@ impl Endpoint {
         self.replaced(replaces).ok()
     }
 
+    /// The Call-ID of an outgoing call while its INVITEs can be answered, for who follows its messages.
+    #[must_use]
+    pub fn call_id(&self, handle: CallHandle) -> Option<&str> {
+        self.calls.get(&handle)?.call_id()
+    }
+
     /// How a third party takes the place of this side in an established call: where to call, and the
     /// Replaces to call with (RFC 3891, 4).
     #[must_use]

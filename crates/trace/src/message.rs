@@ -34,6 +34,8 @@ pub struct Message {
     pub peer: Box<str>,
     /// Counts the SIP calls of the call from 1.
     pub dialog: u32,
+    /// What all messages of a SIP call have in common.
+    pub call_id: Box<str>,
     /// The number and method of its request, as in `CSeq`.
     pub cseq: Box<str>,
     /// All of it, but for keys and credentials.
@@ -59,7 +61,7 @@ impl Message {
     }
 
     pub(crate) fn octets(&self) -> usize {
-        size_of::<Self>() + self.peer.len() + self.cseq.len() + self.text.len()
+        size_of::<Self>() + self.peer.len() + self.call_id.len() + self.cseq.len() + self.text.len()
     }
 }
 
@@ -112,6 +114,7 @@ impl<'a> Sighting<'a> {
             direction,
             peer: peer.into(),
             dialog: 0,
+            call_id: self.call_id.into(),
             cseq: self.cseq.into(),
             text: text.into(),
             is_cut,

@@ -11,6 +11,9 @@ use crate::{Entry, Event, Lane, Limits, Message, Summary, Tried};
 /// Events that may wait for somebody who looks.
 const WAITING: usize = 256;
 
+/// SIP calls of a call that are told apart.
+const MAX_DIALOGS: usize = 64;
+
 /// Characters of an entry's text that are kept.
 const MAX_TEXT_CHARS: usize = 200;
 
@@ -39,7 +42,8 @@ struct State {
     last_entry: u64,
     messages: Bounded<Arc<Message>>,
     last_message: u64,
-    dialogs: u32,
+    /// The Call-IDs of its SIP calls, in the order in which they came.
+    dialogs: Vec<Box<str>>,
     watched: Option<broadcast::Sender<Event>>,
 }
 
@@ -100,14 +104,6 @@ impl Trace {
     /// Whether anything is kept; what is costly to make need not be made where nothing is.
     pub const fn is_on(&self) -> bool {
         self.0.is_some()
-    }
-
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        match (&self.0, &other.0) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            (None, None) => true,
-            (Some(_), None) | (None, Some(_)) => false,
-        }
     }
 
     /// Keeps that something happened.
@@ -217,13 +213,6 @@ impl Trace {
         Some(watched.subscribe())
     }
 
-    pub(crate) fn begin_dialog(&self) -> u32 {
-        let Some(inner) = &self.0 else { return 0 };
-        let mut state = inner.lock();
-        state.dialogs = state.dialogs.saturating_add(1);
-        state.dialogs
-    }
-
     pub(crate) fn message(&self, message: Message) {
         if let Some(inner) = &self.0 {
             inner.keep_message(message);
@@ -244,7 +233,7 @@ impl Inner {
             last_entry: 0,
             messages: Bounded::new(limits.messages),
             last_message: 0,
-            dialogs: 0,
+            dialogs: Vec::new(),
             watched: None,
         };
         Self { shared, number, call, state: Mutex::new(state) }
@@ -309,7 +298,8 @@ impl Inner {
             return;
         }
         state.last_message += 1;
-        let message = Arc::new(Message { sequence: state.last_message, ..message });
+        let dialog = state.dialog_of(&message);
+        let message = Arc::new(Message { sequence: state.last_message, dialog, ..message });
         state.tell(|| Event::Message(Arc::clone(&message)));
         let freed = state.messages.push(message).map_or(0, |gone| gone.octets());
         state.octets = (state.octets + octets).saturating_sub(freed);
@@ -330,6 +320,18 @@ impl State {
     fn summary(&self) -> Option<Summary> {
         let call = self.call.clone()?;
         Some(Summary { call, answered_at: self.answered_at, ended_at: self.ended_at })
+    }
+
+    /// The number of a message's SIP call; the last one is that of all that come after it.
+    fn dialog_of(&mut self, message: &Message) -> u32 {
+        let known = self.dialogs.iter().position(|call_id| *call_id == message.call_id);
+        let index = known.unwrap_or_else(|| {
+            if self.dialogs.len() < MAX_DIALOGS {
+                self.dialogs.push(message.call_id.clone());
+            }
+            self.dialogs.len() - 1
+        });
+        u32::try_from(index + 1).unwrap_or(u32::MAX)
     }
 
     /// Tells those who look; what is told is made for them only.

@@ -162,6 +162,11 @@ impl Browsers {
         self.0.pages().get(user).is_some_and(|pages| !pages.is_empty())
     }
 
+    /// How many pages a user has.
+    pub(crate) fn count_of(&self, user: &UserId) -> usize {
+        self.0.pages().get(user).map_or(0, BTreeMap::len)
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.0.pages().values().map(BTreeMap::len).sum()
     }

@@ -4,6 +4,7 @@ use call_engine::EndCause;
 use phone_wire::Party;
 use sip_message::NameAddr;
 use tokio::sync::mpsc;
+use trace::Dialog;
 
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvent, FarEndEvents};
 
@@ -21,9 +22,10 @@ impl Together {
     }
 
     /// Where the far end reports to that is the `index`th to be added.
-    pub(crate) fn events(&self, index: usize) -> FarEndEvents {
+    pub(crate) fn events(&self, index: usize, dialog: &Dialog) -> FarEndEvents {
         let own = self.own.clone();
         FarEndEvents::passed_to(move |report| own.send((index, report.event)).is_ok())
+            .of_dialog(dialog.clone())
     }
 
     /// How many there are: the index of the next one.
@@ -204,7 +206,7 @@ mod tests {
             .map(|index| {
                 let (far_end, commands) = FarEnd::new();
                 together.add(far_end);
-                (together.events(index), commands)
+                (together.events(index, &Dialog::new()), commands)
             })
             .collect();
         Scene { far_end: together.start(events).unwrap(), told, members }

@@ -23,6 +23,7 @@ use model::{
     RosterParticipant, TenantId, Tone,
 };
 use tokio::sync::oneshot;
+use trace::Trace;
 
 use crate::application::Sources;
 use crate::context::Context;
@@ -57,6 +58,8 @@ pub(crate) enum ConferenceTaskInput {
     Ask { call: CallId, command: CommandId, operation: OperationId, request: Box<ConferenceRequest> },
     /// Everybody is sent away: the server shuts down, or nobody comes whom it was opened for.
     Close,
+    /// Show how many are there.
+    Count(oneshot::Sender<usize>),
     /// The one whom a member's phone talked to on another leg; or there is none.
     Counterpart { participant: ParticipantId, party: Option<Box<Party>> },
     /// Show who speaks most.
@@ -119,6 +122,8 @@ pub(crate) struct CallSide {
     pub(crate) leg: media_plane::LegId,
     /// Where it looks up whose sound is whose.
     pub(crate) sources: Option<Sources>,
+    /// In which the SIP messages of those are kept whom it calls.
+    pub(crate) trace: Trace,
 }
 
 /// A person whose leg is up when it comes.
@@ -200,6 +205,8 @@ impl ConferenceTask {
                 self.feed(ConferenceInput::Ask { call, command, operation, request: *request });
             }
             ConferenceTaskInput::Close => self.feed(ConferenceInput::Close),
+            // Whoever asked may have gone away.
+            ConferenceTaskInput::Count(reply) => drop(reply.send(self.legs.len() + self.calls.len())),
             ConferenceTaskInput::Counterpart { participant, party } => self.counterpart(participant, party),
             ConferenceTaskInput::Successor { participant, report } => {
                 self.successor(participant, report.event);

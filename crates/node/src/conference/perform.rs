@@ -188,7 +188,7 @@ impl ConferenceTask {
                     subject: side.subject.as_deref(),
                     label: participant.to_string(),
                 };
-                let events = FarEndEvents::to_conference(own, participant);
+                let events = FarEndEvents::to_conference(own, participant).traced(&side.trace);
                 Leg::start(&self.context, dialling, Arc::new(media), events).await
             }
             (None, _) => Err(EndCause::Cancelled),

@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use call_engine::Conference;
 use media_plane::{MixerConfig, MixerId, PlaneError};
 use model::{OnlineMeeting, TenantId};
+use tokio::sync::oneshot;
 
 use super::bell::Bell;
 use super::pages::Pages;
@@ -88,6 +89,20 @@ impl Conferences {
             // A conference that is over begins with the new settings.
             let _ = door.inputs.end(ConferenceTaskInput::MeetingChanged(Box::new(meeting)));
         }
+    }
+
+    /// The meetings that somebody is in.
+    pub(crate) fn meetings(&self) -> Vec<(TenantId, String)> {
+        self.lock().meetings.keys().cloned().collect()
+    }
+
+    /// How many are in a meeting.
+    pub(crate) async fn count_in(&self, tenant: &TenantId, thread: &str) -> Option<usize> {
+        let key = (tenant.clone(), thread.to_owned());
+        let inputs = self.lock().meetings.get(&key)?.inputs.clone();
+        let (reply, counted) = oneshot::channel();
+        inputs.ask(ConferenceTaskInput::Count(reply)).ok()?;
+        counted.await.ok()
     }
 
     /// How many there are.

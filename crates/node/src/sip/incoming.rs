@@ -4,6 +4,7 @@ use bytes::Bytes;
 use model::{PhoneNumber, TenantId, TrunkId};
 use rtc_proto::sdp::SrtpPolicy;
 use tokio::sync::mpsc;
+use trace::Dialog;
 
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvents};
 use crate::inputs::{InputQueue, Inputs, inputs};
@@ -80,9 +81,10 @@ impl IncomingCall {
     pub(super) fn new(
         caller: IncomingCaller,
         incoming: &sip_proto::Incoming,
+        dialog: Dialog,
     ) -> (Self, mpsc::UnboundedReceiver<FarEndCommand>) {
         let inputs = inputs();
-        let events = FarEndEvents::to_call(inputs.0.clone());
+        let events = FarEndEvents::to_call(inputs.0.clone()).of_dialog(dialog);
         let (phone, commands) = CallingPhone::new(incoming, events);
         let dialled = incoming.request_uri.user().unwrap_or_default();
         let domain = incoming.request_uri.host().map(ToString::to_string).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 mod cause;
 mod incoming;
+mod ladder;
 mod shell;
 mod trunk;
 mod users;
@@ -13,6 +14,7 @@ use bytes::Bytes;
 use call_engine::EndCause;
 use sip_message::NameAddr;
 use tokio::sync::{mpsc, oneshot};
+use trace::Recorder;
 
 use crate::clock::Clock;
 use crate::context::SharedDirectory;
@@ -65,6 +67,8 @@ enum Request {
     Trunk(trunk::TrunkRequest),
     /// What a leg tells its phone.
     FarEnd { call: sip_proto::CallHandle, command: FarEndCommand },
+    /// Show where users are registered, by their addresses of record.
+    Registered(Vec<String>, oneshot::Sender<Vec<Vec<sip_proto::Binding>>>),
     /// Leave: unregister nothing, hang up everything, answer with when it is done.
     Drain(oneshot::Sender<()>),
 }
@@ -104,7 +108,7 @@ impl Sip {
     pub(crate) async fn start(
         config: SipConfig,
         directory: SharedDirectory,
-        clock: Clock,
+        (clock, recorder): (Clock, Recorder),
         trunks: Trunks,
         incoming: mpsc::Sender<IncomingCall>,
     ) -> Result<(Self, SipAddresses), transport::BindError> {
@@ -123,6 +127,7 @@ impl Sip {
             directory,
             trunks,
             incoming,
+            recorder,
         };
         tokio::spawn(shell::Shell::new(config, transports, links).run(received));
         Ok((Self { requests, counts }, addresses))
@@ -141,6 +146,13 @@ impl Sip {
         let outgoing = Outgoing { aor, from, to, headers, offer, events, commands, found };
         self.requests.send(Request::Call(Box::new(outgoing))).await.ok()?;
         is_found.await.ok()?.then_some(far_end)
+    }
+
+    /// Where users are registered, by their addresses of record; nothing where the endpoint is gone.
+    pub(crate) async fn registered(&self, users: Vec<String>) -> Vec<Vec<sip_proto::Binding>> {
+        let (reply, answered) = oneshot::channel();
+        let is_asked = self.requests.send(Request::Registered(users, reply)).await.is_ok();
+        if is_asked { answered.await.unwrap_or_default() } else { Vec::new() }
     }
 
     /// Hangs up everything and waits until nothing is left to be said, or the far ends have had their time.

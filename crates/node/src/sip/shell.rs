@@ -11,10 +11,12 @@ use sip_proto::{
     CallError, CallHandle, Chunk, Endpoint, Event, NewCall, Reason, Refer, Streams, Target, Transmit,
 };
 use tokio::sync::{mpsc, oneshot};
+use trace::{Direction, Recorder};
 use transport::{ConnectionId, Destination, Incoming, Protocol, SendError, Transports};
 
 use self::trunks::{TrunkLeg, TrunkState};
 use super::cause::{end_cause, end_cause_of_caller, retry_after, status_of};
+use super::ladder::Ladder;
 use super::users::DirectoryUsers;
 use super::{
     CallingPhone, IncomingCall, IncomingCaller, Outgoing, RegistrationNews, Request, SipConfig, report_end,
@@ -35,6 +37,7 @@ pub(super) struct Shell {
     streams: Streams<ConnectionId>,
     legs: BTreeMap<CallHandle, PhoneLeg>,
     trunks: TrunkState,
+    ladder: Ladder<CallHandle>,
     links: Links,
     draining: Option<Draining>,
 }
@@ -84,6 +87,7 @@ pub(super) struct Links {
     pub(super) trunks: Trunks,
     /// Where calls go that come in.
     pub(super) incoming: mpsc::Sender<IncomingCall>,
+    pub(super) recorder: Recorder,
 }
 
 /// How long far ends are waited for that were hung up on: a few retransmissions of a lost good-bye.
@@ -98,7 +102,8 @@ impl Shell {
         let endpoint = Endpoint::new(config.endpoint.clone(), crate::ids::random_seed(), users);
         let (sender, streams) = (transports.sender(), Streams::default());
         let (legs, trunks) = (BTreeMap::new(), TrunkState::default());
-        Self { config, endpoint, transports, sender, streams, legs, trunks, links, draining: None }
+        let ladder = Ladder::new(&links.recorder, links.clock);
+        Self { config, endpoint, transports, sender, streams, legs, trunks, ladder, links, draining: None }
     }
 
     pub(super) async fn run(mut self, mut requests: mpsc::Receiver<Request>) {
@@ -144,7 +149,11 @@ impl Shell {
                 }
             }
             Incoming::Received { flow, bytes } => match flow.connection {
-                None => self.endpoint.handle_receive(self.flow(flow), &bytes, now),
+                None => {
+                    let known_as = self.flow(flow);
+                    self.ladder.pass(Direction::Received, &known_as, &bytes);
+                    self.endpoint.handle_receive(known_as, &bytes, now);
+                }
                 Some(connection) => {
                     let known_as = self.flow(flow);
                     for chunk in self.streams.push(connection, known_as, &bytes) {
@@ -158,7 +167,13 @@ impl Shell {
     fn chunk(&mut self, flow: transport::Flow, connection: ConnectionId, chunk: Chunk, now: Duration) {
         match chunk {
             Chunk::Close => self.sender.close(connection),
-            Chunk::Message(message) => self.endpoint.handle_message(self.flow(flow), *message, now),
+            Chunk::Message(message) => {
+                let known_as = self.flow(flow);
+                if self.ladder.is_on() {
+                    self.ladder.pass(Direction::Received, &known_as, &message.to_bytes());
+                }
+                self.endpoint.handle_message(known_as, *message, now);
+            }
             Chunk::Reply(bytes) => {
                 // A connection that is gone needs no answer.
                 let _ = self.sender.send(flow.into(), bytes);
@@ -172,6 +187,10 @@ impl Shell {
             Request::CallTrunk(outgoing) => self.call_trunk(*outgoing),
             Request::Trunk(request) => self.trunk_request(request),
             Request::FarEnd { call, command } => self.command(call, command),
+            Request::Registered(users, reply) => {
+                // Whoever asked may have gone away.
+                let _ = reply.send(users.iter().map(|user| self.endpoint.bindings(user)).collect());
+            }
             Request::Drain(done) => {
                 self.draining = Some(Draining { done, until: self.links.clock.elapsed() + GOODBYE_LIMIT });
                 let calls: Vec<_> = self.legs.keys().copied().collect();
@@ -207,6 +226,7 @@ impl Shell {
         };
         match self.endpoint.call(call, now) {
             Ok(handle) => {
+                self.follow(handle, &outgoing.events);
                 self.legs.insert(
                     handle,
                     PhoneLeg {
@@ -265,8 +285,16 @@ impl Shell {
         }
     }
 
+    /// Keeps the messages of a call that was just made where its leg wants them.
+    fn follow(&mut self, handle: CallHandle, events: &FarEndEvents) {
+        if let Some(call_id) = self.endpoint.call_id(handle) {
+            self.ladder.follow(handle, call_id, events.dialog());
+        }
+    }
+
     fn transmit(&mut self, transmit: Transmit) {
         let Transmit { flow, bytes } = transmit;
+        self.ladder.pass(Direction::Sent, &flow, &bytes);
         match self.sender.send(self.destination(&flow), bytes) {
             Ok(Some(connection)) => self.streams.sent(connection, flow),
             Ok(None) => {}
@@ -287,6 +315,7 @@ impl Shell {
             }
             Event::Ended { handle, cause } => {
                 tracing::debug!(call = %handle, ?cause, "a phone's call ended");
+                self.ladder.ended(handle);
                 if let Some(leg) = self.legs.remove(&handle) {
                     if let Whose::Trunk(trunk) = &leg.whose {
                         trunk.ended(&cause);
@@ -346,7 +375,8 @@ impl Shell {
             let (events, commands) = match incoming.replaces {
                 Some(replaced) => self.pull(&caller, replaced, incoming)?,
                 None => {
-                    let (call, commands) = IncomingCall::new(IncomingCaller::User(caller), incoming);
+                    let dialog = self.links.recorder.dialog();
+                    let (call, commands) = IncomingCall::new(IncomingCaller::User(caller), incoming, dialog);
                     let events = call.phone.events.clone();
                     let is_taken = self.links.incoming.try_send(call);
                     is_taken.map_err(|_full| StatusCode::SERVICE_UNAVAILABLE)?;
@@ -366,6 +396,7 @@ impl Shell {
         });
         match taken {
             Ok((leg, commands)) => {
+                self.ladder.follow(handle, &incoming.call_id, leg.events.dialog());
                 self.legs.insert(handle, leg);
                 tokio::spawn(pass_on(handle, commands, self.links.requests.clone()));
             }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use call_engine::{ConferenceEvent, Input, LegEvent, Rejection};
 use media_plane::{LegId, MixerId, PlaneError};
 use model::{CallId, CallState, Destination, MediaConfig, ParticipantId, RosterParticipant, Tone};
+use trace::Lane;
 
 use super::link::{Link, open_door};
 use super::{CallInput, CallTask};
@@ -125,6 +126,7 @@ impl CallTask {
         socket: app_media::Socket,
     ) -> Result<(), CallsError> {
         let moved = self.hosted()?.application.attach(format, socket)?;
+        self.note(Lane::Application, "connected", Some("a WebSocket"));
         self.moved(moved);
         self.show_both();
         self.show_roster();
@@ -134,6 +136,7 @@ impl CallTask {
     /// Follows an offer of the application's media stack.
     pub(super) async fn offered(&mut self, sdp: &str) -> Result<String, CallsError> {
         let (answer, moved) = self.hosted()?.application.offered(sdp).await?;
+        self.note(Lane::Application, "connected", Some("an offer"));
         self.moved(moved);
         Ok(answer)
     }
@@ -168,6 +171,7 @@ impl CallTask {
         else {
             return;
         };
+        self.note(Lane::Application, "absent", None);
         if absence.is_final {
             hosted.application.abandoned();
             self.feed(Input::ApplicationMediaLost);

@@ -29,6 +29,8 @@ impl CallTask {
     ) -> (Self, Entry) {
         let mut ids = RandomIds;
         let id = CallId::next(&mut ids);
+        let trace = context.recorder.begin(id);
+        phone.events.dialog().give_to(&trace);
         let (config, leg, now) = (context.config.call.clone(), context.next_leg(), context.clock.now());
         let callee_participant = new.context.source_participant;
         let engine = call_engine::Call::incoming((id, new), leg, config, now, &mut ids);
@@ -53,6 +55,7 @@ impl CallTask {
             commands: 0,
             was_established: false,
             recordings: Vec::new(),
+            trace,
         };
         (task, entry)
     }

@@ -122,6 +122,7 @@ impl CallTask {
         {
             member.destination = None;
         }
+        self.note_conference(&event);
         self.show_application(&event);
         self.feed(Input::Conference(event));
     }
@@ -214,6 +215,7 @@ impl CallTask {
             participant: record.my_participant,
             leg,
             sources,
+            trace: self.trace.clone(),
         }
     }
 

@@ -5,6 +5,7 @@ mod incoming;
 mod jobs;
 mod link;
 mod moving;
+mod noting;
 mod perform;
 mod referral;
 
@@ -21,6 +22,7 @@ use model::{
 use store::{Recording, StoreError};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use trace::Lane;
 use trunk::NewTrunkCall;
 
 use crate::application::{Absence, Whose};
@@ -134,6 +136,8 @@ pub(crate) struct CallTask {
     was_established: bool,
     /// Rows that belong in the transaction of the operation that made them.
     recordings: Vec<Recording>,
+    /// What happened, for people who look.
+    trace: trace::Recording,
 }
 
 impl CallTask {
@@ -157,7 +161,7 @@ impl CallTask {
         let line = open_line(&context, &new)?;
         let prefetch = prefetch(&context, &new.app, &new.media_config);
         let config = context.config.call.clone();
-        let (leg, now) = (context.next_leg(), context.clock.now());
+        let (leg, now, recorder) = (context.next_leg(), context.clock.now(), context.recorder.clone());
         let engine = call_engine::Call::create((id, new), leg, config, now, &mut ids);
         let record = engine.record();
         let owner = Owner { app: record.app.clone(), tenant: record.tenant.clone() };
@@ -180,6 +184,7 @@ impl CallTask {
             commands: 0,
             was_established: false,
             recordings: Vec::new(),
+            trace: recorder.begin(id),
         };
         Ok((task, entry))
     }
@@ -270,6 +275,7 @@ impl CallTask {
                 });
             }
             Link::Calling(phone) if phone.events.line() == line => {
+                noting::note_far_end(&self.trace, self.context.clock.now(), &event);
                 if let FarEndEvent::Ended(cause) = event {
                     self.feed(Input::Leg(LegEvent::Ended(cause)));
                 }
@@ -278,6 +284,7 @@ impl CallTask {
             // Of a far end in whose place there is another one.
             Link::Calling(_) | Link::Leg(_) | Link::None => return,
         };
+        noting::note_far_end(&self.trace, self.context.clock.now(), &event);
         match event {
             FarEndEvent::Ringing => self.feed(Input::Leg(LegEvent::Ringing)),
             FarEndEvent::Answered { sdp, source } => match leg.answered(&sdp, source) {
@@ -320,6 +327,7 @@ impl CallTask {
 
     /// Ends a leg from this side for a reason of its own, not the application's.
     fn lose_leg(&mut self, cause: EndCause) {
+        self.note(Lane::Leg, "lost", Some(&format!("{cause:?}")));
         self.link.hang_up();
         self.feed(Input::Leg(LegEvent::Ended(cause)));
     }
@@ -331,7 +339,10 @@ impl CallTask {
                 (Link::Member(member), event) => {
                     member.pass_on(|participant| ConferenceTaskInput::Media { participant, event });
                 }
-                (_, PortEvent::Tone(tone)) => self.key_of_callee(tone),
+                (_, PortEvent::Tone(tone)) => {
+                    self.note_key(tone);
+                    self.key_of_callee(tone);
+                }
                 // Whoever is called in the place of a phone that has left is not heard yet.
                 (_, PortEvent::Lost) if self.has_party_left() => {}
                 (_, PortEvent::Lost | PortEvent::JobDone { .. }) => self.lose_leg(EndCause::MediaLost),
@@ -340,7 +351,7 @@ impl CallTask {
     }
 
     fn events(&self) -> FarEndEvents {
-        FarEndEvents::to_call(self.own.clone())
+        FarEndEvents::to_call(self.own.clone()).traced(&self.trace)
     }
 }
 

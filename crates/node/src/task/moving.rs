@@ -147,7 +147,8 @@ impl CallTask {
             caller,
             tenant: &record.tenant,
             subject: record.subject.as_deref(),
-            events: FarEndEvents::to(self.own.clone(), move |report| CallInput::Target { place, report }),
+            events: FarEndEvents::to(self.own.clone(), move |report| CallInput::Target { place, report })
+                .traced(&self.trace),
         };
         ringing.call(place.index, whom).await
     }

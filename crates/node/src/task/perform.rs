@@ -6,6 +6,7 @@ use model::{
     Call, CallDirection, CallState, Invitee, MediaConfig, MediaState, Notification, NotificationBody, Outcome,
 };
 use store::{StoreError, Transaction};
+use trace::Lane;
 
 use super::CallTask;
 use super::link::Link;
@@ -75,6 +76,7 @@ impl CallTask {
             tokio::time::sleep(*pause).await;
         }
         self.context.observer.committed(self.context.clock.elapsed().saturating_sub(began));
+        self.note_stored(&transaction);
         if !std::mem::replace(&mut self.is_counted, true) {
             self.context.observer.call_created();
         }
@@ -175,6 +177,7 @@ impl CallTask {
             subject: record.subject.as_deref(),
             label: record.id.to_string(),
         };
+        self.note(Lane::Leg, "calling", None);
         let started = match self.open_for_other() {
             Ok(media) => Leg::start(&self.context, dialling, Arc::new(media), self.events()).await,
             Err(error) => {

@@ -36,7 +36,8 @@ impl CallTask {
         let media = Arc::clone(&leg.media);
         self.moving.round += 1;
         let place = Place { round: self.moving.round, index: 0 };
-        let events = FarEndEvents::to(self.own.clone(), move |report| CallInput::Target { place, report });
+        let events = FarEndEvents::to(self.own.clone(), move |report| CallInput::Target { place, report })
+            .traced(&self.trace);
         let record = self.engine.record();
         let succession = Succession {
             transferor: &self.other_user().ok_or(EndCause::Internal)?,

@@ -132,7 +132,7 @@ impl Calling {
         let at = place.clone();
         let Some(invite) = self.invitation.to(trunk, route, place) else { return Err(Failure::Unreachable) };
         let (own, mut queue) = inputs();
-        let events = FarEndEvents::to(own, |report| report);
+        let events = FarEndEvents::to(own, |report| report).of_dialog(self.events.dialog().clone());
         let (attempt, state) = watch::channel(Attempt::Unheard);
         let Some(peer) = self.sip.call_trunk(invite, events, attempt).await else {
             return Ok(EndCause::Unreachable);

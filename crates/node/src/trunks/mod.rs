@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
-use model::{AppId, PhoneNumber, TenantId, Timestamp, Trunk, TrunkId};
+use model::{AppId, PhoneNumber, TenantId, Timestamp, Trunk, TrunkId, TrunkUsage};
 use store::TrunkUsageStore;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -37,6 +37,7 @@ use trunk::{
 };
 
 use crate::clock::Clock;
+use crate::console::Trunking;
 use crate::context::SharedDirectory;
 use crate::observer::{Observer, TrunkStats};
 use crate::sip::Sip;
@@ -177,6 +178,22 @@ impl Trunks {
             } += 1;
         }
         stats
+    }
+
+    /// All trunks, as they are shown.
+    pub(crate) fn shown(&self) -> Vec<Trunking> {
+        let state = self.state();
+        let shown = state.dialler.status().map(|status| Trunking {
+            trunk: status.trunk,
+            health: status.health,
+            calls: status.calls,
+        });
+        shown.collect()
+    }
+
+    /// What an application has used of this day.
+    pub(crate) fn usage_of(&self, app: &AppId) -> TrunkUsage {
+        self.state().dialler.usage(app, self.0.clock.now())
     }
 
     /// Decides whether a call to the phone network may be made, and how. It has its seat from here on.

@@ -84,6 +84,10 @@ pub(super) enum News {
 }
 
 impl Forks {
+    pub(super) fn call_id(&self) -> &str {
+        &self.identity.call_id
+    }
+
     /// Sends the INVITEs.
     pub(super) fn start(
         call: u64,

@@ -223,6 +223,11 @@ impl Call {
         }
     }
 
+    /// What all messages of an outgoing call that is not answered have in common.
+    pub(crate) fn call_id(&self) -> Option<&str> {
+        self.forks.as_ref().map(Forks::call_id)
+    }
+
     /// What a third party needs to take the place of this side.
     pub(crate) fn replaceable(&self) -> Option<(Uri, Replaces)> {
         match &self.phase {

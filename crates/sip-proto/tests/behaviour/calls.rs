@@ -14,6 +14,8 @@ fn an_answered_call_is_acknowledged_and_hung_up_with_bye() {
     let mut net = Net::new();
     let handle = net.call(&[PEER]);
     let invite = net.request(PEER, Method::Invite);
+    let call_id = net.at(HOME, |endpoint, _| endpoint.call_id(handle).map(str::to_owned));
+    assert_eq!(call_id.as_deref(), invite.headers.call_id().ok());
     assert_eq!(invite.body, OFFER.as_bytes());
     assert_eq!(invite.headers.max_forwards(), Ok(Some(70)));
     net.reply(PEER, &invite, 180, &[], "");

@@ -59,6 +59,7 @@ impl Shell {
         };
         match self.endpoint.call(call, self.links.clock.elapsed()) {
             Ok(handle) => {
+                self.follow(handle, &events);
                 let whose = Whose::Trunk(TrunkLeg { attempt: Some(attempt), _seat: None });
                 // Media of a trunk comes from where its peer says, which is another place than its signalling as a rule.
                 let leg =
@@ -128,6 +129,7 @@ impl Shell {
         let (handle, now) = (incoming.handle, self.links.clock.elapsed());
         match self.take_over_trunk(incoming) {
             Ok((leg, commands)) => {
+                self.ladder.follow(handle, &incoming.call_id, leg.events.dialog());
                 self.legs.insert(handle, leg);
                 tokio::spawn(pass_on(handle, commands, self.links.requests.clone()));
             }
@@ -156,7 +158,11 @@ impl Shell {
         let (caller, seat) = self.links.trunks.admit(incoming)?;
         tracing::info!(trunk.id = %caller.trunk, called = %caller.called, "a call comes in over a trunk");
         let srtp = self.links.trunks.trunk(&caller.trunk).map(|trunk| taken_from(trunk.srtp));
-        let (mut call, commands) = IncomingCall::new(IncomingCaller::Trunk(Box::new(caller)), incoming);
+        let (mut call, commands) = IncomingCall::new(
+            IncomingCaller::Trunk(Box::new(caller)),
+            incoming,
+            self.links.recorder.dialog(),
+        );
         call.phone.srtp = srtp;
         let events = call.phone.events.clone();
         self.links.incoming.try_send(call).map_err(|_full| unavailable)?;

@@ -23,6 +23,7 @@ use sip_message::{Limits, Message, Method, Request, Response, StatusCode, parse_
 use store::{Reply, StoreError, TrunkUsageStore};
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
+use trace::Recorder;
 use trunk::{Denied, NewTrunkCall};
 
 use super::far_end::Calling;
@@ -234,7 +235,9 @@ impl Bench {
         let store = Arc::clone(&used) as Arc<dyn TrunkUsageStore>;
         let trunks = Trunks::new(Arc::clone(&directory), clock, observer, store, attempt_timeout);
         let (sip, addresses) =
-            Sip::start(config, Arc::clone(&directory), clock, trunks.clone(), incoming).await.unwrap();
+            Sip::start(config, Arc::clone(&directory), (clock, Recorder::off()), trunks.clone(), incoming)
+                .await
+                .unwrap();
         trunks.drive(&sip);
         Self {
             trunks,
