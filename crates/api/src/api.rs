@@ -9,7 +9,7 @@ use identity::{Issuer, NotificationSigner, TokenEndpoint, Verifier};
 use model::{IndexedDirectory, Timestamp};
 use store::Store;
 
-use crate::{CallControl, Lab, Proxies, Web};
+use crate::{CallControl, Console, Lab, Proxies, Web};
 
 /// Everything that the endpoints need.
 pub struct Api {
@@ -33,6 +33,8 @@ pub struct Api {
     pub lab: Option<Arc<dyn Lab>>,
     /// People with browsers; `None` where there are none, and then nothing is served at their paths.
     pub web: Option<Web>,
+    /// What administrators see; `None` shows nothing. It needs [`Api::web`], where they sign in.
+    pub console: Option<Console>,
     /// How it behaves.
     pub settings: Settings,
 }

@@ -14,6 +14,7 @@
 //! | `/hookswitch/v1/calls/{id}/dominantSpeaker`: who speaks | `calls` |
 //! | `/hookswitch/v1/calls/{id}/media…`: media that applications host | `app_media` |
 //! | `/hookswitch/v1/web/…`: people who sign in with a browser, and their telephones | `web` |
+//! | `/hookswitch/v1/console/…`: what administrators see | `console` |
 //! | `/lab/v1/calls…`: calls of scripted users, where the lab is on | `lab` |
 //! | `/phone`, `/assets/…`: pages for people | the crate `pages` |
 //! | `/hookswitch/v1/openapi.json`, `/healthz`, `/readyz`, `/metrics` | `operators` |
@@ -24,6 +25,7 @@ mod call_control;
 mod callees;
 mod caller;
 mod calls;
+mod console;
 mod content_sharing;
 mod context;
 mod error;
@@ -52,6 +54,7 @@ pub use api::{
     TokenService,
 };
 pub use call_control::{Attach, CallControl, CallFault, CallFuture};
+pub use console::{Console, Resend};
 pub use forwarded::{AddressRange, ForwardedHeader, Proxies};
 pub use lab::{Lab, LabCall, LabFault, LabFuture, LabMoment, LabState, LabStep, LabVerdict};
 pub use online_meetings::{join_meeting_id, meeting_id};

@@ -5,7 +5,7 @@ use axum::{Router, middleware};
 
 use crate::state::{AppState, Shared};
 use crate::{
-    Api, app_media, calls, content_sharing, front, lab, notifications, online_meetings, operations,
+    Api, app_media, calls, console, content_sharing, front, lab, notifications, online_meetings, operations,
     operators, participants, recordings, routing_groups, tokens, web,
 };
 
@@ -15,6 +15,7 @@ use crate::{
 /// each request.
 pub fn router(api: Api) -> Router {
     let (serves_tokens, has_lab, has_web) = (api.tokens.is_some(), api.lab.is_some(), api.web.is_some());
+    let has_console = api.console.is_some();
     let state = Arc::new(Shared::new(api));
     let mut routes = Router::new()
         .route("/v1.0/communications/calls", post(calls::create))
@@ -67,13 +68,10 @@ pub fn router(api: Api) -> Router {
             .route("/lab/v1/calls/{call}/heard", get(lab::heard));
     }
     if has_web {
-        let session = get(web::who).post(web::sign_in).delete(web::sign_out);
-        routes = routes
-            .route("/hookswitch/v1/web/session", session)
-            .route("/hookswitch/v1/web/phone", get(web::phone))
-            .route("/hookswitch/v1/web/meeting", get(web::meeting))
-            .route("/hookswitch/v1/web/meeting/socket", get(web::meeting_socket))
-            .merge(pages::routes());
+        routes = routes.merge(web_routes());
+    }
+    if has_web && has_console {
+        routes = routes.merge(console::routes());
     }
     let routes = routes
         .route_layer(middleware::from_fn(front::note_route))
@@ -81,6 +79,17 @@ pub fn router(api: Api) -> Router {
         .method_not_allowed_fallback(front::method_not_allowed)
         .with_state(Arc::clone(&state));
     front::wrap(routes, state)
+}
+
+/// What people with browsers ask for.
+fn web_routes() -> Router<AppState> {
+    let session = get(web::who).post(web::sign_in).delete(web::sign_out);
+    Router::new()
+        .route("/hookswitch/v1/web/session", session)
+        .route("/hookswitch/v1/web/phone", get(web::phone))
+        .route("/hookswitch/v1/web/meeting", get(web::meeting))
+        .route("/hookswitch/v1/web/meeting/socket", get(web::meeting_socket))
+        .merge(pages::routes())
 }
 
 /// What applications ask of the conference that their call is in.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use crate::Api;
+use crate::console::Streams;
 use crate::online_meetings::GuessLimit;
 use crate::rate_limit::RateLimit;
 use crate::web::{Guesses, LookUps};
@@ -14,17 +15,13 @@ pub(crate) struct Shared {
     pub(crate) guesses: GuessLimit,
     pub(crate) web_guesses: Guesses,
     pub(crate) web_look_ups: LookUps,
+    pub(crate) streams: Arc<Streams>,
 }
 
 impl Shared {
     pub(crate) fn new(api: Api) -> Self {
         let rate = RateLimit::new(api.settings.app_limits.requests_per_second);
-        Self {
-            api,
-            rate,
-            guesses: GuessLimit::default(),
-            web_guesses: Guesses::default(),
-            web_look_ups: LookUps::default(),
-        }
+        let (guesses, web_guesses, web_look_ups, streams) = Default::default();
+        Self { api, rate, guesses, web_guesses, web_look_ups, streams }
     }
 }

@@ -53,7 +53,7 @@ mod sweep;
 mod task;
 mod trunks;
 
-pub use trunk::Denied;
+pub use trunk::{Denied, TrunkHealth};
 
 pub use application::{ApplicationConfig, ApplicationStats, MediaPass, SocketDialling, Sockets};
 pub use browser::{

@@ -74,8 +74,13 @@ async fn measure(round: u64, address: SocketAddr) {
     let outbound = Outbound::new(outbound::Config { policy, ..outbound::Config::default() }).unwrap();
     let token = Token("x".repeat(700).into());
     let clock = Arc::new(|| Timestamp::from_millis(0));
-    let notifier =
-        Notifier::start(Arc::<Memory>::clone(&store), outbound, Arc::new(token), clock, Config::default());
+    let notifier = Notifier::start(
+        Arc::<Memory>::clone(&store),
+        outbound,
+        Arc::new(token),
+        (clock, Arc::new(|_| {})),
+        Config::default(),
+    );
     notifier.wait_idle().await;
     let mut samples = Samples::new(round);
     let mut offers = Vec::with_capacity(CALLS);

@@ -18,4 +18,4 @@ mod throttle;
 mod worker;
 
 pub use bearer::{BearerError, BearerSource};
-pub use notifier::{Clock, Config, Notifier};
+pub use notifier::{Clock, Config, Notifier, SINK_URI, Told};

@@ -4,18 +4,31 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::HeaderValue;
-use model::{Notification, Timestamp};
+use model::{Attempt, Notification, Timestamp};
 use outbound::Outbound;
-use store::Store;
-use tokio::sync::{Notify, mpsc, oneshot};
+use store::{DeliveryRecord, Store};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 
 use crate::BearerSource;
 use crate::post::Poster;
-use crate::queue::{Limits, Schedule};
+use crate::queue::{Limits, Schedule, Transmit};
 use crate::worker::Worker;
 
 /// Says what time it is.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+
+/// Is told of each attempt and of each end of a delivery, before that is written down. Nothing here waits.
+pub type Told = Arc<dyn Fn(&DeliveryRecord) + Send + Sync>;
+
+/// Where notifications go that nobody waits for: what has this as its callback URI is delivered as soon as it is sent. No
+/// request can name it, as it is no web address.
+pub const SINK_URI: &str = "hookswitch:sink";
+
+/// Attempts beside the schedule at once. People ask for them.
+const RESENDS: usize = 8;
+
+/// How long an attempt beside the schedule may take: somebody waits for it.
+const RESEND_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Offers that wait for the worker; past it they are read from the store. Arbitrary, some milliseconds of a busy node.
 const INBOX: usize = 4096;
@@ -33,6 +46,8 @@ pub struct Config {
 pub struct Notifier {
     inbox: mpsc::Sender<Command>,
     missed: Arc<Missed>,
+    poster: Arc<Poster>,
+    resends: Semaphore,
 }
 
 pub(crate) enum Command {
@@ -71,16 +86,25 @@ impl Notifier {
         store: Arc<dyn Store>,
         outbound: Outbound,
         bearer: Arc<dyn BearerSource>,
-        clock: Clock,
+        (clock, told): (Clock, Told),
         config: Config,
     ) -> Self {
         let user_agent = HeaderValue::from_static(concat!("Hookswitch/", env!("CARGO_PKG_VERSION")));
-        let poster = Poster { outbound, bearer, clock, user_agent };
+        let poster = Arc::new(Poster { outbound, bearer, clock, user_agent });
         let (inbox, commands) = mpsc::channel(INBOX);
         let missed = Arc::new(Missed::default());
-        let worker = Worker::new(store, poster, Arc::clone(&missed), config);
+        let worker = Worker::new(store, (Arc::clone(&poster), told), Arc::clone(&missed), config);
         tokio::spawn(worker.run(commands));
-        Self { inbox, missed }
+        Self { inbox, missed, poster, resends: Semaphore::new(RESENDS) }
+    }
+
+    /// Posts a notification to `uri` once, whatever became of it before, and says how that went; `None` where too many are
+    /// under way. What is owed is not touched, and nothing is written down. The attempt's number says nothing.
+    pub async fn resend(&self, notification: Notification, uri: String) -> Option<Attempt> {
+        let _permit = self.resends.try_acquire().ok()?;
+        let notification = Arc::new(notification);
+        let transmit = Transmit { notification, uri, attempt: 1, timeout: RESEND_TIMEOUT };
+        Some(self.poster.post(&transmit).await.1)
     }
 
     /// Hands over notifications that were just committed, those of a call in their order.

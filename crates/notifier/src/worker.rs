@@ -10,7 +10,7 @@ use tokio::time::{sleep_until, timeout_at};
 
 use crate::Config;
 use crate::meters::Meters;
-use crate::notifier::{Command, Missed};
+use crate::notifier::{Command, Missed, Told};
 use crate::post::Poster;
 use crate::queue::{Effect, Input, Loaded, Outcome, Owed, Queue, Transmit};
 use crate::records::Records;
@@ -27,6 +27,7 @@ pub(crate) struct Worker {
     queue: Queue,
     store: Arc<dyn Store>,
     poster: Arc<Poster>,
+    told: Told,
     missed: Arc<Missed>,
     tasks: JoinSet<Done>,
     /// What each task is about, in case it panics.
@@ -70,11 +71,17 @@ enum Wake {
 }
 
 impl Worker {
-    pub(crate) fn new(store: Arc<dyn Store>, poster: Poster, missed: Arc<Missed>, config: Config) -> Self {
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        (poster, told): (Arc<Poster>, Told),
+        missed: Arc<Missed>,
+        config: Config,
+    ) -> Self {
         Self {
             queue: Queue::new(config.limits, config.schedule),
             store,
-            poster: Arc::new(poster),
+            poster,
+            told,
             missed,
             tasks: JoinSet::new(),
             about: BTreeMap::new(),
@@ -198,6 +205,7 @@ impl Worker {
                 if record.state == NotificationState::Abandoned {
                     self.meters.abandoned();
                 }
+                (self.told)(&record);
                 self.records.push(record, now);
             }
             Effect::Redirect { call, redirect } => {

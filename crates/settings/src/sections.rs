@@ -302,6 +302,15 @@ sections! {
         reconnect_timeout: Duration = "30s";
     }
 
+    /// The console of administrators, which is there where people can sign in with a browser (`web.enabled`).
+    console: Console {
+        /// Calls that are over whose timeline and SIP messages are remembered, until the next start.
+        ended_calls: u32 = "1000";
+        /// Memory for timelines and SIP messages of all calls, 1 MiB at least. Where it is used up, the oldest calls that are
+        /// over are forgotten.
+        memory: Bytes = "64MiB";
+    }
+
     /// Logs.
     log: Log {
         /// `human` or `json`.

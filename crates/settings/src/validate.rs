@@ -121,8 +121,8 @@ fn times(settings: &Settings) -> [Rule; 8] {
     ]
 }
 
-fn counts(settings: &Settings) -> [Rule; 6] {
-    let Settings { server, media, notifications, identity, store, limits, .. } = settings;
+fn counts(settings: &Settings) -> [Rule; 7] {
+    let Settings { console, server, media, notifications, identity, store, limits, .. } = settings;
     // Arbitrary, far above the processors of any machine: threads that are asked for are started.
     let most_threads = 1_024;
     [
@@ -147,6 +147,7 @@ fn counts(settings: &Settings) -> [Rule; 6] {
             "empty although identity.token_endpoint is false: name an issuer, or no application can sign in",
         ),
         (store.readers == 0, "store.readers", "has to be above 0"),
+        (console.memory.0 < 1024 * 1024, "console.memory", "has to be 1MiB at least"),
         // A mixer numbers its members with 16 bits.
         (!(2..=65_535).contains(&limits.participants), "limits.participants", "has to be 2 to 65535"),
     ]

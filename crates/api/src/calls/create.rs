@@ -3,12 +3,12 @@ use axum::response::Response;
 use graph_wire::{CreateCall, GraphError, Intent, links};
 use http::StatusCode;
 use http::header::LOCATION;
-use model::Permission;
+use model::{Call, Permission};
 
 use crate::callees;
 use crate::caller::Caller;
 use crate::calls::{join, source};
-use crate::context::SCENARIO_ID;
+use crate::context::{RequestContext, SCENARIO_ID};
 use crate::error::ApiError;
 use crate::extract::{Context, JsonBody};
 use crate::reply;
@@ -22,8 +22,24 @@ pub(crate) async fn create(
     JsonBody(body): JsonBody,
 ) -> Result<Response, ApiError> {
     let request = CreateCall::decode(&body, &state.api.settings.wire_limits)?;
-    permit(&state, &caller, &request)?;
-    let joined = join::find(&state, &caller, &request).await?;
+    let call = place(&state, &context, &caller, request, None).await?;
+    let base = context.base();
+    let response = reply::json(StatusCode::CREATED, &graph_wire::created_call(&base, &call));
+    let response = reply::with_header(response, LOCATION, &links::call(&base, call.id));
+    Ok(reply::with_header(response, SCENARIO_ID, call.scenario.as_str()))
+}
+
+/// Creates the call that an application asks for; its notifications go to `callback` in place of where the request says, if
+/// there is one.
+pub(crate) async fn place(
+    state: &Shared,
+    context: &RequestContext,
+    caller: &Caller,
+    request: CreateCall,
+    callback: Option<&str>,
+) -> Result<Call, ApiError> {
+    permit(state, caller, &request)?;
+    let joined = join::find(state, caller, &request).await?;
     let named = graph_wire::Caller {
         app: caller.app().clone(),
         app_name: caller.name.clone(),
@@ -31,13 +47,12 @@ pub(crate) async fn create(
         scenario: context.scenario_id(),
     };
     let mut new = request.into_new_call(named, joined).ok_or_else(GraphError::internal)?;
+    if let Some(callback) = callback {
+        callback.clone_into(&mut new.callback_uri);
+    }
     callees::of_call(&state.api.directory.load(), &mut new);
-    ensure_room(&state, &caller)?;
-    let call = state.api.calls.create(new).await?;
-    let base = context.base();
-    let response = reply::json(StatusCode::CREATED, &graph_wire::created_call(&base, &call));
-    let response = reply::with_header(response, LOCATION, &links::call(&base, call.id));
-    Ok(reply::with_header(response, SCENARIO_ID, call.scenario.as_str()))
+    ensure_room(state, caller)?;
+    Ok(state.api.calls.create(new).await?)
 }
 
 /// Looks whether the application may do what the request means; whether it may join is for [`join`] to find out.

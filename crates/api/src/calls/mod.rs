@@ -27,7 +27,7 @@ pub(crate) use add_large_gallery_view::add_large_gallery_view;
 pub(crate) use answer::answer;
 pub(crate) use cancel_media_processing::cancel_media_processing;
 pub(crate) use change_screen_sharing_role::change_screen_sharing_role;
-pub(crate) use create::create;
+pub(crate) use create::{create, place};
 pub(crate) use delete::delete;
 pub(crate) use dominant_speaker::dominant_speaker;
 pub(crate) use keep_alive::keep_alive;

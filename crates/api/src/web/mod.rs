@@ -30,7 +30,8 @@ pub(crate) use self::look_ups::LookUps;
 pub(crate) use self::meeting::{meeting, meeting_socket};
 pub(crate) use self::origin::SameOrigin;
 pub(crate) use self::phone::phone;
-pub(crate) use self::session::{sign_in, sign_out, who};
+pub(crate) use self::session::{private, sign_in, sign_out, signed_in, who};
+pub(crate) use self::sessions::Session;
 pub use self::sessions::WebSessions;
 
 /// What it takes to serve people with browsers.

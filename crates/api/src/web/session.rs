@@ -75,7 +75,7 @@ pub(crate) async fn sign_out(
 }
 
 /// Who is signed in, and still known.
-pub(super) fn signed_in<'a>(state: &'a Shared, headers: &HeaderMap) -> Result<(&'a Web, Session), ApiError> {
+pub(crate) fn signed_in<'a>(state: &'a Shared, headers: &HeaderMap) -> Result<(&'a Web, Session), ApiError> {
     let web = web(state)?;
     let session = session_of(state, web, headers);
     Ok((web, session.ok_or_else(|| GraphError::unauthenticated("Nobody is signed in."))?))
@@ -109,7 +109,7 @@ fn cookie(token: &str, seconds: u64, is_secure: bool) -> String {
 
 fn shown(directory: &IndexedDirectory, user: &model::UserId) -> Result<Value, ApiError> {
     let user: &User = directory.users.get(user).ok_or_else(GraphError::internal)?;
-    Ok(json!({"user": shown_user(user)}))
+    Ok(json!({"user": shown_user(user), "administrator": user.is_administrator}))
 }
 
 pub(super) fn shown_user(user: &User) -> Value {
@@ -117,7 +117,7 @@ pub(super) fn shown_user(user: &User) -> Value {
 }
 
 /// Nothing of a session is kept by caches.
-pub(super) fn private(mut response: Response) -> Response {
+pub(crate) fn private(mut response: Response) -> Response {
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

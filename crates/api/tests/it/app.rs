@@ -145,6 +145,7 @@ impl App {
             },
             lab,
             web: None,
+            console: None,
             settings,
         });
         Self { calls, store, clock, observer, issuer, signer, router }

@@ -58,7 +58,7 @@ impl Bench {
         let outbound = Outbound::new(outbound::Config { policy, ..config }).unwrap();
         let clock = Arc::new(|| Timestamp::from_millis(5_000));
         let store: Arc<Memory> = Arc::clone(&self.store);
-        Notifier::start(store, outbound, Arc::new(Tokens), clock, self.config.clone())
+        Notifier::start(store, outbound, Arc::new(Tokens), (clock, Arc::new(|_| {})), self.config.clone())
     }
 
     fn call(&mut self, callback_uri: String) -> Call {

@@ -10,13 +10,16 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use identity::{KeySource, KeySourceError, KeySourceFuture, NotificationSigner};
-use model::{AppId, Notification, TenantId, Timestamp};
+use model::{AppId, Attempt, Notification, TenantId, Timestamp};
 use node::{Clock, Owed, PromptSource, SocketDialling, Sockets};
 use notifier::{BearerError, BearerSource, Notifier};
 use outbound::{FetchLimits, Outbound};
 use settings::Settings;
-use store::BoxFuture;
+use store::{BoxFuture, DeliveryRecord};
+use trace::{Recorder, Tried};
 use url::Url;
+
+use crate::sounds;
 
 /// The node's clock as the API wants it.
 pub(super) struct ApiClock(pub(super) Clock);
@@ -38,6 +41,27 @@ impl Owed for OwedTo {
     fn offer(&self, notifications: Vec<Notification>) {
         self.0.offer(notifications);
     }
+}
+
+/// Posts notifications once more.
+pub(super) struct Resender(pub(super) Arc<Notifier>);
+
+impl api::Resend for Resender {
+    fn resend<'a>(&'a self, notification: Notification, uri: String) -> BoxFuture<'a, Option<Attempt>> {
+        Box::pin(self.0.resend(notification, uri))
+    }
+}
+
+/// Notes how deliveries go.
+pub(super) fn told(recorder: Recorder) -> notifier::Told {
+    Arc::new(move |record: &DeliveryRecord| {
+        if let Some(attempt) = &record.attempt
+            && let Some(trace) = recorder.find(record.call)
+        {
+            let tried = Tried { attempt: attempt.clone(), state: Some(record.state) };
+            trace.tried(record.sequence, tried);
+        }
+    })
 }
 
 /// Signs what the notifier sends.
@@ -73,6 +97,9 @@ impl KeySource for Keys {
     }
 }
 
+/// What a test call of the console plays. No request can name it, as it is no web address.
+pub(super) const GREETING_URI: &str = "hookswitch:greeting";
+
 /// Fetches prompts.
 pub(super) struct Prompts {
     outbound: Outbound,
@@ -92,6 +119,10 @@ impl Prompts {
 
 impl PromptSource for Prompts {
     fn fetch<'a>(&'a self, app: Option<&'a AppId>, uri: &'a str) -> BoxFuture<'a, Result<Bytes, String>> {
+        if uri == GREETING_URI {
+            let greeting = sounds::find("greeting.wav").ok_or_else(|| "there is no greeting".to_owned());
+            return Box::pin(async move { greeting });
+        }
         let outbound = self.outbound.on_behalf_of(app.map_or("", AppId::as_str));
         Box::pin(async move { outbound.fetch(uri, self.limits).await.map_err(|error| error.to_string()) })
     }

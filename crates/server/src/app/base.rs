@@ -14,8 +14,9 @@ use store::{DirectoryChange, KeyPurpose, Store};
 use telemetry::Metrics;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use trace::Recorder;
 
-use super::adapters::{ApiClock, Bearers, Dialler, Keys, OwedTo, Prompts};
+use super::adapters::{self, ApiClock, Bearers, Dialler, Keys, OwedTo, Prompts, Resender};
 use super::doors::Doors;
 use super::lab::{self, Lab};
 use super::meters::{self, Meters};
@@ -31,6 +32,8 @@ pub(super) struct Base {
     outbound: Outbound,
     metrics: Metrics,
     base_url: String,
+    /// Where it is kept what happens to calls.
+    recorder: Recorder,
     /// Who is signed in with a browser, where that can be done.
     web_sessions: Option<Arc<api::WebSessions>>,
 }
@@ -55,8 +58,19 @@ impl Base {
         let metrics = Metrics::new();
         // A second server in one process, as tests have, is served but not counted.
         metrics.install();
-        let web_sessions = config::web_sessions(settings);
-        Ok(Self { clock, store, directory, issuer, signer, outbound, metrics, base_url, web_sessions })
+        let (recorder, web_sessions) = (config::recorder(settings), config::web_sessions(settings));
+        Ok(Self {
+            clock,
+            store,
+            directory,
+            issuer,
+            signer,
+            outbound,
+            metrics,
+            base_url,
+            recorder,
+            web_sessions,
+        })
     }
 
     /// Ends the calls that the last run left behind, then starts to deliver: so their `deleted` is the last.
@@ -70,7 +84,8 @@ impl Base {
         let bearer = Arc::new(Bearers { signer: Arc::clone(&self.signer), clock });
         let now: notifier::Clock = Arc::new(move || clock.now());
         let (store, outbound) = (Arc::clone(&self.store), self.outbound.clone());
-        Ok(Notifier::start(store, outbound, bearer, now, config::notifier(settings)))
+        let by = (now, adapters::told(self.recorder.clone()));
+        Ok(Notifier::start(store, outbound, bearer, by, config::notifier(settings)))
     }
 
     pub(super) async fn start_node(
@@ -89,6 +104,7 @@ impl Base {
             directory: Arc::clone(&self.directory),
             prompts: Arc::new(Prompts::new(self.outbound.clone(), settings)),
             observer: Arc::new(Meters(self.metrics.clone())),
+            recorder: self.recorder.clone(),
             sockets: Arc::new(Dialler {
                 outbound: self.outbound.clone(),
                 signer: Arc::clone(&self.signer),
@@ -146,8 +162,29 @@ impl Base {
                 sessions,
                 lets_guests_in: settings.web.guests,
             }),
+            console: None,
             settings: config::api(settings, profile, self.base_url.clone()),
         }
+    }
+
+    /// What administrators see, where they can sign in.
+    pub(super) fn console(
+        &self,
+        settings: &Settings,
+        node: &Node,
+        notifier: &Arc<Notifier>,
+    ) -> Option<api::Console> {
+        self.web_sessions.as_ref()?;
+        let issuer = settings.identity.token_endpoint.then(|| Arc::clone(&self.issuer));
+        Some(api::Console {
+            node: node.console(),
+            counts: Arc::new(node.counts()),
+            recorder: self.recorder.clone(),
+            resend: Arc::new(Resender(Arc::clone(notifier))),
+            issuer,
+            greeting_uri: adapters::GREETING_URI,
+            sink_uri: notifier::SINK_URI,
+        })
     }
 
     /// The lab's telephones, where it is on and phones can call at all.

@@ -286,6 +286,21 @@ pub(super) fn web_sessions(settings: &Settings) -> Option<Arc<api::WebSessions>>
     web.enabled.then(|| Arc::new(api::WebSessions::new(web.session_lifetime)))
 }
 
+/// Entries and SIP messages of one call that are remembered: more than all but the busiest have.
+const ENTRIES: usize = 1_000;
+const MESSAGES: usize = 200;
+
+/// Where it is kept what happens to calls: nowhere where nobody could look.
+pub(super) fn recorder(settings: &Settings) -> trace::Recorder {
+    let console = &settings.console;
+    let octets = usize::try_from(console.memory.0).unwrap_or(usize::MAX);
+    if !settings.web.enabled {
+        return trace::Recorder::off();
+    }
+    let ended_calls = console.ended_calls as usize;
+    trace::Recorder::new(trace::Limits { ended_calls, entries: ENTRIES, messages: MESSAGES, octets })
+}
+
 pub(super) fn proxies(settings: &Settings) -> api::Proxies {
     let range = |range: &settings::AddressRange| api::AddressRange {
         address: range.address,

@@ -84,7 +84,8 @@ impl App {
         let (http, https) = doors.addresses();
         let lab = base.lab(settings, &node);
         let api = base.api(settings, profile, (&node, &doors), &is_ready);
-        let router = api::router(api::Api { lab: lab.clone().map(|lab| lab as _), ..api });
+        let console = base.console(settings, &node, &notifier);
+        let router = api::router(api::Api { lab: lab.clone().map(|lab| lab as _), console, ..api });
         let webrtc = doors.webrtc().map(webrtc::Gateway::candidate);
         let listeners = Listeners::new(config::http(settings), config::proxies(settings));
         let listeners = doors.serve(listeners, router);
