@@ -114,10 +114,24 @@ impl Issuer {
     ///
     /// [`KeyError::Sign`] where there is no key yet.
     pub fn issue(&self, subject: &TokenSubject<'_>, now: Timestamp) -> Result<IssuedToken, KeyError> {
+        self.issue_for(self.settings.lifetime, subject, now)
+    }
+
+    /// The same for a lifetime of its own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Issuer::issue`].
+    pub fn issue_for(
+        &self,
+        lifetime: Duration,
+        subject: &TokenSubject<'_>,
+        now: Timestamp,
+    ) -> Result<IssuedToken, KeyError> {
         let TokenSubject { app, tenant, roles, audience } = *subject;
         let issuer = self.issuer_of(tenant);
         let principal = service_principal(app, tenant);
-        let expires_at = now.after(self.settings.lifetime);
+        let expires_at = now.after(lifetime);
         let claims = AccessClaims {
             aud: audience,
             iss: &issuer,

@@ -11,7 +11,7 @@ use crate::mixer::Mixer;
 use crate::passage::{Arrival, Departure};
 use crate::stream::Stream;
 use crate::tape::Tape;
-use crate::{JobId, LegId, MixerId};
+use crate::{JobId, LegId, LegSample, MixerId};
 
 /// Everything in it was built by the caller, so that taking it costs the media thread nothing.
 pub(crate) enum Command {
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Stream(LegId, Box<Stream>),
     SendTones(LegId, Box<ToneJob>),
     Echo(LegId, bool),
+    /// Filled in, and sent back as an event.
+    Sample(LegId, Box<LegSample>),
     Stop(LegId, JobId),
     Close(LegId),
     OpenMixer(Box<Mixer>),
@@ -54,6 +56,7 @@ impl Command {
             | Self::Stream(leg, _)
             | Self::SendTones(leg, _)
             | Self::Echo(leg, _)
+            | Self::Sample(leg, _)
             | Self::Stop(leg, _)
             | Self::Close(leg)
             | Self::Join(leg, _, _)
@@ -86,6 +89,7 @@ pub(crate) enum Disposal {
     Seat(Box<Seat>),
     Audience(Box<Audience>),
     Converters(Box<Converters>),
+    Sample(Box<LegSample>),
 }
 
 /// The way to the file thread. What finds the ring full waits here.

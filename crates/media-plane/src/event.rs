@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use media_engine::{ReceiverStats, RecordOutcome, Tone};
+use media_engine::{Codec, ReceiverStats, RecordOutcome, Tone};
 use nix::sys::eventfd::EventFd;
 use rtrb::{Consumer, Producer, PushError};
 
@@ -58,6 +58,13 @@ pub enum MediaEvent {
         leg: LegId,
         /// The new one.
         to: LegId,
+    },
+    /// How a leg is, as was asked ([`crate::MediaPlane::sample`]).
+    Sampled {
+        /// Which leg.
+        leg: LegId,
+        /// How it is.
+        sample: Box<LegSample>,
     },
     /// The far end pressed a key.
     Tone {
@@ -132,6 +139,18 @@ pub struct LegStats {
     pub remote_jitter: u32,
     /// Round trip by the last report, in microseconds, where one could be computed.
     pub round_trip_us: Option<u32>,
+}
+
+/// How a leg is at a moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LegSample {
+    /// Its counters so far, the receiver's included.
+    pub stats: LegStats,
+    /// What it hears by.
+    pub codec: Option<Codec>,
+    /// The loudest 20 ms that were heard since the sample before, in dB relative to full scale; -100 where nothing was.
+    /// `None` in the first sample and after a pause: nobody measures where nobody asks.
+    pub level_db: Option<f32>,
 }
 
 /// The receiving end of all events; readable when there may be some.

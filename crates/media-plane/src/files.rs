@@ -128,6 +128,7 @@ impl FileThread {
                     Disposal::Audience(audience) => drop(audience),
                     Disposal::Stream(stream) => drop(stream),
                     Disposal::Converters(converters) => drop(converters),
+                    Disposal::Sample(sample) => drop(sample),
                 }
             }
         }

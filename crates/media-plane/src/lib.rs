@@ -44,7 +44,7 @@ mod thread;
 
 pub use conference::{MemberConfig, MixerConfig, Route};
 pub use config::{Config, JobId, LegId, LegPort, MixerId, PlaneError};
-pub use event::{JobOutcome, LegStats, MediaEvent, MediaEvents, Recording, RecordingEnd};
+pub use event::{JobOutcome, LegSample, LegStats, MediaEvent, MediaEvents, Recording, RecordingEnd};
 pub use load::{
     ConferenceLoad, ConferenceLoadReport, PromptLoad, PromptLoadReport, measure_conference, measure_prompts,
 };

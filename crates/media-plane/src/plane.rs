@@ -319,6 +319,17 @@ impl MediaPlane {
         self.push(leg.thread(), Command::Echo(leg, is_echo))
     }
 
+    /// Asks how a leg is: [`crate::MediaEvent::Sampled`] tells. Between two questions that are at most three seconds apart
+    /// the level of what is heard is measured.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`PlaneError::NoLeg`] or [`PlaneError::Busy`].
+    pub fn sample(&self, leg: LegId) -> Result<(), PlaneError> {
+        self.registry().rate(leg)?;
+        self.push(leg.thread(), Command::Sample(leg, Box::default()))
+    }
+
     /// Ends a job; its `JobDone` tells when it has ended. Nothing happens where it has already.
     ///
     /// # Errors

@@ -257,6 +257,10 @@ impl MediaThread {
                         leg.jobs.is_echo = is_echo;
                     }
                 }
+                Command::Sample(leg, sample) => match self.leg(leg) {
+                    Some((leg, bench)) => leg.sample(sample, clock::monotonic(), bench),
+                    None => self.bench.disposer.dispose(Disposal::Sample(sample)),
+                },
                 Command::Stop(leg, job) => {
                     if let Some((leg, bench)) = self.leg(leg) {
                         leg.stop(job, bench);

@@ -136,6 +136,34 @@ fn unprotected_packets_are_refused_where_srtp_was_agreed_on() {
 }
 
 #[test]
+fn a_leg_tells_how_it_is_and_how_loud_since_it_was_asked_before() {
+    let mut rig = Rig::new();
+    let (a, b) = rig.pair(Codec::Pcmu, None);
+    rig.wait(|event| matches!(event, MediaEvent::Flowing { leg } if *leg == b.leg).then_some(()));
+    let ask = |rig: &mut Rig| {
+        rig.seen.clear();
+        rig.plane.sample(b.leg).unwrap();
+        rig.wait(|event| match event {
+            MediaEvent::Sampled { leg, sample } if *leg == b.leg => Some(**sample),
+            _ => None,
+        })
+    };
+    assert_eq!(ask(&mut rig).level_db, None);
+    let tone = ToneSound { frequency_hz: 400.0, amplitude: 9_000, duration: None };
+    rig.plane.play_tone(a.leg, JobId(1), tone).unwrap();
+    let loud = loop {
+        let sample = ask(&mut rig);
+        if sample.level_db.is_some_and(|level| level > -20.0) {
+            break sample;
+        }
+    };
+    assert_eq!(loud.codec, Some(media_engine::Codec::Pcmu));
+    assert!(loud.stats.received_packets > 0 && loud.stats.receiver.received > 0);
+    rig.close(b.leg);
+    assert!(rig.plane.sample(b.leg).is_err());
+}
+
+#[test]
 fn garbage_is_counted_and_a_flood_leaves_other_legs_in_time() {
     let mut rig = Rig::new();
     let (far, address) = socket("127.0.0.1");

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::application::MediaPass;
+use crate::console::AskedSound;
 use crate::context::Context;
 use crate::dial_in::{self, Visitor};
 use crate::direct::{self, Parties};
@@ -324,6 +325,12 @@ impl Calls {
     /// As [`Calls::call`]; rejected where the server hosts the call's media.
     pub async fn invitation(&self, owner: &Owner, call: CallId) -> Result<String, CallsError> {
         self.ask(owner, call, CallInput::Invitation).await?
+    }
+
+    /// Asks how the sound of those is who are in a live call, whosever that is.
+    pub(crate) async fn sounds(&self, call: CallId) -> Option<Vec<AskedSound>> {
+        let inputs = self.shared.live().get(call).map(|call| call.inputs.clone())?;
+        ask(&inputs, CallInput::Sounds).await.ok()
     }
 
     /// Tells whoever is in a meeting that its settings changed.

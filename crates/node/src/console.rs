@@ -1,11 +1,31 @@
 //! What people who look at a node are shown.
 
-use model::{AppId, TenantId, TrunkId, TrunkUsage, UserId};
+use std::time::Duration;
+
+use media_plane::LegSample;
+use model::{AppId, CallId, Participant, ParticipantId, TenantId, TrunkId, TrunkUsage, UserId};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
 use trunk::TrunkHealth;
 
 use crate::calls::Calls;
 use crate::clock::Clock;
 use crate::sip::Sip;
+
+/// How long media threads may take to say how legs are; they look up every 20 ms.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// People of one call whose sound is shown.
+pub(crate) const MAX_SOUNDS: usize = 64;
+
+/// Somebody's sound, as it was asked for.
+#[derive(Debug)]
+pub(crate) struct AskedSound {
+    pub(crate) participant: ParticipantId,
+    pub(crate) info: Participant,
+    pub(crate) leg: u64,
+    pub(crate) sampled: oneshot::Receiver<LegSample>,
+}
 
 /// What the console looks at; cheap to clone.
 #[derive(Clone)]
@@ -25,6 +45,19 @@ pub struct Phone {
     pub remote: std::net::SocketAddr,
     /// When its registration ends.
     pub expires_at: model::Timestamp,
+}
+
+/// Somebody's sound in a call, at the moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sound {
+    /// Who that is, as participants are named.
+    pub participant: ParticipantId,
+    /// The same, for people.
+    pub info: Participant,
+    /// The number of the media leg.
+    pub leg: u64,
+    /// How that is.
+    pub sample: LegSample,
 }
 
 /// A trunk at the moment.
@@ -77,6 +110,19 @@ impl Console {
     /// How many are in a meeting; nothing where nobody is.
     pub async fn in_meeting(&self, tenant: &TenantId, thread: &str) -> Option<usize> {
         self.calls.context().conferences.count_in(tenant, thread).await
+    }
+
+    /// How the sound of those is who are in a live call, of the first 64; `None` where the call is over.
+    pub async fn sounds(&self, call: CallId) -> Option<Vec<Sound>> {
+        let asked = self.calls.sounds(call).await?;
+        let mut sounds = Vec::new();
+        let until = Instant::now() + PATIENCE;
+        for AskedSound { participant, info, leg, sampled } in asked {
+            if let Ok(Ok(sample)) = timeout_at(until, sampled).await {
+                sounds.push(Sound { participant, info, leg, sample });
+            }
+        }
+        Some(sounds)
     }
 
     /// How many calls an application has alive.

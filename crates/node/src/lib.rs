@@ -61,9 +61,11 @@ pub use browser::{
 };
 pub use calls::{Calls, CallsError, WhipAnswer};
 pub use clock::Clock;
-pub use console::{Console, Phone, Trunking};
+pub use console::{Console, Phone, Sound, Trunking};
 pub use context::{Config, Owed, SharedDirectory};
 pub use ids::RandomIds;
+pub use media_engine::Codec;
+pub use media_plane::LegSample;
 pub use node::{Node, Parts, StartError};
 pub use observer::{CallLimit, Counts, Observer, SipRefused, TrunkStats};
 pub use prompts::{PromptMemory, PromptSource};

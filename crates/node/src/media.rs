@@ -1,6 +1,7 @@
 //! The way to and from the media threads.
 
 mod report;
+mod sample;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -39,6 +40,7 @@ struct Legs {
     listeners: Mutex<BTreeMap<LegId, Listener>>,
     mixers: Mutex<BTreeMap<MixerId, Inputs<ConferenceTaskInput>>>,
     closed: Notify,
+    samples: Mutex<sample::Asked>,
 }
 
 /// Who is told of a leg's events.

@@ -187,7 +187,8 @@ impl Ears {
                 MediaEvent::Closed { .. }
                 | MediaEvent::Dominant { .. }
                 | MediaEvent::Flowing { .. }
-                | MediaEvent::Moved { .. } => {}
+                | MediaEvent::Moved { .. }
+                | MediaEvent::Sampled { .. } => {}
             }
         }
     }

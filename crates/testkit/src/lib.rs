@@ -2,7 +2,7 @@
 //!
 //! [`Server`] is the built program on ports and in a folder of its own. [`Bot`] speaks its API, [`Webhook`] receives
 //! its notifications, [`FileServer`] has its prompts. [`Baresip`] and [`Sipp`] are phones of other makers, [`Carrier`] and [`Kamailio`] are the phone network, [`SipPhone`] is one of our own that can do more
-//! than those, [`SipSocket`] one that does only what it is told, [`SecurePeer`] the same over TLS, [`WebPhone`] speaks as the page of a browser that is a telephone, [`WebMeeting`] as that of a meeting, [`Browser`] is a real one with our pages, [`Cable`] what lies before it, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
+//! than those, [`SipSocket`] one that does only what it is told, [`SecurePeer`] the same over TLS, [`WebPhone`] speaks as the page of a browser that is a telephone, [`WebMeeting`] as that of a meeting, [`ConsolePage`] as that of an administrator, [`Browser`] is a real one with our pages, [`Cable`] what lies before it, [`MediaBot`] is an application's own program in a call. Everything here panics with what it saw where it cannot do its part: a test has nothing else to do then.
 //! Whatever was started ends when its value is dropped.
 
 mod baresip;
@@ -10,6 +10,7 @@ mod bot;
 mod browser;
 mod cable;
 mod carrier;
+mod console;
 mod dev;
 mod dir;
 mod file_server;
@@ -39,6 +40,7 @@ pub use bot::{Bot, CallRequest};
 pub use browser::{Browser, Colour, Page, Silence};
 pub use cable::Cable;
 pub use carrier::{Caller, Carrier, Script, Way};
+pub use console::{ConsoleEvents, ConsolePage};
 pub use dev::{App, User};
 pub use dir::TempDir;
 pub use file_server::FileServer;

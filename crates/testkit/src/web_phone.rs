@@ -50,6 +50,14 @@ impl WebSession {
         Self { server: self.server, cookie: cookie.to_owned() }
     }
 
+    pub(crate) const fn server(&self) -> SocketAddr {
+        self.server
+    }
+
+    pub(crate) fn cookie(&self) -> &str {
+        &self.cookie
+    }
+
     /// Asks who is signed in, with further headers.
     pub async fn who(&self, headers: &[(&'static str, &str)]) -> Reply {
         request(self.server, self.request(Method::GET, headers)).await

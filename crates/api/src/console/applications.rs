@@ -27,7 +27,7 @@ fn shown(directory: &IndexedDirectory, console: &Console, app: &Application) -> 
         Some(json!({"id": of.id.as_str(), "name": of.name, "permissions": permissions}))
     });
     let instances = directory.instances.values().filter(|instance| instance.app == app.id).map(|instance| {
-        let numbers: Vec<_> = instance.numbers.iter().map(ToString::to_string).collect();
+        let numbers: Vec<_> = instance.numbers.iter().map(model::PhoneNumber::as_str).collect();
         json!({
             "id": instance.id,
             "tenant": tenant(directory, &instance.tenant),

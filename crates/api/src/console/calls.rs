@@ -8,10 +8,11 @@ use serde_json::{Value, json};
 use trace::Shown;
 
 use super::administrator::{Administrator, answer};
+use super::media::Before;
 use super::page::{Page, option};
 use super::secrets::without_secrets;
 use super::summary::summary;
-use super::{console, shown, timeline};
+use super::{console, media, shown, timeline};
 use crate::error::ApiError;
 use crate::extract::{CallInPath, Context};
 use crate::reply;
@@ -113,6 +114,7 @@ async fn whole(state: &Shared, base: &str, id: CallId) -> Result<Value, ApiError
         timeline::of_notifications(&deliveries)
     };
     let (answered_at, ended_at) = moments(&remembered, is_over, deliveries.last());
+    let sound = if is_over { None } else { media::sample(state, id, &mut Before::default()).await };
     Ok(json!({
         "summary": summary(&state.api.directory.load(), &call, answered_at, ended_at),
         "call": without_secrets(graph_wire::read_call(base, &call, &contained, &options)),
@@ -124,7 +126,7 @@ async fn whole(state: &Shared, base: &str, id: CallId) -> Result<Value, ApiError
         "isRemembered": is_remembered,
         "sip": remembered.messages.iter().map(|message| shown::message(message)).collect::<Vec<_>>(),
         "sipDropped": remembered.messages_dropped,
-        "media": Value::Null,
+        "media": sound,
     }))
 }
 

@@ -17,10 +17,11 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use trace::{Event, Summary, Tried};
 
 use super::administrator::{Administrator, is_administrator};
+use super::media::Before;
 use super::page::option;
 use super::streams::Seat;
 use super::summary::summary;
-use super::{console, shown};
+use super::{console, media, shown};
 use crate::error::ApiError;
 use crate::state::AppState;
 
@@ -108,7 +109,8 @@ impl Listener {
         let until = Instant::now() + left;
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut silent = 0;
+        let (mut silent, mut before) = (0, Before::default());
+        let call = watched.as_ref().map(|(call, _)| *call);
         self.say("hello", &json!({})).await?;
         loop {
             tokio::select! {
@@ -119,6 +121,11 @@ impl Listener {
                 },
                 _ = ticks.tick() => {
                     self.ensure_allowed()?;
+                    if let Some(call) = call
+                        && let Some(sample) = media::sample(&self.state, call, &mut before).await
+                    {
+                        self.say("media", &sample).await?;
+                    }
                     silent += 1;
                     if silent >= TICKS_OF_SILENCE {
                         silent = 0;

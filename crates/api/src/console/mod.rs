@@ -17,6 +17,7 @@ mod administrator;
 mod applications;
 mod calls;
 mod events;
+mod media;
 mod meetings;
 mod overview;
 mod page;

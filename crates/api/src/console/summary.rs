@@ -66,7 +66,7 @@ fn who(directory: &IndexedDirectory, call: &Call) -> String {
     match &call.kind {
         CallKind::Group => format!("{} people", call.targets.len()),
         CallKind::Meeting => call.subject.clone().unwrap_or_else(|| "a meeting".to_owned()),
-        CallKind::PeerToPeer { person: Person::Phone(number) } => number.to_string(),
+        CallKind::PeerToPeer { person: Person::Phone(number) } => number.as_str().to_owned(),
         CallKind::PeerToPeer { person: Person::Withheld } => "a withheld number".to_owned(),
         CallKind::PeerToPeer { person: Person::User(user) } => {
             directory.users.get(user).map_or_else(|| user.to_string(), |user| user.name.clone())

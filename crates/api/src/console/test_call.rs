@@ -7,7 +7,10 @@ use call_engine::Command;
 use graph_wire::{CreateCall, GraphError};
 use http::StatusCode;
 use identity::{Principal, PrincipalKind};
-use model::{CallId, CallState, IndexedDirectory, MediaInfo, MediaPrompt, Owner, PhoneNumber};
+use model::{
+    ApplicationInstance, CallId, CallState, IndexedDirectory, MediaInfo, MediaPrompt, Owner, PhoneNumber,
+    TenantId, User,
+};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 use tokio::time::{Instant, timeout_at};
@@ -35,10 +38,11 @@ pub(super) async fn place(
 ) -> Result<Response, ApiError> {
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let directory = state.api.directory.load_full();
-    let named = Named::of(&directory, &body)?;
     let to = body["to"].as_str().map(str::trim).filter(|to| !to.is_empty());
     let to = to.ok_or_else(|| GraphError::invalid_argument("The body must have 'to'."))?;
-    let request = request(&directory, &named, to)?;
+    let (target, tenant) = Target::of(&directory, &body, to)?;
+    let named = Named::of(&directory, &body, tenant.as_ref())?;
+    let request = target.request();
     let request = CreateCall::decode(request.to_string().as_bytes(), &state.api.settings.wire_limits)?;
     let caller = caller(&state, named)?;
     let console = console(&state)?;
@@ -51,34 +55,55 @@ pub(super) async fn place(
     Ok(private(reply::json(StatusCode::CREATED, &json!({"id": call.id.to_string()}))))
 }
 
-/// The documented request for a call to whom somebody has written down.
-fn request(directory: &IndexedDirectory, named: &Named, to: &str) -> Result<Value, ApiError> {
-    let user = directory.user_by_sip_name(to).or_else(|| directory.user_by_id(&to.into()));
-    let (identity, source) = match (user, PhoneNumber::parse(to)) {
-        (Some(user), _) => (json!({"user": {"id": user.id.as_str(), "displayName": user.name}}), None),
-        (None, Ok(number)) => {
-            let mut instances = directory.instances.values();
-            let instance = instances
-                .find(|one| one.app == named.app && one.tenant == named.tenant && !one.numbers.is_empty());
-            let source = instance.map(|one| json!({"identity": {"applicationInstance": {"id": one.id}}}));
-            (json!({"phone": {"id": number.as_str()}}), source)
+/// Whom somebody has written down.
+enum Target<'a> {
+    /// A number, and the account of the application that has one to call from.
+    Number(PhoneNumber, Option<&'a ApplicationInstance>),
+    /// A user.
+    User(&'a User),
+}
+
+impl<'a> Target<'a> {
+    /// Who that is, and the tenant in which they can be called.
+    fn of(
+        directory: &'a IndexedDirectory,
+        body: &Value,
+        to: &str,
+    ) -> Result<(Self, Option<TenantId>), ApiError> {
+        if let Some(user) = directory.user_by_sip_name(to).or_else(|| directory.user_by_id(&to.into())) {
+            return Ok((Self::User(user), Some(user.tenant.clone())));
         }
-        (None, Err(_)) => {
-            let message = "'to' must be the address or the id of a user, or a phone number.";
-            return Err(GraphError::invalid_argument(message).into());
-        }
-    };
-    let mut request = json!({
-        "callbackUri": "https://console.invalid/",
-        "targets": [{"identity": identity}],
-        "requestedModalities": ["audio"],
-        "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
-        "subject": "Test call",
-    });
-    if let Some(source) = source {
-        request["source"] = source;
+        let number = PhoneNumber::parse(to).map_err(|_| {
+            GraphError::invalid_argument("'to' must be the address or the id of a user, or a phone number.")
+        })?;
+        let is_of = |given: &Value, known: &str| given.as_str().is_some_and(|given| given == known);
+        let instance = directory.instances.values().find(|one| {
+            let is_there = body["tenant"].is_null() || is_of(&body["tenant"], one.tenant.as_str());
+            is_of(&body["app"], one.app.as_str()) && is_there && !one.numbers.is_empty()
+        });
+        Ok((Self::Number(number, instance), instance.map(|one| one.tenant.clone())))
     }
-    Ok(request)
+
+    /// The documented request for a call to them.
+    fn request(&self) -> Value {
+        let mut request = json!({
+            "callbackUri": "https://console.invalid/",
+            "requestedModalities": ["audio"],
+            "mediaConfig": {"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"},
+            "subject": "Test call",
+        });
+        let identity = match self {
+            Self::Number(number, instance) => {
+                if let Some(one) = instance {
+                    request["source"] = json!({"identity": {"applicationInstance": {"id": one.id}}});
+                }
+                json!({"phone": {"id": number.as_str()}})
+            }
+            Self::User(user) => json!({"user": {"id": user.id.as_str(), "displayName": user.name}}),
+        };
+        request["targets"] = json!([{ "identity": identity }]);
+        request
+    }
 }
 
 /// The application as if it had asked itself: what it may not do is refused.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use axum::extract::State;
 use axum::response::Response;
 use graph_wire::GraphError;
@@ -11,6 +13,9 @@ use crate::error::ApiError;
 use crate::extract::RawBody;
 use crate::state::AppState;
 
+/// How long a token of the console lives: people write a request and send it.
+const LIFETIME: Duration = Duration::from_secs(600);
+
 /// An application in a tenant, as an administrator names it.
 pub(super) struct Named {
     pub(super) app: AppId,
@@ -19,17 +24,21 @@ pub(super) struct Named {
 }
 
 impl Named {
-    /// The application that a body names, in the tenant that it names, else the first that knows it.
+    /// The application that a body names, in the tenant that it names, else in `fallback`, else in the first that knows it.
     ///
     /// # Errors
     ///
     /// 400 where it names none, 404 where that is not known.
-    pub(super) fn of(directory: &IndexedDirectory, body: &Value) -> Result<Self, ApiError> {
+    pub(super) fn of(
+        directory: &IndexedDirectory,
+        body: &Value,
+        fallback: Option<&TenantId>,
+    ) -> Result<Self, ApiError> {
         let app = body["app"].as_str();
         let app = app.ok_or_else(|| GraphError::invalid_argument("The body must have 'app'."))?;
         let app = directory.application_by_sip_name(app);
         let app = app.ok_or_else(|| GraphError::item_not_found("There is no such application."))?;
-        let wanted = body["tenant"].as_str();
+        let wanted = body["tenant"].as_str().or(fallback.map(TenantId::as_str));
         let mut tenants = directory.tenants.values();
         let tenant = tenants.find(|tenant| match wanted {
             Some(wanted) => tenant.id.as_str() == wanted,
@@ -50,11 +59,11 @@ pub(super) async fn issue(
     let issuer = console(&state)?.issuer.as_ref();
     let issuer = issuer.ok_or_else(|| GraphError::conflict("This server issues no tokens."))?;
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
-    let named = Named::of(&state.api.directory.load(), &body)?;
+    let named = Named::of(&state.api.directory.load(), &body, None)?;
     let Named { app, tenant, roles } = &named;
     let subject = TokenSubject { app, tenant, roles, audience: "https://graph.microsoft.com" };
     let now = state.api.clock.now();
-    let issued = issuer.issue(&subject, now).map_err(|error| {
+    let issued = issuer.issue_for(LIFETIME, &subject, now).map_err(|error| {
         tracing::error!(%error, "failed to issue a token for the console");
         GraphError::internal()
     })?;

@@ -3,6 +3,7 @@
 mod jobs;
 mod media;
 mod member;
+mod meter;
 mod peer;
 mod report;
 mod transport;
@@ -20,6 +21,7 @@ use rtc_proto::srtp::MAX_OVERHEAD;
 pub(crate) use self::jobs::PlayJob;
 use self::jobs::{Jobs, Refused};
 pub(crate) use self::media::{Media, engine_codec};
+use self::meter::Meter;
 use self::peer::Peer;
 use self::report::Reports;
 pub(crate) use self::transport::{Sockets, Transport};
@@ -84,6 +86,7 @@ pub(crate) struct Leg {
     budget: u32,
     stats: LegStats,
     has_flowed: bool,
+    meter: Meter,
 }
 
 /// A configured leg's connection.
@@ -136,6 +139,7 @@ impl Leg {
             budget: BUDGET,
             stats: LegStats::default(),
             has_flowed: false,
+            meter: Meter::default(),
         }
     }
 
@@ -283,6 +287,7 @@ impl Leg {
         {
             heard_tone(self.id, tone, &mut self.jobs, bench);
         }
+        self.meter.hear(kind, &bench.heard, now);
         let bridge = media.bridge.as_mut().filter(|_| self.jobs.has_tapes());
         let bridged = bridge.map(|bridge| {
             bench.bridged.reset(bridge.job_rate);

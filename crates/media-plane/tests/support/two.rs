@@ -89,6 +89,7 @@ impl Two {
             | MediaEvent::JobDone { leg: at, .. }
             | MediaEvent::Lost { leg: at }
             | MediaEvent::Moved { leg: at, .. }
+            | MediaEvent::Sampled { leg: at, .. }
             | MediaEvent::Tone { leg: at, .. } => *at == leg,
             MediaEvent::Dominant { .. } => false,
         };

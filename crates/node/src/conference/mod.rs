@@ -26,6 +26,7 @@ use tokio::sync::oneshot;
 use trace::Trace;
 
 use crate::application::Sources;
+use crate::console::{AskedSound, MAX_SOUNDS};
 use crate::context::Context;
 use crate::dial_in::Arrival;
 use crate::far_end::{FarEndEvent, FarEndReport};
@@ -90,6 +91,8 @@ pub(crate) enum ConferenceTaskInput {
     Release { participant: ParticipantId, by: CallId, to: ConferenceDoor },
     /// The far end of the one reports who is called in a member's place.
     Successor { participant: ParticipantId, report: FarEndReport },
+    /// Show how everybody's sound is.
+    Sounds(oneshot::Sender<Vec<AskedSound>>),
     /// Show who is there.
     Participants { call: CallId, reply: oneshot::Sender<Vec<RosterParticipant>> },
     /// The application of a call is connected by another leg from here on.
@@ -248,6 +251,7 @@ impl ConferenceTask {
             ConferenceTaskInput::Groups { call, reply } => {
                 drop(reply.send(self.engine.groups_for(call).cloned().collect()));
             }
+            ConferenceTaskInput::Sounds(reply) => drop(reply.send(self.sounds())),
             ConferenceTaskInput::Participants { call, reply } => {
                 drop(reply.send(self.engine.roster_for(call).unwrap_or_default()));
             }
@@ -381,6 +385,18 @@ impl ConferenceTask {
         for sources in self.calls.values().filter_map(|side| side.sources.as_ref()) {
             sources.set(Arc::clone(&all));
         }
+    }
+
+    /// Asks how everybody's sound is.
+    fn sounds(&self) -> Vec<AskedSound> {
+        let legs = self.legs.iter().take(MAX_SOUNDS);
+        let asked = legs.map(|(participant, leg)| AskedSound {
+            participant: *participant,
+            info: self.engine.person(*participant).map(|(info, _)| info.clone()).unwrap_or_default(),
+            leg: leg.media.leg().as_u64(),
+            sampled: leg.media.sample(),
+        });
+        asked.collect()
     }
 
     fn participant_of(&self, leg: media_plane::LegId) -> Option<ParticipantId> {

@@ -35,6 +35,7 @@ fn pass_on(event: MediaEvent, legs: &Legs) {
     let (leg, event) = match event {
         MediaEvent::Closed { leg, stats } => {
             legs.lock().remove(&leg);
+            legs.samples().remove(&leg);
             legs.closed.notify_waiters();
             tracing::debug!(leg.id = leg.as_u64(), ?stats, "a media leg is closed");
             return;
@@ -53,9 +54,14 @@ fn pass_on(event: MediaEvent, legs: &Legs) {
         MediaEvent::JobDone { leg, job, outcome } => {
             (leg, PortEvent::JobDone { job: Job(job.0), outcome: job_outcome(outcome) })
         }
+        MediaEvent::Sampled { leg, sample } => {
+            legs.sampled(leg, *sample);
+            return;
+        }
         MediaEvent::Lost { leg } => (leg, PortEvent::Lost),
         MediaEvent::Moved { leg, to } => {
             legs.lock().remove(&leg);
+            legs.samples().remove(&leg);
             legs.closed.notify_waiters();
             tracing::debug!(leg.id = leg.as_u64(), leg.to = to.as_u64(), "a media leg has moved");
             return;

@@ -16,6 +16,7 @@ use super::CallTask;
 use super::application::HostedMedia;
 use super::perform::payer_of;
 use crate::conference::{CallSide, ConferenceDoor, ConferenceTaskInput, Person};
+use crate::console::AskedSound;
 use crate::context::Context;
 use crate::leg::Leg;
 use crate::media::MediaPort;
@@ -74,6 +75,11 @@ impl Membership {
     /// The call's own media leg in the conference, where it has one.
     pub(super) fn leg(&self) -> Option<media_plane::LegId> {
         self.media.as_ref().map(|media| media.leg())
+    }
+
+    /// Asks how everybody's sound is.
+    pub(super) fn ask_sounds(&self, reply: oneshot::Sender<Vec<AskedSound>>) {
+        let _ = self.door.inputs.end(ConferenceTaskInput::Sounds(reply));
     }
 
     /// Lets somebody go to another conversation, and the call after it.

@@ -28,6 +28,7 @@ use trunk::NewTrunkCall;
 use crate::application::{Absence, Whose};
 use crate::calls::{CallsError, Registered, WhipAnswer};
 use crate::conference::ConferenceTaskInput;
+use crate::console::AskedSound;
 use crate::context::Context;
 use crate::far_end::{FarEndEvent, FarEndEvents, FarEndReport};
 use crate::ids::RandomIds;
@@ -91,6 +92,8 @@ pub(crate) enum CallInput {
     Participants(oneshot::Sender<Vec<RosterParticipant>>),
     /// Another call takes the place of this one.
     Replaced,
+    /// Show how everybody's sound is.
+    Sounds(oneshot::Sender<Vec<AskedSound>>),
     /// The prompts of an operation are there.
     Prompts { operation: OperationId, prompts: Result<Vec<Arc<PromptAudio>>, Outcome> },
     /// The application has dialled in.
@@ -239,6 +242,7 @@ impl CallTask {
             CallInput::Offer { sdp, reply } => drop(reply.send(self.offered(&sdp).await)),
             CallInput::Participants(reply) => self.show_participants(reply),
             CallInput::Replaced => self.feed(Input::Replaced),
+            CallInput::Sounds(reply) => self.show_sounds(reply),
             CallInput::Media(event) => self.media(event),
             CallInput::Prompts { operation, prompts } => self.prompts_ready(operation, prompts),
             CallInput::Socket { format, socket, reply } => drop(reply.send(self.attach(format, *socket))),

@@ -6,9 +6,12 @@ use model::{
     Timestamp, Tone,
 };
 use store::Transaction;
+use tokio::sync::oneshot;
 use trace::{Lane, Trace};
 
 use super::CallTask;
+use super::link::Link;
+use crate::console::AskedSound;
 use crate::far_end::FarEndEvent;
 
 impl CallTask {
@@ -36,6 +39,19 @@ impl CallTask {
         }
         for notification in &transaction.notifications {
             self.trace.queued(transaction.at, notification.sequence, &about(notification));
+        }
+    }
+
+    pub(super) fn show_sounds(&self, reply: oneshot::Sender<Vec<AskedSound>>) {
+        // Whoever asked may have gone away, and a conference that is over answers nothing.
+        match &self.link {
+            Link::Leg(leg) => {
+                let (participant, info) = (self.callee_participant, self.callee_info());
+                let (leg, sampled) = (leg.media.leg().as_u64(), leg.media.sample());
+                drop(reply.send(vec![AskedSound { participant, info, leg, sampled }]));
+            }
+            Link::Member(member) => member.ask_sounds(reply),
+            Link::Calling(_) | Link::None => drop(reply.send(Vec::new())),
         }
     }
 

@@ -8,6 +8,7 @@ mod bad_input;
 mod browsers;
 mod commands;
 mod conformance;
+mod console;
 mod dial_in;
 mod dialling_bots;
 mod documented_example;
