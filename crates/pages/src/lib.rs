@@ -176,10 +176,12 @@ mod tests {
         let other = get("/l/meetup-join/19:meeting_x@thread.v2/1", &[]).await;
         assert_eq!((one.status, one.body.as_slice()), (200, b"<p>meeting".as_slice()));
         assert_eq!(one.header("etag"), other.header("etag"));
-        let [meeting, phone] = [&one, &get("/phone", &[]).await]
+        let others = [get("/phone", &[]).await, get("/console", &[]).await];
+        let [meeting, phone, console] = [&one, &others[0], &others[1]]
             .map(|answer| answer.header("permissions-policy").unwrap().to_owned());
         assert!(meeting.contains("camera=(self), display-capture=(self)"), "{meeting}");
-        assert!(phone.contains("camera=(), display-capture=()"), "{phone}");
+        assert!(phone.contains("microphone=(self), camera=(), display-capture=()"), "{phone}");
+        assert!(console.contains("microphone=(), camera=(), display-capture=()"), "{console}");
         assert_eq!(get(thread, &[]).await.status, 404);
     }
 
