@@ -67,9 +67,9 @@ describe("the list of calls", () => {
   it("changes by itself", async () => {
     await page.getByText("There is no call at the moment").waitFor();
     server.begin("1", Date.now(), { who: "Alice" });
-    await row("Alice").getByText("Establishing").first().waitFor();
+    await row("Alice").getByRole("cell", { name: "Establishing", exact: true }).waitFor();
     server.change("1", { state: "established" });
-    await row("Alice").getByText("Established").first().waitFor();
+    await row("Alice").getByRole("cell", { name: "Established", exact: true }).waitFor();
     server.begin("2", Date.now(), { who: "Bob" });
     await link("Bob").waitFor();
     server.change("1", { state: "terminated", ended: iso(Date.now()) });
@@ -198,12 +198,12 @@ describe("a call's page", () => {
     await page.getByText("Updated call established").click();
     expect(await page.getByRole("cell", { name: "connection refused" }).count()).toBe(1);
     await button("Resend notification 2").click();
-    await page.getByRole("cell", { name: "4 by hand" }).waitFor();
+    await page.getByRole("cell", { name: "Resend 1" }).waitFor();
     expect(server.posted.map(({ path }) => path)).toEqual([`calls/${LIVE}/notifications/2/resend`]);
     await page.getByText("Sent again: answered 202").waitFor({ state: "attached" });
     server.webhookStatus = null;
     await button("Resend notification 2").click();
-    await page.getByRole("cell", { name: "5 by hand" }).waitFor();
+    await page.getByRole("cell", { name: "Resend 2" }).waitFor();
     expect(await page.getByRole("cell", { name: "connection refused" }).count()).toBe(2);
   });
 

@@ -311,6 +311,7 @@ function lists(server: ConsoleStandIn): void {
     {
       ...trunk,
       id: "carrier",
+      name: "Carrier of Contoso",
       peer: "sip.carrier.example",
       state: "up",
       since: iso(Date.now() - 900_000),

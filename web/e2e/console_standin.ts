@@ -317,7 +317,7 @@ export class ConsoleStandIn {
     if (!note) return reply(response, 404, {});
     const status = this.webhookStatus;
     const attempt: Attempt = {
-      number: note.attempts.length + 1,
+      number: note.attempts.filter(({ resend }) => resend).length + 1,
       at: iso(Date.now()),
       durationMs: 9,
       status,

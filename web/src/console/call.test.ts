@@ -11,9 +11,10 @@ import {
   type News,
   opened,
   outdates,
+  resent,
 } from "./call";
 import { aCall, aDetail, after } from "./fixtures";
-import { entry, mediaSample, notification } from "./protocol";
+import { attempt, entry, mediaSample, notification } from "./protocol";
 
 function anEntry(sequence: number, lane = "state"): News {
   const found = entry({ sequence, at: after(sequence), lane, what: "established" });
@@ -71,6 +72,18 @@ it("of a notification the latest is shown, whichever way it came", () => {
     [2, "pending", 0],
   ]);
   expect(states(heard(page, aNotification(1, "delivered", 3)))?.[0]).toEqual([1, "delivered", 3]);
+});
+
+it("a notification that is sent again has one more attempt, whichever way that is heard of", () => {
+  const [sent] = [aNotification(1, "delivered", 1)];
+  if (sent?.type !== "notification") throw new Error("this is no notification");
+  const again = attempt({ number: 1, at: after(9000), status: 202, resend: true });
+  const twice = resent(sent.notification, again);
+  expect(twice.attempts.map(({ number, isResend }) => [number, isResend])).toEqual([
+    [1, false],
+    [1, true],
+  ]);
+  expect(resent(twice, again)).toBe(twice);
 });
 
 it("the summary follows what is told", () => {

@@ -1,6 +1,7 @@
 /** One call's page: what the server told at once, and what it has told since. */
 
 import type {
+  Attempt,
   CallDetail,
   Entry,
   MediaSample,
@@ -105,6 +106,14 @@ function noted(known: readonly Notification[], news: Notification): readonly Not
     news.attempts.length < before.attempts.length ||
     (news.state === "pending" && before.state !== "pending");
   return isOlder ? known : united(known, [news]);
+}
+
+/** A notification with one more attempt, unless the events have told of that already. Resends are counted for themselves. */
+export function resent(known: Notification, attempt: Attempt): Notification {
+  const isKnown = known.attempts.some(
+    ({ number, isResend }) => number === attempt.number && isResend === attempt.isResend,
+  );
+  return isKnown ? known : { ...known, attempts: [...known.attempts, attempt] };
 }
 
 function sampled(known: readonly MediaSample[], sample: MediaSample): readonly MediaSample[] {

@@ -6,7 +6,7 @@ import { BROWSER } from "../common/link";
 import type { User } from "../common/people";
 import { current, SERVER_GONE, signIn, signOut } from "../common/session";
 import type { Notice } from "../common/view/notice";
-import { type CallPage, failed, heard, loaded, type News, opened, outdates } from "./call";
+import { type CallPage, failed, heard, loaded, type News, opened, outdates, resent } from "./call";
 import * as calls from "./calls";
 import { Catalogue } from "./catalogue";
 import { Feed } from "./feed";
@@ -161,10 +161,7 @@ export class Console {
     }
     const known = this.page.value?.detail?.notifications.find((one) => one.sequence === sequence);
     // The events tell of it, too, where they are not late.
-    if (known && !known.attempts.some(({ number }) => number === answer.value.number)) {
-      const attempts = [...known.attempts, answer.value];
-      this.hear({ type: "notification", notification: { ...known, attempts } });
-    }
+    if (known) this.hear({ type: "notification", notification: resent(known, answer.value) });
     const { status, error } = answer.value;
     this.say(`Sent again: ${status === null ? (error ?? "no answer") : `answered ${status}`}`);
   }
@@ -252,6 +249,7 @@ export class Console {
     });
     void this.loadCalls("live");
     void this.loadCalls("ended");
+    void this.count();
     if (this.callId.value !== undefined) void this.loadCall();
   }
 
@@ -348,10 +346,13 @@ export class Console {
   private refresh(): void {
     if (document.hidden || this.presence.value.type !== "signedIn") return;
     for (const list of this.cataloguesOf(this.route.value.section)) void list.refresh();
-    void server.getOverview().then((answer) => {
-      if ("value" in answer) this.overview.value = answer.value;
-      else this.refused(answer);
-    });
+    void this.count();
+  }
+
+  private async count(): Promise<void> {
+    const answer = await server.getOverview();
+    if ("value" in answer) this.overview.value = answer.value;
+    else this.refused(answer);
   }
 
   private catalogues() {

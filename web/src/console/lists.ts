@@ -52,8 +52,7 @@ export interface User {
   readonly pages: number;
 }
 
-export interface Trunk {
-  readonly id: string;
+export interface Trunk extends Named {
   readonly tenant: Named;
   readonly peer: string;
   readonly transport: string;
@@ -150,7 +149,7 @@ function phone(value: Json): Phone {
 export function trunk(value: Json): Trunk | undefined {
   if (typeof value.id !== "string") return undefined;
   return {
-    id: value.id,
+    ...named(value),
     tenant: named(value.tenant),
     peer: text(value.peer),
     transport: text(value.transport),

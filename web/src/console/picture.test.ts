@@ -157,6 +157,18 @@ it("notifications show how their delivery went", () => {
   expect(found[0]?.target).toEqual({ type: "notification", sequence: 1 });
 });
 
+it("what is tried for hours after a call does not make the call invisible", () => {
+  const attempts = [0, 20_000, 3_600_000].map((at, index) => ({ number: index, at: after(at) }));
+  const notifications = [{ sequence: 1, state: "pending", createdAt: after(0), attempts }];
+  const over = story(call({ notifications }, ended), BEGAN + 4_000_000);
+  expect(over.to - BEGAN).toBe(20_000);
+  expect(lane(over, "Notifications")[0]?.dots).toHaveLength(1);
+  // A call that goes on is drawn whole.
+  const live = story(call({ notifications }), BEGAN + 4_000_000);
+  expect(live.to - BEGAN).toBe(4_000_000);
+  expect(lane(live, "Notifications")[0]?.dots).toHaveLength(2);
+});
+
 it("lanes that nobody knows are shown under their names", () => {
   const timeline = [entry(0, "weather", "rain", "in Bonn"), entry(5, "tone", "heard", "#")];
   const told = story(call({ timeline }), BEGAN);

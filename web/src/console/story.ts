@@ -52,6 +52,8 @@ export interface Story {
 
 /** A call shorter than this is drawn as long as this. */
 const SHORTEST_MS = 1000;
+/** What is tried again after a call is drawn for so long, or for as long as the call was; it may go on for hours. */
+const AFTERMATH_MS = 30_000;
 
 /** The lanes of entries, with their names for people. Others are shown as the server names them. */
 export const LANES: { readonly [lane: string]: string } = {
@@ -71,6 +73,7 @@ export function laneName(lane: string): string {
 /** Sorts everything that is known of a call at the moment `now`. */
 export function story(detail: CallDetail, now: number): Story {
   const { summary, timeline, notifications, sip } = detail;
+  const until = lastDrawn(summary);
   const of = (lane: string) => timeline.filter((entry) => entry.lane === lane);
   const lanes: Lane[] = [
     { name: laneName("state"), items: states(summary, of("state")) },
@@ -78,7 +81,7 @@ export function story(detail: CallDetail, now: number): Story {
     { name: laneName("conference"), items: of("conference").map(moment) },
     { name: laneName("application"), items: of("application").map(moment) },
     { name: laneName("operation"), items: operations(of("operation"), summary.ended) },
-    { name: laneName("notification"), items: notifications.map(notified) },
+    { name: laneName("notification"), items: notifications.map((one) => notified(one, until)) },
     { name: laneName("tone"), items: of("tone").map(tone) },
     { name: "SIP", items: sip.map(packet) },
   ];
@@ -89,6 +92,12 @@ export function story(detail: CallDetail, now: number): Story {
   const last = Math.max(summary.ended ?? summary.since, ...moments);
   const to = Math.max(isOver(summary) ? last : Math.max(last, now), from + SHORTEST_MS);
   return { from, to, lanes: lanes.filter(({ items }) => items.length > 0) };
+}
+
+/** The last moment that is drawn of a call. */
+function lastDrawn({ since, ended }: Summary): number {
+  if (ended === null) return Number.POSITIVE_INFINITY;
+  return ended + Math.max(AFTERMATH_MS, ended - since);
 }
 
 function momentsOf(item: Item): readonly number[] {
@@ -280,9 +289,11 @@ const DELIVERY_KINDS: { readonly [state: string]: Kind } = {
 };
 
 /** A pin where a notification was made, and a dot for each attempt at its delivery. */
-function notified(notification: Notification): Item {
+function notified(notification: Notification, until: number): Item {
   const { sequence, createdAt, state, change, about, attempts } = notification;
-  const dots = attempts.map(({ at, status }) => ({ at, kind: attemptKind(status) }));
+  const dots = attempts
+    .filter(({ at }) => at <= until)
+    .map(({ at, status }) => ({ at, kind: attemptKind(status) }));
   const to = Math.max(createdAt, ...dots.map(({ at }) => at));
   return {
     shape: "pin",

@@ -76,7 +76,6 @@ export function Calls({ desk }: { desk: Console }) {
 
 /** What is counted, with a word for one and for many. */
 const COUNTS = [
-  ["calls", "call", "calls"],
   ["conferences", "conference", "conferences"],
   ["mediaLegs", "line with sound", "lines with sound"],
   ["registeredUsers", "user with a phone", "users with phones"],
@@ -92,7 +91,7 @@ function Counts({ desk }: { desk: Console }) {
     <ul class="counts" aria-label="At this server">
       {COUNTS.map(([name, one, many]) => {
         const count = counts[name];
-        if (count === undefined || (count === 0 && name !== "calls")) return null;
+        if (count === undefined || count === 0) return null;
         return (
           <li key={name}>
             <strong>{count}</strong> {count === 1 ? one : many}

@@ -222,11 +222,11 @@ export function Trunks({ desk }: { desk: Console }) {
 }
 
 function TrunkRow({ trunk, now }: { trunk: Trunk; now: number }) {
-  const { id, peer, transport, state, since, calls, maxCalls, callsPerSecond } = trunk;
+  const { id, name, peer, transport, state, since, calls, maxCalls, callsPerSecond } = trunk;
   return (
     <tr>
       <td>
-        <strong>{id}</strong>
+        <strong>{name}</strong> {name !== id && <span class="quiet">{id}</span>}
         <span class="quiet below break">
           {peer} over {transport}
           {trunk.registers && ", registers there"} · priority {trunk.priority}

@@ -29,6 +29,7 @@ export function MediaCard({ desk }: { desk: Console }) {
 
 function Measured({ sound, samples }: { sound: Sound; samples: readonly MediaSample[] }) {
   const { id, name, role, codec, isFlowing } = sound;
+  const out = levels(samples, id, ({ levelOut }) => levelOut);
   return (
     <li>
       <p class="sound-name">
@@ -40,7 +41,8 @@ function Measured({ sound, samples }: { sound: Sound; samples: readonly MediaSam
         {!isFlowing && <Badge kind="waiting">Silent line</Badge>}
       </p>
       <Level name="From" level={sound.levelIn} past={levels(samples, id, (s) => s.levelIn)} />
-      <Level name="To" level={sound.levelOut} past={levels(samples, id, (s) => s.levelOut)} />
+      {/* Not every server measures what it sends. */}
+      {out.some((level) => level !== null) && <Level name="To" level={sound.levelOut} past={out} />}
       <table class="figures">
         <caption class="unseen">Quality of the sound from and to {name}</caption>
         <thead>

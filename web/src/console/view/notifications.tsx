@@ -137,11 +137,8 @@ function Body({ desk, notification }: { desk: Console; notification: Notificatio
           </thead>
           <tbody>
             {attempts.map((attempt) => (
-              <tr key={attempt.number}>
-                <td>
-                  {attempt.number}
-                  {attempt.isResend && <span class="quiet"> by hand</span>}
-                </td>
+              <tr key={`${attempt.isResend} ${attempt.number}`}>
+                <td>{attempt.isResend ? `Resend ${attempt.number}` : attempt.number}</td>
                 <td class="timer at-middle">{exactTime(attempt.at)}</td>
                 <td class={attemptKind(attempt.status) === "failed" ? "bad" : "fine"}>
                   {attempt.status ?? ""} {attempt.error ?? ""}
