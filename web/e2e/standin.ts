@@ -160,7 +160,7 @@ export class StandIn {
     const made = kept(call, "outgoing", { name: to, address: to });
     this.calls.set(call, made);
     if (becomes !== "answers" && becomes !== "rings") return this.end(call, becomes);
-    this.say({ type: "ringing", call });
+    this.say({ type: "ringing", call, peer: null });
     if (becomes === "rings") return;
     connect(made);
     await answer(sdp);

@@ -24,6 +24,8 @@ pub enum ToPage {
     Ringing {
         /// The call.
         call: String,
+        /// Who that is.
+        peer: Party,
     },
     /// The answer to an offer.
     Answer {
@@ -211,13 +213,19 @@ mod tests {
                 }),
             ),
             (
+                ToPage::Ringing { call: call(), peer: party.clone() },
+                json!({
+                    "type": "ringing", "call": "s1",
+                    "peer": {"name": "<b>Ann</b>", "address": "sip:ann@contoso.example"},
+                }),
+            ),
+            (
                 ToPage::Incoming { call: call(), from: party, subject: None },
                 json!({
                     "type": "incoming", "call": "s1", "subject": null,
                     "from": {"name": "<b>Ann</b>", "address": "sip:ann@contoso.example"},
                 }),
             ),
-            (ToPage::Ringing { call: call() }, json!({"type": "ringing", "call": "s1"})),
             (
                 ToPage::Answer { call: call(), sdp: "v=0".to_owned() },
                 json!({"type": "answer", "call": "s1", "sdp": "v=0"}),

@@ -81,7 +81,9 @@ describe("a call that goes out", () => {
     phone.has({ type: "offer", call: "c1", purpose: "call", restart: false });
     phone.feed(offered("c1", "call"));
     expect(phone.sent).toEqual([{ type: "call", call: "c1", to: "alice", sdp: "offer" }]);
-    expect(phone.hear({ type: "ringing", call: "c1" }).states).toEqual(["c1 ringing"]);
+    phone.hear({ type: "ringing", call: "c1", peer: ALICE });
+    expect(phone.states).toEqual(["c1 ringing"]);
+    expect(shown(phone.line)?.peer).toEqual(ALICE);
     phone.hear({ type: "answer", call: "c1", sdp: "answer" });
     expect(phone.states).toEqual(["c1 connected"]);
     expect(shown(phone.line)?.since).toBe(1000);
@@ -273,7 +275,10 @@ it("nothing that is said of unknown calls changes anything", () => {
   const phone = new Phone().talking();
   const before = phone.line;
   phone.feed({ type: "accept", call: "x" }, { type: "hold", call: "x", held: true });
-  phone.hear({ type: "ended", call: "x", reason: "busy" }, { type: "ringing", call: "x" });
+  phone.hear(
+    { type: "ended", call: "x", reason: "busy" },
+    { type: "ringing", call: "x", peer: null },
+  );
   expect(phone.line).toEqual(before);
   expect(phone.effects).toEqual([]);
 });

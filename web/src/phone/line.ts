@@ -180,9 +180,7 @@ class Desk {
     if (!call) return;
     switch (message.type) {
       case "ringing":
-        if (call.state !== "calling") break;
-        this.put({ ...call, state: "ringing" });
-        this.say(`${named(call.peer)} is being rung`);
+        this.rings(call, message.peer ?? call.peer);
         break;
       case "answer":
         this.answered(call, message.sdp);
@@ -203,6 +201,13 @@ class Desk {
         this.end(call, message.reason);
         break;
     }
+  }
+
+  /** Whoever is called is shown by the name that the server knows, whatever was written. */
+  private rings(call: Call, peer: Person): void {
+    if (call.state !== "calling") return;
+    this.put({ ...call, state: "ringing", peer });
+    this.say(`${named(peer)} is being rung`);
   }
 
   /** What was not understood is not said; of what was said, only a transfer waits for a word without an end. */

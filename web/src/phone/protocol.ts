@@ -45,7 +45,12 @@ export type FromServer =
       readonly from: Person;
       readonly subject: string | null;
     }
-  | { readonly type: "ringing"; readonly call: string }
+  | {
+      readonly type: "ringing";
+      readonly call: string;
+      /** Who is called, where the server knows it. */
+      readonly peer: Person | null;
+    }
   | { readonly type: "answer"; readonly call: string; readonly sdp: string }
   | { readonly type: "refused"; readonly call: string; readonly message: string }
   | { readonly type: "held"; readonly call: string; readonly held: boolean }
@@ -86,7 +91,7 @@ function ofCall(value: Json, call: string): FromServer | undefined {
     case "incoming":
       return { type: "incoming", call, from: person(value.from), subject: textOrNull(subject) };
     case "ringing":
-      return { type: "ringing", call };
+      return { type: "ringing", call, peer: isRecord(value.peer) ? person(value.peer) : null };
     case "answer":
       return typeof sdp === "string" ? { type: "answer", call, sdp } : undefined;
     case "refused":

@@ -140,7 +140,7 @@ impl Page {
             }
             News::Answer(sdp) => ToPage::Answer { call, sdp },
             News::Refused(message) => ToPage::Refused { call, message },
-            News::Ringing => ToPage::Ringing { call },
+            News::Ringing => ToPage::Ringing { call, peer: kept.shown.peer.clone() },
             News::Transfer(status) => ToPage::Transfer { call, status },
         });
     }
