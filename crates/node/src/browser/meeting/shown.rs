@@ -2,16 +2,19 @@
 
 use call_engine::{PersonState, Rejection, Seen};
 use meeting_wire::{EndReason, Person, PersonKind, Place, Role};
-use model::{IdentitySet, MediaDirection, MeetingRole, Modality, Outcome, ParticipantId, RosterParticipant};
+use model::{
+    IdentitySet, IndexedDirectory, MediaDirection, MeetingRole, Modality, Outcome, ParticipantId,
+    RosterParticipant, UserId,
+};
 
 /// Everybody, as `you` sees it. What is only there for other clients is left out.
-pub(super) fn people(seen: Vec<Seen>, you: ParticipantId) -> Vec<Person> {
+pub(super) fn people(seen: Vec<Seen>, you: ParticipantId, directory: &IndexedDirectory) -> Vec<Person> {
     let shown = seen.into_iter().filter(|it| it.participant.metadata.is_none() || it.participant.id == you);
-    shown.map(person).collect()
+    shown.map(|it| person(it, directory)).collect()
 }
 
-fn person(Seen { participant, hand }: Seen) -> Person {
-    let (name, kind) = named(&participant.info.identity);
+fn person(Seen { participant, hand }: Seen, directory: &IndexedDirectory) -> Person {
+    let (name, kind) = named(&participant.info.identity, directory);
     Person {
         id: participant.id.to_string(),
         name,
@@ -25,8 +28,9 @@ fn person(Seen { participant, hand }: Seen) -> Person {
     }
 }
 
-/// The name to show; where nobody has given one, the id, which is a phone's number.
-fn named(identity: &IdentitySet) -> (String, PersonKind) {
+/// The name to show. Where nobody has given one, such as an application that invites by the id, a user has that of the
+/// directory, and others have the id, which is a phone's number.
+fn named(identity: &IdentitySet, directory: &IndexedDirectory) -> (String, PersonKind) {
     let slots = [
         (&identity.user, PersonKind::User),
         (&identity.guest, PersonKind::Guest),
@@ -36,7 +40,11 @@ fn named(identity: &IdentitySet) -> (String, PersonKind) {
     ];
     let found = slots.into_iter().find_map(|(slot, kind)| Some((slot.as_ref()?, kind)));
     let Some((identity, kind)) = found else { return (String::new(), PersonKind::Guest) };
-    let name = identity.display_name.clone().or_else(|| identity.id.clone());
+    let known = || {
+        let id = identity.id.clone().filter(|_| kind == PersonKind::User)?;
+        Some(directory.user_by_id(&UserId::new(id))?.name.clone())
+    };
+    let name = identity.display_name.clone().or_else(known).or_else(|| identity.id.clone());
     (name.unwrap_or_default(), kind)
 }
 
@@ -101,7 +109,7 @@ pub(super) fn denied(rejection: Rejection) -> String {
 
 #[cfg(test)]
 mod tests {
-    use model::{IdSource, Identity, MediaStream, Participant};
+    use model::{Directory, IdSource, Identity, MediaStream, Participant, User};
     use uuid::Uuid;
 
     use super::*;
@@ -113,6 +121,18 @@ mod tests {
             self.0 += 1;
             Uuid::from_u128(self.0)
         }
+    }
+
+    fn directory() -> IndexedDirectory {
+        let user = User {
+            id: "2".into(),
+            tenant: "tenant".into(),
+            name: "John Doe".to_owned(),
+            address: "john@contoso.example".to_owned(),
+            ha1: None,
+            script: None,
+        };
+        Directory { users: [(user.id.clone(), user)].into(), ..Directory::default() }.into()
     }
 
     fn seen(number: u128, identity: IdentitySet) -> Seen {
@@ -148,18 +168,20 @@ mod tests {
         let guest = IdentitySet { guest: Some(Identity::of("1").named(markup)), ..IdentitySet::default() };
         let phone = IdentitySet { phone: Some(Identity::of("+12015550123")), ..IdentitySet::default() };
         let user = IdentitySet::user(Identity::of("2").named("John"));
+        let known = IdentitySet::user(Identity::of("2"));
         let app = IdentitySet::application(Identity::of("3").named("Bot"));
         let nobody = IdentitySet::default();
         for (identity, name, kind) in [
             (guest, markup, PersonKind::Guest),
             (phone, "+12015550123", PersonKind::Phone),
             (user, "John", PersonKind::User),
+            (known, "John Doe", PersonKind::User),
             (app, "Bot", PersonKind::Application),
             (nobody, "", PersonKind::Guest),
         ] {
             let seen = seen(0, identity);
             let id = seen.participant.id;
-            let [shown] = &people(vec![seen], id)[..] else { panic!("one") };
+            let [shown] = &people(vec![seen], id, &directory())[..] else { panic!("one") };
             assert_eq!((shown.name.as_str(), shown.kind), (name, kind));
             assert_eq!(shown.id, id.to_string());
             assert!(shown.is_muted && shown.camera && !shown.screen && !shown.is_in_lobby);
@@ -176,7 +198,7 @@ mod tests {
         };
         let (one, other) = (hidden(0), hidden(1));
         let you = other.participant.id;
-        let shown: Vec<_> = people(vec![one, other], you).into_iter().map(|it| it.id).collect();
+        let shown: Vec<_> = people(vec![one, other], you, &directory()).into_iter().map(|it| it.id).collect();
         assert_eq!(shown, [you.to_string()]);
     }
 
