@@ -75,10 +75,10 @@ impl Drop for Browser {
     }
 }
 
-/// A video of one frame (YUV4MPEG2, 4:2:0), as large as cameras' pictures are: orange, in luma and chroma.
+/// A video of one frame (YUV4MPEG2, 4:2:0), large enough for browsers to send it in three sizes: orange, in luma and chroma.
 fn camera_file() -> Vec<u8> {
-    let (width, height) = (640, 360);
-    let mut file = format!("YUV4MPEG2 W{width} H{height} F15:1 Ip A1:1 C420jpeg\nFRAME\n").into_bytes();
+    let (width, height) = (1280, 720);
+    let mut file = format!("YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\nFRAME\n").into_bytes();
     for (size, level) in [(width * height, 150), (width * height / 4, 60), (width * height / 4, 200)] {
         file.resize(file.len() + size, level);
     }

@@ -1,3 +1,5 @@
+use std::fmt::Debug;
+use std::ops::RangeBounds;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,19 +156,18 @@ impl Page {
         self.ask("paint", json!({"colour": format!("rgb({red} {green} {blue})")})).await;
     }
 
-    /// Waits until it shows a video of that colour, at least so many pixels high, and returns the height.
-    pub async fn shows(&self, colour: Colour, height: u64) -> u64 {
-        let what = format!("{} shows {colour:?}, {height} pixels high", self.name);
-        let found = eventually(&what, async || {
+    /// Waits until it shows a video of that colour, which comes with so many lines.
+    pub async fn shows(&self, colour: Colour, lines: impl RangeBounds<u64> + Debug) {
+        let what = format!("{} shows {colour:?} in {lines:?} lines", self.name);
+        let is_it = |picture: &Value| {
+            let is_high = picture["height"].as_u64().is_some_and(|height| lines.contains(&height));
+            is_high && colour.is_like(&picture["colour"])
+        };
+        eventually(&what, async || {
             let pictures = self.ask("pictures", json!({})).await;
-            let is_it = |picture: &&Value| {
-                colour.is_like(&picture["colour"]) && picture["height"].as_u64() >= Some(height)
-            };
-            let found =
-                pictures.as_array().into_iter().flatten().find(is_it).and_then(|it| it["height"].as_u64());
-            (found.is_some(), (found, pictures))
-        });
-        found.await.0.unwrap_or_default()
+            (pictures.as_array().into_iter().flatten().any(is_it), pictures)
+        })
+        .await;
     }
 
     /// Waits until it shows no video of that colour any more.
