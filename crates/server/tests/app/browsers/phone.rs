@@ -79,7 +79,7 @@ async fn john_calls_the_bot_from_the_browser_hears_it_and_hangs_up() {
     assert_eq!(told.data()["source"]["identity"]["user"]["id"], User::JOHN.id, "{}", told.body);
     answer(&stage, &call).await;
     page.sees("Connected").await;
-    page.finds("timer", "Length of the call").await;
+    page.finds("heading", App::CALLING_BOT.name).await;
 
     play(&stage, &call, &files).await;
     page.hears(PROMPT_HZ).await;
