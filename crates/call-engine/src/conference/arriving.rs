@@ -14,15 +14,15 @@ impl Conference {
     pub(super) fn arrive(&mut self, arriving: Arriving, now: Timestamp) {
         let Arriving { participant, info, user, is_held, way } = arriving;
         let has_dialled_in = way == Way::DialledIn;
-        if self.members.len() >= self.config.max_participants {
+        let standing = user.map_or(Standing::Guest, Standing::User);
+        let is_let_in = self.lets_in(&standing, has_dialled_in);
+        if !self.has_room_for_arrival(is_let_in) {
             if has_dialled_in {
                 return self.act(ConferenceEffect::TurnAway(participant));
             }
             self.tell_person(participant, PersonEvent::Ended(Outcome::TooManyParticipants));
             return self.act(ConferenceEffect::EndLeg(participant));
         }
-        let standing = user.map_or(Standing::Guest, Standing::User);
-        let is_let_in = self.lets_in(&standing, has_dialled_in);
         let until = now.after(self.config.lobby_timeout);
         let state = if is_let_in { State::In } else { State::InLobby { until } };
         let member = self.member(Side::Person, info, state, standing);
@@ -37,6 +37,20 @@ impl Conference {
             let sound = Sound::Lobby { is_spoken: has_dialled_in };
             self.act(ConferenceEffect::StartSound { participant, sound });
         }
+    }
+
+    /// Whoever waits takes nobody's place inside, and waits with so many others only.
+    pub(super) fn has_room_for_arrival(&self, is_let_in: bool) -> bool {
+        if is_let_in { self.has_room_for(1) } else { self.waiting() < self.config.max_waiting }
+    }
+
+    fn waiting(&self) -> usize {
+        self.members.values().filter(|member| matches!(member.state, State::InLobby { .. })).count()
+    }
+
+    /// Whether so many more may be in, or be called.
+    pub(super) fn has_room_for(&self, more: usize) -> bool {
+        self.members.len() - self.waiting() + more <= self.config.max_participants
     }
 
     /// Tells somebody who sees no screen that it is in.

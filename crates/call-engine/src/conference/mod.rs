@@ -66,8 +66,10 @@ pub struct ConferenceConfig {
     /// How long changes of the roster are gathered before they are told. Arbitrary: shorter than anybody notices, longer
     /// than a handful of people take who come in together.
     pub roster_fold: Duration,
-    /// How many may be in it, wait for it and be called into it.
+    /// How many may be in it, and be called into it.
     pub max_participants: usize,
+    /// How many may wait in its lobby. Arbitrary: more than anybody would go through, and too few to be in the way.
+    pub max_waiting: usize,
     /// How many private routes of sound it may have. Arbitrary.
     pub max_groups: usize,
 }
@@ -80,10 +82,14 @@ impl Default for ConferenceConfig {
             alone_timeout: Duration::from_secs(10 * 60),
             roster_fold: Duration::from_millis(100),
             max_participants: 1_000,
+            max_waiting: 200,
             max_groups: 256,
         }
     }
 }
+
+/// How many members make the time longer by once more its shortest for which changes of the roster are gathered. Arbitrary.
+const MEMBERS_OF_A_FOLD: usize = 50;
 
 /// A conversation of several. See the module's page for the order in which its methods are used.
 #[derive(Clone, Debug)]
@@ -100,6 +106,8 @@ pub struct Conference {
     dominant: Option<ParticipantId>,
     sequence: u64,
     sources: u32,
+    /// Whether those who do not present may not speak, as the meeting says.
+    silences_attendees: bool,
     /// Counts raised hands.
     hands: u64,
     /// Whether there have been two at once.
@@ -151,7 +159,7 @@ impl Conference {
     }
 
     fn new(config: ConferenceConfig, kind: Kind) -> Self {
-        Self {
+        let mut conference = Self {
             config,
             kind,
             members: BTreeMap::new(),
@@ -163,13 +171,16 @@ impl Conference {
             dominant: None,
             sequence: 0,
             sources: 0,
+            silences_attendees: false,
             hands: 0,
             has_met: false,
             alone_until: None,
             announced: None,
             effects: VecDeque::new(),
             is_over: false,
-        }
+        };
+        conference.silences_attendees = conference.is_switched_off(page::MICROPHONES);
+        conference
     }
 
     /// Takes one input. Inputs about members that are gone, or after the end, change nothing.
@@ -312,7 +323,13 @@ impl Conference {
         if let Some(member) = self.members.get_mut(&id) {
             member.changed = self.sequence;
         }
-        self.rosters.change(now, self.config.roster_fold);
+        self.rosters_change(now);
+    }
+
+    /// In larger conversations changes are gathered for longer, as there is more to be told to more.
+    fn rosters_change(&mut self, now: Timestamp) {
+        let larger = u32::try_from(self.members.len() / MEMBERS_OF_A_FOLD).unwrap_or(u32::MAX);
+        self.rosters.change(now, self.config.roster_fold.saturating_mul(1 + larger));
     }
 
     fn next_source(&mut self) -> u32 {
@@ -350,7 +367,11 @@ impl Conference {
 
     fn join(&mut self, joining: Joining, now: Timestamp, ids: &mut dyn IdSource) {
         let Joining { call, participant, info, invitees, .. } = joining;
-        if self.members.len() + 1 + invitees.len() > self.config.max_participants {
+        let standing = if joining.is_guest { Standing::Guest } else { Standing::Application };
+        let is_let_in = self.lets_in(&standing, false);
+        if !self.has_room_for(usize::from(is_let_in) + invitees.len())
+            || (!is_let_in && !self.has_room_for_arrival(false))
+        {
             return self.tell(call, ConferenceEvent::Ended(Outcome::TooManyParticipants));
         }
         let app = App {
@@ -359,8 +380,6 @@ impl Conference {
             is_told_of_speakers: joining.is_told_of_speakers,
             told_speaker: None,
         };
-        let standing = if joining.is_guest { Standing::Guest } else { Standing::Application };
-        let is_let_in = self.lets_in(&standing, false);
         let waits = !invitees.is_empty();
         let state = match (is_let_in, waits) {
             (false, _) => State::InLobby { until: now.after(self.config.lobby_timeout) },

@@ -1,10 +1,16 @@
 //! People who see the conversation at the page of a browser: what they ask for, and what they are told.
 
+use std::sync::Arc;
+
 use model::{IdSource, MeetingOption, MeetingRole, Outcome, ParticipantId, RosterParticipant, Timestamp};
 
 use super::member::{Member, State};
 use super::{Conference, ConferenceEffect, Kind};
 use crate::Rejection;
+
+/// Switches of a meeting (`onlineMeeting`) for those who do not present.
+pub(super) const CAMERAS: &str = "allowAttendeeToEnableCamera";
+pub(super) const MICROPHONES: &str = "allowAttendeeToEnableMic";
 
 /// What somebody asks for at a page. Whoever leaves hangs up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,7 +39,7 @@ pub enum PersonEvent {
     /// The person is in no longer, for a reason of this side; the last event. The end of its leg follows.
     Ended(Outcome),
     /// Who is there: everybody, whenever something of it has changed.
-    Roster(Vec<Seen>),
+    Roster(Arc<[Seen]>),
     /// Somebody else speaks most, or nobody.
     Speaker(Option<ParticipantId>),
     /// Where the person is.
@@ -67,7 +73,7 @@ pub(super) struct Page {
     hand: Option<u64>,
     told_state: Option<PersonState>,
     told_speaker: Option<ParticipantId>,
-    told_roster: Vec<Seen>,
+    told_roster: Arc<[Seen]>,
     /// Camera and screen, as [`ConferenceEffect::ShowPictures`] was performed last.
     shown: (bool, bool),
 }
@@ -103,20 +109,28 @@ impl Conference {
 
     fn person_mutes(&mut self, id: ParticipantId, is_muted: bool, now: Timestamp) -> Result<(), Rejection> {
         if !is_muted {
-            self.ensure_allowed(id, "allowAttendeeToEnableMic")?;
+            self.ensure_allowed(id, MICROPHONES)?;
         }
         self.mute_itself(id, is_muted, now).map(drop)
     }
 
     fn film(&mut self, id: ParticipantId, is_on: bool, now: Timestamp) -> Result<(), Rejection> {
         if is_on {
-            self.ensure_allowed(id, "allowAttendeeToEnableCamera")?;
+            self.ensure_allowed(id, CAMERAS)?;
         }
-        if let Some(page) = self.page_mut(id).filter(|page| page.is_filmed != is_on) {
-            page.is_filmed = is_on;
+        self.set_filmed(id, is_on, now);
+        Ok(())
+    }
+
+    pub(super) fn stop_filming(&mut self, id: ParticipantId, now: Timestamp) {
+        self.set_filmed(id, false, now);
+    }
+
+    fn set_filmed(&mut self, id: ParticipantId, is_filmed: bool, now: Timestamp) {
+        if let Some(page) = self.page_mut(id).filter(|page| page.is_filmed != is_filmed) {
+            page.is_filmed = is_filmed;
             self.touch(id, now);
         }
-        Ok(())
     }
 
     /// Applications are not told of hands: the API has no word for them.
@@ -125,7 +139,7 @@ impl Conference {
         let number = self.hands;
         if let Some(page) = self.page_mut(id).filter(|page| page.hand.is_some() != is_raised) {
             page.hand = is_raised.then_some(number);
-            self.rosters.change(now, self.config.roster_fold);
+            self.rosters_change(now);
         }
         Ok(())
     }
@@ -153,14 +167,14 @@ impl Conference {
         }
     }
 
-    fn is_switched_off(&self, switch: &str) -> bool {
+    pub(super) fn is_switched_off(&self, switch: &str) -> bool {
         let Kind::Meeting(meeting) = &self.kind else { return false };
         meeting.options.get(switch) == Some(&MeetingOption::Switch(false))
     }
 
     /// Whether someone with that role comes in muted.
     pub(super) fn comes_muted(&self, role: Option<MeetingRole>) -> bool {
-        role.is_some_and(|role| !role.can_present()) && self.is_switched_off("allowAttendeeToEnableMic")
+        role.is_some_and(|role| !role.can_present()) && self.silences_attendees
     }
 
     fn page_mut(&mut self, id: ParticipantId) -> Option<&mut Page> {
@@ -200,14 +214,27 @@ impl Conference {
         }
     }
 
-    /// Shows pages who is there.
+    /// Shows pages who is there. All who are inside share one list: in a large meeting as many lists as pages would be too much.
     pub(super) fn show_rosters_to_pages(&mut self) {
         let pages = self.members.iter().filter(|(_, member)| member.page.is_some() && member.is_listed());
-        let pages: Vec<ParticipantId> = pages.map(|(id, _)| *id).collect();
-        for id in pages {
-            let seen: Vec<Seen> = self.seen_by(id).into_iter().map(|it| self.with_hand(it)).collect();
-            if let Some(page) = self.page_mut(id).filter(|page| page.told_roster != seen) {
-                page.told_roster.clone_from(&seen);
+        let pages: Vec<(ParticipantId, bool)> =
+            pages.map(|(id, member)| (*id, member.is_present())).collect();
+        let mut inside: Option<Arc<[Seen]>> = None;
+        for (id, is_inside) in pages {
+            let seen = match &inside {
+                Some(inside) if is_inside => Arc::clone(inside),
+                Some(_) | None => self.seen_by(id).into_iter().map(|it| self.with_hand(it)).collect(),
+            };
+            let Some(page) = self.page_mut(id) else { continue };
+            // Whoever was shown the same already goes on with that.
+            let is_new = page.told_roster != seen;
+            if is_new {
+                page.told_roster = Arc::clone(&seen);
+            }
+            if is_inside && inside.is_none() {
+                inside = Some(Arc::clone(&page.told_roster));
+            }
+            if is_new {
                 self.tell_person(id, PersonEvent::Roster(seen));
             }
         }

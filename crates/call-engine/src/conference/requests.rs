@@ -177,6 +177,9 @@ impl Conference {
         match who {
             Some(id) => {
                 self.in_lobby(id)?;
+                if !self.has_room_for(1) {
+                    return Err(Rejection::TooManyParticipants);
+                }
                 self.let_in(id, now);
             }
             None => self.admit_all(now),
@@ -193,7 +196,9 @@ impl Conference {
         let waiting = self.members.iter().filter(|(_, member)| matches!(member.state, State::InLobby { .. }));
         let waiting: Vec<ParticipantId> = waiting.map(|(id, _)| *id).collect();
         for id in waiting {
-            self.let_in(id, now);
+            if self.has_room_for(1) {
+                self.let_in(id, now);
+            }
         }
     }
 
@@ -248,7 +253,7 @@ impl Conference {
         if invitees.first().is_some_and(|first| first.target.replaces_call_id.is_some()) {
             invitees.truncate(1);
         }
-        if self.members.len() + invitees.len() > self.config.max_participants {
+        if !self.has_room_for(invitees.len()) {
             return Err(Rejection::TooManyParticipants);
         }
         let inviting = Inviting { call, open: invitees.len(), joined: 0, failure: Outcome::NotAnswered };
@@ -303,6 +308,10 @@ impl Conference {
         change(member);
         let is_muted = member.is_muted();
         if before == (member.is_muted_by_itself, member.is_muted_by_server) {
+            return;
+        }
+        // Nobody outside hears whoever waits there, nor needs to know.
+        if matches!(member.state, State::InLobby { .. }) {
             return;
         }
         if was_muted != is_muted && matches!(member.state, State::In) {

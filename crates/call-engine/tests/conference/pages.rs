@@ -40,7 +40,7 @@ fn seen(harness: &mut Harness, person: ParticipantId) -> Vec<Seen> {
         PersonEvent::Roster(seen) => Some(seen),
         _ => None,
     };
-    harness.page_told(person).into_iter().filter_map(shown).next_back().expect("a roster was told")
+    harness.page_told(person).into_iter().filter_map(shown).next_back().expect("a roster was told").to_vec()
 }
 
 /// What may be seen of somebody, each time it was said.
@@ -327,4 +327,98 @@ fn what_is_asked_at_no_page_or_of_somebody_who_is_gone_changes_nothing() {
     let before = harness.effects.len();
     harness.at_page(bob, PersonRequest::Remove(caller));
     assert_eq!(harness.effects.len(), before);
+}
+
+#[test]
+fn whoever_waits_outside_takes_nobodys_place_and_waits_with_so_many_others_only() {
+    let config = ConferenceConfig { max_participants: 2, max_waiting: 2, ..ConferenceConfig::default() };
+    let mut harness = Harness::of(Conference::meeting(config, meeting(LobbyBypassScope::Organization)));
+    let guests = [(); 3].map(|()| harness.open_page(None));
+    let is_full = |harness: &Harness, person| {
+        harness.page_told(person).contains(&PersonEvent::Ended(Outcome::TooManyParticipants))
+    };
+    assert_eq!(guests.map(|guest| is_full(&harness, guest)), [false, false, true]);
+    let (bob, ann) = (harness.open_page(Some("bob")), harness.open_page(Some("ann")));
+    assert_eq!((is_full(&harness, bob), is_full(&harness, ann)), (false, false));
+    harness.at_page(bob, PersonRequest::Admit(Some(guests[0])));
+    assert_eq!(denied(&harness, bob), [Rejection::TooManyParticipants]);
+    harness.leg(ann, LegEvent::Ended(EndCause::HungUp));
+    harness.at_page(bob, PersonRequest::Admit(None));
+    let inside = guests.map(|guest| harness.connected.contains(&guest));
+    assert_eq!(inside, [true, false, false], "as many as there is room for");
+}
+
+#[test]
+fn nobody_is_told_of_those_who_mute_themselves_outside() {
+    let mut harness = in_meeting(|_| {});
+    harness.join(1);
+    let guest = harness.open_page(None);
+    seen(&mut harness, guest);
+    let before = harness.rosters(1).len();
+    for is_muted in [true, false, true] {
+        harness.at_page(guest, PersonRequest::MuteSelf(is_muted));
+        harness.advance(ConferenceConfig::default().roster_fold);
+    }
+    assert_eq!(harness.rosters(1).len(), before);
+    harness.granted(1, ConferenceRequest::Admit(Some(guest)));
+    let muted = ConferenceEffect::SetMuted { participant: guest, is_muted: true };
+    assert!(harness.effects.contains(&muted), "it comes in as it wants to");
+}
+
+#[test]
+fn a_meeting_that_takes_a_right_away_ends_what_was_done_by_it() {
+    let mut harness = in_meeting(|meeting| meeting.lobby_bypass.scope = LobbyBypassScope::Everyone);
+    harness.join(1);
+    let (bob, john) = (harness.open_page(Some("bob")), harness.open_page(Some("john")));
+    let caller = harness.arrive(None);
+    for person in [bob, john] {
+        harness.at_page(person, PersonRequest::Camera(true));
+    }
+    harness.at_page(john, PersonRequest::Screen(true));
+    let changed = |rights: bool, revision| {
+        let mut meeting = meeting(LobbyBypassScope::Everyone);
+        meeting.revision = revision;
+        meeting.allowed_presenters = AllowedPresenters::Organizer;
+        for switch in ["allowAttendeeToEnableMic", "allowAttendeeToEnableCamera"] {
+            meeting.options.insert(switch.to_owned(), MeetingOption::Switch(rights));
+        }
+        ConferenceInput::MeetingChanged(Box::new(meeting))
+    };
+    harness.input(changed(true, 1));
+    assert_eq!(pictures(&harness, john).last(), Some(&(true, false)), "attendees share no screen");
+    assert_eq!(changes(&harness, 1), [ChangeType::Created, ChangeType::Deleted]);
+    harness.input(changed(false, 2));
+    let muted = |harness: &mut Harness| {
+        let all = seen(harness, bob);
+        let is_muted = |person| all.iter().any(|it| it.participant.id == person && it.participant.is_muted);
+        [bob, john, caller].map(is_muted)
+    };
+    assert_eq!(
+        (pictures(&harness, john).last(), pictures(&harness, bob).last()),
+        (Some(&(false, false)), Some(&(true, false)))
+    );
+    assert_eq!(muted(&mut harness), [false, true, true]);
+    harness.input(changed(true, 3));
+    assert_eq!(muted(&mut harness), [false, true, false], "who has a page says so himself");
+}
+
+#[test]
+fn pages_inside_share_one_list_and_large_meetings_gather_changes_for_longer() {
+    let mut harness =
+        Harness::of(Conference::meeting(ConferenceConfig::default(), meeting(LobbyBypassScope::Everyone)));
+    let people: Vec<ParticipantId> = (0..60).map(|_| harness.open_page(None)).collect();
+    let fold = ConferenceConfig::default().roster_fold;
+    let rosters = |harness: &Harness, person| {
+        let told = harness.page_told(person).into_iter();
+        told.filter_map(|event| if let PersonEvent::Roster(seen) = event { Some(seen) } else { None })
+            .collect::<Vec<_>>()
+    };
+    harness.advance(fold * 2);
+    let before = people.iter().map(|person| rosters(&harness, *person)).collect::<Vec<_>>();
+    assert!(before.iter().all(|told| told.len() == 1 && std::sync::Arc::ptr_eq(&told[0], &before[0][0])));
+    harness.at_page(people[0], PersonRequest::Hand(true));
+    harness.advance(fold);
+    assert_eq!(rosters(&harness, people[0]).len(), 1);
+    harness.advance(fold);
+    assert_eq!(rosters(&harness, people[0]).len(), 2);
 }

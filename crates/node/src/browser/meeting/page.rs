@@ -349,7 +349,7 @@ impl Page {
                 return self.end(reason);
             }
             PersonEvent::Roster(seen) => {
-                let people = shown::people(seen, you, &self.context.directory.load());
+                let people = shown::people(&seen, you, &self.context.directory.load());
                 joined.people = Some(people.clone());
                 ToPage::Roster { people }
             }

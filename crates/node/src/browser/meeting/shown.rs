@@ -8,12 +8,12 @@ use model::{
 };
 
 /// Everybody, as `you` sees it. What is only there for other clients is left out.
-pub(super) fn people(seen: Vec<Seen>, you: ParticipantId, directory: &IndexedDirectory) -> Vec<Person> {
-    let shown = seen.into_iter().filter(|it| it.participant.metadata.is_none() || it.participant.id == you);
+pub(super) fn people(seen: &[Seen], you: ParticipantId, directory: &IndexedDirectory) -> Vec<Person> {
+    let shown = seen.iter().filter(|it| it.participant.metadata.is_none() || it.participant.id == you);
     shown.map(|it| person(it, directory)).collect()
 }
 
-fn person(Seen { participant, hand }: Seen, directory: &IndexedDirectory) -> Person {
+fn person(Seen { participant, hand }: &Seen, directory: &IndexedDirectory) -> Person {
     let (name, kind) = named(&participant.info.identity, directory);
     Person {
         id: participant.id.to_string(),
@@ -22,9 +22,9 @@ fn person(Seen { participant, hand }: Seen, directory: &IndexedDirectory) -> Per
         role: participant.role.map(role),
         is_muted: participant.is_muted,
         is_in_lobby: participant.is_in_lobby,
-        hand,
-        camera: sends(&participant, Modality::Video),
-        screen: sends(&participant, Modality::VideoBasedScreenSharing),
+        hand: *hand,
+        camera: sends(participant, Modality::Video),
+        screen: sends(participant, Modality::VideoBasedScreenSharing),
     }
 }
 
@@ -131,6 +131,7 @@ mod tests {
             address: "john@contoso.example".to_owned(),
             ha1: None,
             script: None,
+            is_administrator: false,
         };
         Directory { users: [(user.id.clone(), user)].into(), ..Directory::default() }.into()
     }
@@ -181,7 +182,7 @@ mod tests {
         ] {
             let seen = seen(0, identity);
             let id = seen.participant.id;
-            let [shown] = &people(vec![seen], id, &directory())[..] else { panic!("one") };
+            let [shown] = &people(&[seen], id, &directory())[..] else { panic!("one") };
             assert_eq!((shown.name.as_str(), shown.kind), (name, kind));
             assert_eq!(shown.id, id.to_string());
             assert!(shown.is_muted && shown.camera && !shown.screen && !shown.is_in_lobby);
@@ -198,7 +199,7 @@ mod tests {
         };
         let (one, other) = (hidden(0), hidden(1));
         let you = other.participant.id;
-        let shown: Vec<_> = people(vec![one, other], you, &directory()).into_iter().map(|it| it.id).collect();
+        let shown: Vec<_> = people(&[one, other], you, &directory()).into_iter().map(|it| it.id).collect();
         assert_eq!(shown, [you.to_string()]);
     }
 
