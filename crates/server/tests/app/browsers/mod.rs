@@ -1,5 +1,6 @@
 //! The pages in a real browser, against the real program: sound goes through fake devices, and is measured in the page.
 
+mod console;
 mod meeting;
 mod phone;
 
