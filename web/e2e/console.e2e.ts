@@ -130,6 +130,24 @@ describe("the list of calls", () => {
     await gone(page.getByText(/The server cannot be reached/));
   });
 
+  it("rests while nobody sees it, and has missed nothing afterwards", async () => {
+    const setHidden = (isHidden: boolean) =>
+      page.evaluate((isHidden) => {
+        Object.defineProperty(document, "hidden", { value: isHidden, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, isHidden);
+    await page.clock.install();
+    await page.reload();
+    await vi.waitFor(() => expect(server.streamed).toEqual([null]));
+    await setHidden(true);
+    await page.clock.fastForward(61_000);
+    await vi.waitFor(() => expect(server.streamed).toEqual([]));
+    server.begin("1", Date.now(), { who: "Alice" });
+    await setHidden(false);
+    await link("Alice").waitFor();
+    expect(server.streamed).toEqual([null]);
+  });
+
   it("goes with the session", async () => {
     server.forgetSessions();
     await page.getByText(/the session is over/).waitFor();
