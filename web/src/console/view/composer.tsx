@@ -27,11 +27,9 @@ export function Composer({ desk }: { desk: Console }) {
     meetings: desk.meetings.shown.value.items,
   };
   const fresh = example ? written(example, known) : "";
-  // What somebody has written is not taken away because a list was loaded again.
+  // What somebody has written is not taken away because a list has come, or come again.
   const shown = isTouched ? body : fresh;
   const wrong = bodyProblem(shown);
-
-  useEffect(() => setTouched(false), [example, application?.id, tenant]);
 
   const send = async () => {
     setBusy(true);
@@ -59,7 +57,10 @@ export function Composer({ desk }: { desk: Console }) {
           applications={applications}
           application={application}
           tenant={tenant}
-          choose={choose}
+          choose={(chosen) => {
+            choose(chosen);
+            setTouched(false);
+          }}
         />
         <div>
           <label for="example">Request</label>
@@ -70,6 +71,7 @@ export function Composer({ desk }: { desk: Console }) {
             onChange={(event) => {
               const { value } = event.currentTarget;
               setExample(EXAMPLES.find(({ id }) => id === value));
+              setTouched(false);
             }}
           >
             {EXAMPLES.map(({ id, name }) => (
