@@ -90,6 +90,14 @@ fn try_next(http: std::net::SocketAddr, addresses: Addresses, settings: &Setting
             crate::realm(settings)
         )
     });
+    let pages = if settings.web.enabled {
+        format!(
+            "\nIn a browser: http://{http}/phone is John's phone, http://{http}/console shows calls as they happen\n\
+             (user john, password dev-password). A meeting's joinWebUrl is its page."
+        )
+    } else {
+        String::new()
+    };
     let usual = http.port() == 8080;
     let listen = if usual {
         "hookswitch listen".to_owned()
@@ -112,7 +120,7 @@ Get a token and let the bot call John, a scripted user who answers and presses 1
       "requestedModalities": ["audio"],
       "mediaConfig": {{"@odata.type": "#microsoft.graph.serviceHostedMediaConfig"}}
     }}'
-{}{}"##,
+{}{pages}{}"##,
         phone.unwrap_or_default(),
         https.unwrap_or_default(),
     )

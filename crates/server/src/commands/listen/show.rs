@@ -128,6 +128,9 @@ fn what(notification: &Value) -> What {
     if kind == "call" {
         return call_line(text(notification, "changeType"), resource);
     }
+    if let Some(line) = sharing_line(text(notification, "changeType"), resource) {
+        return line;
+    }
     if let Some(line) = roster_line(kind, resource) {
         return line;
     }
@@ -135,6 +138,20 @@ fn what(notification: &Value) -> What {
     let count = resource.as_array().map(|items| format!(" ({})", items.len())).unwrap_or_default();
     let text = format!("{} {}{count}", clean(text(notification, "changeType")), clean(place));
     What { text, colour: Colour::Cyan }
+}
+
+/// `screen shared`, `shared screen changed` (its first picture, or somebody else's), `screen no longer shared`.
+fn sharing_line(change: &str, resource: &Value) -> Option<What> {
+    let session = resource.as_array()?.first()?;
+    if text(session, "@odata.type") != "#microsoft.graph.contentSharingSession" {
+        return None;
+    }
+    let text = match change {
+        "created" => "screen shared",
+        "deleted" => "screen no longer shared",
+        _ => "shared screen changed",
+    };
+    Some(What { text: text.to_owned(), colour: Colour::Cyan })
 }
 
 /// `participants John (muted), Calling Bot`, or of a delta whoever changed: `participants changed: Bob (gone)`.
@@ -271,10 +288,11 @@ mod tests {
     use std::sync::Arc;
 
     use model::{
-        AppId, Call, CallDirection, CallId, CallKind, CallState, ChainId, ChangeType, Identity, IdentitySet,
-        MediaConfig, MediaState, Notification, NotificationBody, NotificationId, Operation, OperationId,
-        OperationKind, OperationStatus, Outcome, Participant, ParticipantId, Roster, RosterParticipant,
-        ScenarioId, SendDtmfCompletion, TenantId, Timestamp, Tone, ToneInfo,
+        AppId, Call, CallDirection, CallId, CallKind, CallState, ChainId, ChangeType,
+        ContentSharingSessionId, Identity, IdentitySet, MediaConfig, MediaState, Notification,
+        NotificationBody, NotificationId, Operation, OperationId, OperationKind, OperationStatus, Outcome,
+        Participant, ParticipantId, Roster, RosterParticipant, ScenarioId, SendDtmfCompletion, TenantId,
+        Timestamp, Tone, ToneInfo,
     };
     use serde_json::{Value, json};
 
@@ -431,6 +449,19 @@ mod tests {
         ];
         for (body, words) in cases {
             assert_eq!(said(&body), words);
+        }
+    }
+
+    #[test]
+    fn a_shared_screen_is_told_in_words() {
+        let session = ContentSharingSessionId::parse(ID).unwrap();
+        let cases = [
+            (ChangeType::Created, "screen shared"),
+            (ChangeType::Updated, "shared screen changed"),
+            (ChangeType::Deleted, "screen no longer shared"),
+        ];
+        for (change, words) in cases {
+            assert_eq!(said(&posted(change, NotificationBody::ContentSharing(session))), words);
         }
     }
 

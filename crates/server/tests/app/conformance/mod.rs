@@ -10,6 +10,7 @@ mod mute;
 mod read_and_end;
 mod redirect;
 mod reject;
+mod sharing;
 mod transfer;
 
 use serde_json::{Value, json};
