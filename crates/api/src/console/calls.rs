@@ -5,6 +5,7 @@ use http::Uri;
 use http::header::CONTENT_DISPOSITION;
 use model::{Call, CallId, CallState, Owner, Timestamp};
 use serde_json::{Value, json};
+use store::Delivery;
 use trace::Shown;
 
 use super::administrator::{Administrator, answer};
@@ -18,8 +19,12 @@ use crate::extract::{CallInPath, Context};
 use crate::reply;
 use crate::state::{AppState, Shared};
 
-/// Notifications of one call that are shown at once.
+/// Notifications of one call that are shown at once, and the octets of their bodies, about: a large meeting's are long.
 const MAX_NOTIFICATIONS: usize = 500;
+const MAX_OCTETS: usize = 4 * 1024 * 1024;
+
+/// Notifications that are read at a time.
+const CHUNK: usize = 50;
 
 /// `GET calls?state=live|ended&limit&after`: calls at a glance, the latest first.
 pub(super) async fn list(
@@ -100,7 +105,7 @@ async fn whole(state: &Shared, base: &str, id: CallId) -> Result<Value, ApiError
     let owner = Owner { app: call.app.clone(), tenant: call.tenant.clone() };
     let is_over = call.state == CallState::Terminated;
     let operations = state.api.store.operations(id).await?;
-    let deliveries = state.api.store.notifications_of(id, 0, MAX_NOTIFICATIONS).await?;
+    let Notifications { deliveries, shown: notifications, has_more } = notifications(state, id).await?;
     // A call may end in this moment: then nobody is in it.
     let participants =
         if is_over { Vec::new() } else { state.api.calls.participants(&owner, id).await.unwrap_or_default() };
@@ -119,8 +124,8 @@ async fn whole(state: &Shared, base: &str, id: CallId) -> Result<Value, ApiError
         "summary": summary(&state.api.directory.load(), &call, answered_at, ended_at),
         "call": without_secrets(graph_wire::read_call(base, &call, &contained, &options)),
         "operations": without_secrets(shown_operations["value"].clone()),
-        "notifications": deliveries.iter().map(shown::notification).collect::<Vec<_>>(),
-        "moreNotifications": deliveries.len() == MAX_NOTIFICATIONS,
+        "notifications": notifications,
+        "moreNotifications": has_more,
         "timeline": entries,
         "timelineDropped": remembered.entries_dropped,
         "isRemembered": is_remembered,
@@ -130,11 +135,41 @@ async fn whole(state: &Shared, base: &str, id: CallId) -> Result<Value, ApiError
     }))
 }
 
+/// The first notifications of a call.
+#[derive(Default)]
+struct Notifications {
+    deliveries: Vec<Delivery>,
+    shown: Vec<Value>,
+    has_more: bool,
+}
+
+async fn notifications(state: &Shared, id: CallId) -> Result<Notifications, ApiError> {
+    let (mut found, mut octets) = (Notifications::default(), 0);
+    loop {
+        let after = found.deliveries.last().map_or(0, |last| last.notification.sequence);
+        let chunk = state.api.store.notifications_of(id, after, CHUNK).await?;
+        let is_last = chunk.len() < CHUNK;
+        for delivery in chunk {
+            if found.shown.len() >= MAX_NOTIFICATIONS || octets > MAX_OCTETS {
+                found.has_more = true;
+                return Ok(found);
+            }
+            let shown = shown::notification(&delivery);
+            octets += shown.to_string().len();
+            found.shown.push(shown);
+            found.deliveries.push(delivery);
+        }
+        if is_last {
+            return Ok(found);
+        }
+    }
+}
+
 /// When a call was answered and when it ended; one that is not remembered ended as it was told last.
 fn moments(
     remembered: &Shown,
     is_over: bool,
-    last: Option<&store::Delivery>,
+    last: Option<&Delivery>,
 ) -> (Option<Timestamp>, Option<Timestamp>) {
     match &remembered.summary {
         Some(summary) => (summary.answered_at, summary.ended_at),
