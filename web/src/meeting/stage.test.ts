@@ -79,6 +79,16 @@ describe("people", () => {
     expect(stage.hidden).toBe(24);
   });
 
+  it("who are seen come before those who are not, and oneself", () => {
+    const unseen = { camera: false };
+    const bot = person("bot", { ...unseen, kind: "application" });
+    const sharing = person("s", { screen: true });
+    const people = [bot, person("p0", unseen), sharing];
+    const stage = arrange(visit(people, { spoke: ["p0"] }), { width: 300, height: 500 });
+    expect(shown(stage)).toEqual(["bot", "s"]);
+    expect(stage.hidden).toBe(1);
+  });
+
   it("are fewer where there is little room", () => {
     const stage = arrange(visit(crowd(40)), { width: 300, height: 400 });
     expect(stage.tiles).toHaveLength(8);

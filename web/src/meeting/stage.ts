@@ -94,16 +94,21 @@ export function tileIn(count: number, { width, height }: Size): Size {
   return { width: Math.floor(best), height: Math.floor(best / RATIO) };
 }
 
-/** Those who get one of `count` tiles: who speak or spoke last, then the first, in the order in which they came. */
+/**
+ * Those who get one of `count` tiles: others who speak or spoke last, then those who are seen, then the first; in the order
+ * in which they came.
+ */
 function chosen(
   visit: Visit,
   people: readonly Participant[],
   count: number,
 ): readonly Participant[] {
   if (people.length <= count) return people;
+  const spoke = visit.spoke.filter((id) => id !== visit.you);
   const later = (one: Participant) => {
-    const place = visit.spoke.indexOf(one.id);
-    return place < 0 ? visit.spoke.length : place;
+    const place = spoke.indexOf(one.id);
+    if (place >= 0) return place;
+    return spoke.length + (one.camera ? 0 : 1);
   };
   const ranked = [...people].sort((a, b) => later(a) - later(b));
   const taken = new Set(ranked.slice(0, count));
