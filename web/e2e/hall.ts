@@ -2,7 +2,13 @@
 
 import type { WebSocket } from "ws";
 import type { User } from "../src/common/people";
-import type { EndReason, FromServer, Participant, ToServer } from "../src/meeting/protocol";
+import type {
+  EndReason,
+  FromServer,
+  Participant,
+  ToServer,
+  Whereabouts,
+} from "../src/meeting/protocol";
 import type { PictureRelay } from "./picture_relay";
 
 const THREAD = "19%3ameeting_NDQ4%40thread.v2";
@@ -19,6 +25,8 @@ type Seat = { -readonly [field in keyof Participant]: Participant[field] };
 interface Place {
   readonly page: string;
   readonly seat: Seat;
+  /** Whether an application has taken it aside. */
+  isHeld: boolean;
 }
 
 export class Hall {
@@ -58,7 +66,7 @@ export class Hall {
     });
     socket.on("message", (frame) => void this.hear(JSON.parse(String(frame)), page, user));
     const place = this.places.get(page);
-    const state = place ? (place.seat.isInLobby ? "lobby" : "in") : "outside";
+    const state = place ? whereabouts(place) : "outside";
     this.say(page, { type: "welcome", state, you: place?.seat.id ?? null });
     if (place) this.tellRoster();
   }
@@ -96,7 +104,9 @@ export class Hall {
   /** Somebody is taken aside, or comes back. */
   hold(id: string, isHeld: boolean): void {
     const place = this.placeOf(id);
-    if (place) this.say(place.page, { type: "state", state: isHeld ? "held" : "in", you: id });
+    if (!place) return;
+    place.isHeld = isHeld;
+    this.say(place.page, { type: "state", state: whereabouts(place), you: id });
   }
 
   deny(message: string): void {
@@ -183,9 +193,10 @@ export class Hall {
       isInLobby: this.hasLobby && user === null,
     };
     this.seats.set(id, seat);
-    this.places.set(page, { page, seat });
+    const place = { page, seat, isHeld: false };
+    this.places.set(page, place);
     await this.answer(page, sdp);
-    this.say(page, { type: "state", state: seat.isInLobby ? "lobby" : "in", you: id });
+    this.say(page, { type: "state", state: whereabouts(place), you: id });
     this.tellRoster();
     if (this.speaker) this.say(page, { type: "speaker", participant: this.speaker });
   }
@@ -226,6 +237,11 @@ export class Hall {
   private say(page: string, message: FromServer): void {
     this.sockets.get(page)?.send(JSON.stringify(message));
   }
+}
+
+function whereabouts({ seat, isHeld }: Place): Whereabouts {
+  if (seat.isInLobby) return "lobby";
+  return isHeld ? "held" : "in";
 }
 
 function vacant(id: string): Seat {

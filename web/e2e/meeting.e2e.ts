@@ -311,10 +311,17 @@ describe("in a meeting", () => {
     expect(await page.locator("main img, main b").count()).toBe(0);
   });
 
-  it("one who is taken aside reads so, and comes back", async () => {
+  it("one who is taken aside reads so, whatever is lost meanwhile, and comes back", async () => {
     const id = await joined("Ann");
     hall.hold(id, true);
     await says("You were taken aside for a while.");
+    hall.received.length = 0;
+    server.cut();
+    await told({ type: "offer" });
+    await says("You were taken aside for a while.");
+    await page.reload();
+    await says("You were taken aside for a while.");
+    await hears(page, FAR_HZ);
     hall.hold(id, false);
     await page.getByRole("list", { name: "People who are shown" }).waitFor();
   });

@@ -48,6 +48,7 @@ describe("frames of the server", () => {
   it.each([
     { type: "welcome", state: "outside", you: null },
     { type: "welcome", state: "in", you: "7" },
+    { type: "welcome", state: "held", you: "7" },
     { type: "answer", sdp: "v=0" },
     { type: "pictures", sdp: "v=0" },
     { type: "refused", of: "pictures", message: "no" },

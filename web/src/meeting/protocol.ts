@@ -18,6 +18,10 @@ const PEOPLE_KINDS = ["user", "guest", "application", "phone"] as const;
 const ROLES = ["organizer", "coorganizer", "presenter", "attendee"] as const;
 const OFFERS = ["join", "offer", "pictures"] as const;
 
+const WHEREABOUTS = ["lobby", "in", "held"] as const;
+/** Where somebody is who has a place; `held` was taken aside by an application. */
+export type Whereabouts = (typeof WHEREABOUTS)[number];
+
 /** Somebody in the meeting, or in its lobby. */
 export interface Participant {
   readonly id: string;
@@ -48,12 +52,12 @@ export interface Tile {
 export type FromServer =
   | {
       readonly type: "welcome";
-      readonly state: "outside" | "lobby" | "in";
+      readonly state: "outside" | Whereabouts;
       readonly you: string | null;
     }
   | { readonly type: "answer" | "pictures"; readonly sdp: string }
   | { readonly type: "refused"; readonly of: (typeof OFFERS)[number]; readonly message: string }
-  | { readonly type: "state"; readonly state: "lobby" | "in" | "held"; readonly you: string }
+  | { readonly type: "state"; readonly state: Whereabouts; readonly you: string }
   | { readonly type: "roster"; readonly people: readonly Participant[] }
   | { readonly type: "speaker"; readonly participant: string | null }
   | { readonly type: "denied" | "error"; readonly message: string }
@@ -81,7 +85,7 @@ function read(value: Json): FromServer | undefined {
   const { type, state, you, sdp, reason, of } = value;
   switch (type) {
     case "welcome":
-      if (!oneOf(["outside", "lobby", "in"] as const, state)) return undefined;
+      if (state !== "outside" && !oneOf(WHEREABOUTS, state)) return undefined;
       return { type, state, you: textOrNull(you) };
     case "answer":
     case "pictures":
@@ -89,8 +93,7 @@ function read(value: Json): FromServer | undefined {
     case "refused":
       return oneOf(OFFERS, of) ? { type, of, message: text(value.message) } : undefined;
     case "state":
-      if (!oneOf(["lobby", "in", "held"] as const, state) || typeof you !== "string")
-        return undefined;
+      if (!oneOf(WHEREABOUTS, state) || typeof you !== "string") return undefined;
       return { type, state, you };
     case "roster":
       return roster(value.people);

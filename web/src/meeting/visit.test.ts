@@ -50,6 +50,8 @@ class Page {
 const OUTSIDE = { type: "welcome", state: "outside", you: null } as const;
 const IN = { type: "state", state: "in", you: "me" } as const;
 const BACK = { type: "welcome", state: "in", you: "me" } as const;
+const ASIDE = { type: "state", state: "held", you: "me" } as const;
+const BACK_ASIDE = { type: "welcome", state: "held", you: "me" } as const;
 const JOIN = { type: "join", name: "Ann", muted: false, camera: false } as const;
 
 function person(
@@ -217,10 +219,20 @@ describe("after a lost socket", () => {
   });
 
   it("one that is aside stays so until the server says otherwise", () => {
-    const page = new Page().in().hear({ type: "state", state: "held", you: "me" }, BACK);
-    expect(page.visit.stage).toBe("held");
+    const page = new Page().in().hear(ASIDE).forget().hear(BACK_ASIDE);
+    expect(page.visit).toMatchObject({ stage: "held", mending: true });
+    expect(page.done).toEqual(["offer", "offerPictures", "send", "send"]);
     page.hear(IN);
     expect(page.visit.stage).toBe("in");
+  });
+
+  it("one that was taken aside meanwhile, or is back, is told so", () => {
+    const page = new Page().in().forget().hear(BACK_ASIDE);
+    expect(page.visit.stage).toBe("held");
+    expect(page.said).toEqual(["You were taken aside for a while"]);
+    page.forget().hear(BACK);
+    expect(page.visit.stage).toBe("in");
+    expect(page.said).toEqual(["You are in the meeting"]);
   });
 
   it("a place that is gone is an end, from which one can join again", () => {
@@ -243,6 +255,14 @@ describe("a page that is loaded anew", () => {
       { type: "camera", on: true },
       { type: "screen", on: false },
     ]);
+  });
+
+  it("comes back aside where it was taken aside", () => {
+    const page = new Page().feed(RETURN).forget().hear(BACK_ASIDE);
+    expect(page.visit).toMatchObject({ stage: "held", you: "me" });
+    page.forget().hear(IN);
+    expect(page.visit.stage).toBe("in");
+    expect(page.said).toEqual(["You are in the meeting"]);
   });
 
   it("is muted where others muted it meanwhile", () => {

@@ -6,11 +6,11 @@
  *
  *     before    --join-----> joining --state--> lobby or in
  *     lobby     --state----> in <--state--> held
- *     returning --welcome--> lobby, in or before       (a page that was loaded anew)
+ *     returning --welcome--> lobby, in, held or before       (a page that was loaded anew)
  *     any       --ended----> ended --join--> joining
  */
 
-import type { EndReason, FromServer, Participant, ToServer } from "./protocol";
+import type { EndReason, FromServer, Participant, ToServer, Whereabouts } from "./protocol";
 import { find, isInside, news } from "./roster";
 import { endedText, withWord } from "./wording";
 
@@ -308,16 +308,16 @@ class Guide {
   }
 
   /** The server has kept the place over a loss of the socket, and gets what it lacks. */
-  private resume(state: "lobby" | "in", you: string | null): void {
+  private resume(state: Whereabouts, you: string | null): void {
     const { stage, camera, muted, muteAsked, screen, refused } = this.visit;
-    const wasAside = stage === "held" && state === "in";
     this.put({
-      stage: wasAside ? "held" : state,
+      stage: state,
       you: you ?? this.visit.you,
       refused: { sound: 0, pictures: refused.pictures },
     });
+    this.sayAside(stage);
     this.mend("restart");
-    if (state !== "in") return;
+    if (state === "lobby") return;
     this.do({ type: "offerPictures", how: "restart" });
     this.tell({ type: "camera", on: camera });
     // What was pressed here while there was no socket counts; what others did meanwhile counts otherwise.
@@ -327,19 +327,23 @@ class Guide {
     if (screen === "asked") this.tell({ type: "screen", on: true });
   }
 
-  private move(state: "lobby" | "in" | "held", you: string): void {
+  private move(state: Whereabouts, you: string): void {
     const before = this.visit.stage;
     this.put({ stage: state, you });
     if (state === "lobby") {
       if (before !== "lobby") this.say("You wait in the lobby. Somebody will let you in soon.");
       return;
     }
-    if (before === "in" || before === "held") {
-      if (state === before) return;
-      this.say(state === "held" ? "You were taken aside for a while" : "You are in the meeting");
-      return;
-    }
+    if (before === "in" || before === "held") return this.sayAside(before);
     this.arrive();
+  }
+
+  /** Says that one was taken aside or is back, if one was there before. */
+  private sayAside(before: Stage): void {
+    if (before === "in" && this.visit.stage === "held") {
+      this.say("You were taken aside for a while");
+    }
+    if (before === "held" && this.visit.stage === "in") this.say("You are in the meeting");
   }
 
   private arrive(): void {
