@@ -114,6 +114,15 @@ describe("a screen", () => {
     expect(shown(stage)).toEqual(["p0", "p1"]);
   });
 
+  it("of a bot is not waited for, as bots send no pictures", () => {
+    const bot = person("b", { screen: true, kind: "application", camera: false });
+    const alone = arrange(visit(crowd(2, bot)), ROOM);
+    expect(alone.screen).toBeNull();
+    expect(shown(alone)).toEqual(["p0", "p1", "b"]);
+    expect(pictures(alone, "p0", 1).map(({ kind }) => kind)).toEqual(["camera"]);
+    expect(arrange(visit(crowd(2, bot, sharing)), ROOM).screen?.id).toBe("s");
+  });
+
   it("of one's own is not shown to oneself", () => {
     const people = crowd(2, sharing);
     expect(arrange(visit(people, { you: "s" }), ROOM).screen).toBeNull();

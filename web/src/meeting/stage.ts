@@ -43,8 +43,13 @@ export interface Stage {
 /** Lays out the people of a meeting in a room of this size, in pixels. */
 export function arrange(visit: Visit, room: Size): Stage {
   const people = inside(visit.people);
-  const screen = people.find((one) => one.screen && one.id !== visit.you) ?? null;
+  const screen = people.find((one) => one.id !== visit.you && hasScreen(one)) ?? null;
   return screen ? besideScreen(visit, people, room, screen) : grid(visit, people, room);
+}
+
+/** Whether there is a picture of somebody's screen; bots that share send none. */
+function hasScreen({ screen, kind }: Participant): boolean {
+  return screen && kind !== "application";
 }
 
 function grid(visit: Visit, people: readonly Participant[], room: Size): Stage {
