@@ -55,8 +55,8 @@ async fn an_administrator_sees_a_call_as_it_happens_and_nobody_else_does() {
     stage
         .webhook
         .wait_for("the notification that was sent again", |all| {
-            let again = all.iter().filter(|one| one.call() == call).skip(before);
-            again.filter(|one| one.sequence() == 1).next().map(|one| one.change().to_owned())
+            let mut again = all.iter().filter(|one| one.call() == call).skip(before);
+            again.find(|one| one.sequence() == 1).map(|one| one.change().to_owned())
         })
         .await;
     stage.end(&call).await;
