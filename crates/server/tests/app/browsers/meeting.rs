@@ -108,6 +108,7 @@ async fn john_at_a_browser_a_phone_and_the_bot_hear_each_other_and_a_guest_is_le
     let browser = Browser::start(MICROPHONE_HZ).await;
     let john = browser.open("John", &meeting.url()).await;
     john.finds("heading", "Planning").await;
+    john.look("server-meeting-before").await;
     join(&john, User::JOHN).await;
     let invite =
         json!({"participants": [{"identity": {"user": {"id": User::BOB.id}}}], "clientContext": "Bob"});
