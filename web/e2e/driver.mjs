@@ -165,7 +165,10 @@ async function look(command) {
       if (SCREENSHOTS) {
         await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
       }
-      found.push(...(await barriers(page)).map((barrier) => `${name}: ${barrier}`));
+      // Colours are of the light, and what is where is of the size: two looks have all of both.
+      if ((size === "wide") === (colorScheme === "light")) {
+        found.push(...(await barriers(page)).map((barrier) => `${name}: ${barrier}`));
+      }
       const width = await page.evaluate(() => document.documentElement.scrollWidth);
       if (width > viewport.width) found.push(`${name}: is ${width} pixels wide`);
     }
