@@ -40,7 +40,7 @@ export type Presence =
 const ANSWER_WITHIN_MS = 6000;
 
 const NO_TARGET =
-  "Nobody can be called so. Write a name such as john, an address such as john@contoso.example, or a number such as +1 201 555 0123.";
+  "Nobody can be called so. Write a name such as john, an address such as john@contoso.example, or a number such as +1 500 555 0005.";
 
 /** Arbitrary: what fits above the keypad. */
 const MAX_PRESSED = 16;

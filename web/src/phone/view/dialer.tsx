@@ -29,7 +29,7 @@ export function Dialer({ phone, isIdle }: { phone: Phone; isIdle: boolean }) {
             autocapitalize="none"
             spellcheck={false}
             enterkeyhint="go"
-            placeholder="john or +1 201 555 0123"
+            placeholder="john or +1 500 555 0005"
           />
           <button type="submit" class="go">
             <Icon name="answer" />
