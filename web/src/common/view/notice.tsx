@@ -1,3 +1,4 @@
+import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { Icon } from "./icons";
 
@@ -25,5 +26,36 @@ export function NoticeLine({ text, tone, close, children }: Props) {
         </button>
       )}
     </div>
+  );
+}
+
+interface NoticesProps {
+  readonly notice: Signal<Notice | null>;
+  readonly isConnected: boolean;
+  /** What is to be read while the page is not connected. */
+  readonly lost: string;
+  /** Looks for the server at once. */
+  readonly retry: () => void;
+  /** What a page has to say besides. */
+  readonly children?: ComponentChildren;
+}
+
+/** What went wrong, and whether there is a server. */
+export function Notices({ notice, isConnected, lost, retry, children }: NoticesProps) {
+  const close = () => {
+    notice.value = null;
+  };
+  return (
+    <section class="notices" aria-label="Messages">
+      <div role="alert">{notice.value && <NoticeLine {...notice.value} close={close} />}</div>
+      {!isConnected && (
+        <NoticeLine tone="remark" text={lost}>
+          <button type="button" class="plain" onClick={retry}>
+            Try now
+          </button>
+        </NoticeLine>
+      )}
+      {children}
+    </section>
   );
 }

@@ -2,7 +2,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { named, type User } from "../../common/people";
 import { Icon } from "../../common/view/icons";
 import { Mark } from "../../common/view/mark";
-import { NoticeLine } from "../../common/view/notice";
+import { Notices } from "../../common/view/notice";
 import type { Connection, Console } from "../console";
 import { address, type Route, SECTIONS, type Section } from "../route";
 import { counted, span, whoText } from "../wording";
@@ -41,7 +41,12 @@ export function Desk({ desk, user }: { desk: Console; user: User }) {
       <Header desk={desk} user={user} />
       <Sections desk={desk} shown={route.section} />
       <main class="screen" ref={main} tabIndex={-1} aria-label={title}>
-        <Notices desk={desk} />
+        <Notices
+          notice={desk.notice}
+          isConnected={desk.connection.value !== "lost"}
+          lost="The server cannot be reached. What is shown may be old; the console tries again by itself."
+          retry={() => desk.retry()}
+        />
         <Screen key={key} desk={desk} route={route} />
       </main>
     </div>
@@ -133,33 +138,5 @@ function Sections({ desk, shown }: { desk: Console; shown: Section }) {
         ))}
       </ul>
     </nav>
-  );
-}
-
-function Notices({ desk }: { desk: Console }) {
-  const notice = desk.notice.value;
-  return (
-    <section class="notices" aria-label="Messages">
-      <div role="alert">
-        {notice && (
-          <NoticeLine
-            {...notice}
-            close={() => {
-              desk.notice.value = null;
-            }}
-          />
-        )}
-      </div>
-      {desk.connection.value === "lost" && (
-        <NoticeLine
-          tone="remark"
-          text="The server cannot be reached. What is shown may be old; the console tries again by itself."
-        >
-          <button type="button" class="plain" onClick={() => desk.retry()}>
-            Try now
-          </button>
-        </NoticeLine>
-      )}
-    </section>
   );
 }

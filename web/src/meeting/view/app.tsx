@@ -1,7 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Mark } from "../../common/view/mark";
-import { NoticeLine } from "../../common/view/notice";
+import { NoticeLine, Notices } from "../../common/view/notice";
 import type { Invitation } from "../invitation";
 import type { Meeting } from "../meeting";
 import { mayManage, waiting } from "../roster";
@@ -56,7 +56,7 @@ function Stage({ meeting, invitation }: { meeting: Meeting; invitation: Invitati
     case "returning":
       return (
         <Sheet title="Coming back to the meeting…">
-          <Notices meeting={meeting} />
+          <Messages meeting={meeting} />
           <button type="button" class="plain" onClick={leave}>
             Leave
           </button>
@@ -67,7 +67,7 @@ function Stage({ meeting, invitation }: { meeting: Meeting; invitation: Invitati
         <Sheet title={subjectText(invitation)}>
           <p class="lobby-text">Somebody will let you in soon.</p>
           <p class="quiet">You are in the lobby. Nobody hears or sees you yet.</p>
-          <Notices meeting={meeting} />
+          <Messages meeting={meeting} />
           <button type="button" class="plain" onClick={leave}>
             Leave
           </button>
@@ -80,7 +80,7 @@ function Stage({ meeting, invitation }: { meeting: Meeting; invitation: Invitati
       return (
         <Sheet title={endedText(ending ?? "left")}>
           <p class="quiet">{subjectText(invitation)}</p>
-          <Notices meeting={meeting} />
+          <Messages meeting={meeting} />
           <button type="button" class="primary" onClick={() => void meeting.joinAgain()}>
             Join again
           </button>
@@ -106,25 +106,21 @@ function Sheet({ title, children }: { title: string; children: ComponentChildren
   );
 }
 
-/** What went wrong, and whether there is a server. */
-export function Notices({ meeting, children }: { meeting: Meeting; children?: ComponentChildren }) {
-  const notice = meeting.notice.value;
-  const close = () => {
-    meeting.notice.value = null;
-  };
+/** What went wrong, whether there is a server, and whether the browser lets it be heard. */
+export function Messages({
+  meeting,
+  children,
+}: {
+  meeting: Meeting;
+  children?: ComponentChildren;
+}) {
   return (
-    <section class="notices" aria-label="Messages">
-      <div role="alert">{notice && <NoticeLine {...notice} close={close} />}</div>
-      {!meeting.connected.value && (
-        <NoticeLine
-          tone="remark"
-          text="The server cannot be reached. The page tries again by itself."
-        >
-          <button type="button" class="plain" onClick={() => meeting.retry()}>
-            Try now
-          </button>
-        </NoticeLine>
-      )}
+    <Notices
+      notice={meeting.notice}
+      isConnected={meeting.connected.value}
+      lost="The server cannot be reached. The page tries again by itself."
+      retry={() => meeting.retry()}
+    >
       {meeting.silent.value && (
         <NoticeLine tone="remark" text="The browser keeps this page silent until you press this.">
           <button type="button" class="plain" onClick={() => meeting.play()}>
@@ -133,7 +129,7 @@ export function Notices({ meeting, children }: { meeting: Meeting; children?: Co
         </NoticeLine>
       )}
       {children}
-    </section>
+    </Notices>
   );
 }
 

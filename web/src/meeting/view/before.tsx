@@ -6,7 +6,7 @@ import { form, habits } from "../habits";
 import type { Invitation } from "../invitation";
 import type { Meeting } from "../meeting";
 import { subjectText, timeText } from "../wording";
-import { Notices } from "./app";
+import { Messages } from "./app";
 import { DeviceChoices, Level, OwnToggles } from "./equipment";
 import { OwnPicture } from "./picture";
 
@@ -36,7 +36,7 @@ export function Before({ meeting, invitation, isBusy }: Props) {
           </p>
         </div>
       </header>
-      <Notices meeting={meeting} />
+      <Messages meeting={meeting} />
       <Preview meeting={meeting} name={user?.name ?? name} />
       <div class="entrance">
         {signsIn ? (

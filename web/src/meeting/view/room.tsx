@@ -5,7 +5,7 @@ import type { Meeting } from "../meeting";
 import { canShareScreen } from "../pictures";
 import { calledBy, inside, mayManage, waiting } from "../roster";
 import { countText, subjectText } from "../wording";
-import { Notices } from "./app";
+import { Messages } from "./app";
 import { DevicesDialog, OwnToggles } from "./equipment";
 import { onKey } from "./keys";
 import { People } from "./people";
@@ -48,7 +48,7 @@ export function Room({ meeting, invitation }: { meeting: Meeting; invitation: In
         </p>
       </header>
       <div class="remarks">
-        <Notices meeting={meeting}>
+        <Messages meeting={meeting}>
           {visit.screen !== "off" && (
             <NoticeLine tone="remark" text="You share your screen.">
               <button type="button" class="plain" onClick={() => void meeting.shareScreen(false)}>
@@ -57,7 +57,7 @@ export function Room({ meeting, invitation }: { meeting: Meeting; invitation: In
             </NoticeLine>
           )}
           {!hasPeople && <Doorbell meeting={meeting} look={() => setPeople(true)} />}
-        </Notices>
+        </Messages>
       </div>
       <main class="pictures" tabIndex={-1} ref={main} aria-label="Pictures">
         {isAside ? (

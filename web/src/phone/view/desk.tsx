@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { named, type User } from "../../common/people";
 import { Icon } from "../../common/view/icons";
-import { NoticeLine } from "../../common/view/notice";
+import { NoticeLine, Notices } from "../../common/view/notice";
 import { Avatar } from "../../common/view/person";
 import type { Phone } from "../phone";
 import { CallCard } from "./call_card";
@@ -33,7 +33,20 @@ export function Desk({ phone, user }: { phone: Phone; user: User }) {
   return (
     <div class="desk">
       <Header phone={phone} user={user} />
-      <Notices phone={phone} />
+      <Notices
+        notice={phone.notice}
+        isConnected={phone.connected.value}
+        lost="The server cannot be reached. The phone tries again by itself."
+        retry={() => phone.retry()}
+      >
+        {!phone.bellAllowed.value && (
+          <NoticeLine tone="remark" text="The browser keeps the bell silent until you press this.">
+            <button type="button" class="plain" onClick={() => void phone.allowBell()}>
+              Let it ring
+            </button>
+          </NoticeLine>
+        )}
+      </Notices>
       <main id="desk" tabIndex={-1} class={calls.length === 0 ? "idle" : "busy"}>
         <h1 class="unseen">Phone</h1>
         <div class="stage">
@@ -77,40 +90,5 @@ function Header({ phone, user }: { phone: Phone; user: User }) {
       </button>
       {isOpen && <Settings phone={phone} close={() => setOpen(false)} />}
     </header>
-  );
-}
-
-function Notices({ phone }: { phone: Phone }) {
-  const notice = phone.notice.value;
-  return (
-    <section class="notices" aria-label="Messages">
-      <div role="alert">
-        {notice && (
-          <NoticeLine
-            {...notice}
-            close={() => {
-              phone.notice.value = null;
-            }}
-          />
-        )}
-      </div>
-      {!phone.connected.value && (
-        <NoticeLine
-          tone="remark"
-          text="The server cannot be reached. The phone tries again by itself."
-        >
-          <button type="button" class="plain" onClick={() => phone.retry()}>
-            Try now
-          </button>
-        </NoticeLine>
-      )}
-      {!phone.bellAllowed.value && (
-        <NoticeLine tone="remark" text="The browser keeps the bell silent until you press this.">
-          <button type="button" class="plain" onClick={() => void phone.allowBell()}>
-            Let it ring
-          </button>
-        </NoticeLine>
-      )}
-    </section>
   );
 }
