@@ -11,7 +11,7 @@ const PAGES = readdirSync(DIST).filter((name) => name.endsWith(".html"));
 
 describe("the pages", () => {
   it("are there", () => {
-    expect(PAGES).toEqual(expect.arrayContaining(["meeting.html", "phone.html"]));
+    expect(PAGES).toEqual(expect.arrayContaining(["console.html", "meeting.html", "phone.html"]));
   });
 
   it.each(PAGES)("%s is light", (page) => {

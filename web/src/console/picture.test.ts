@@ -3,7 +3,7 @@ import { aDetail, after, BEGAN } from "./fixtures";
 import { arrowText, ladder } from "./ladder";
 import { draw, type Picture, zooms } from "./picture";
 import type { CallDetail } from "./protocol";
-import { entryText, type Item, type Story, spaced, story } from "./story";
+import { entryText, type Item, type Story, spaced, story, words } from "./story";
 
 let counted = 0;
 
@@ -196,6 +196,8 @@ it("entries are told in words", () => {
     "Notification 4 queued",
   ]);
   expect(spaced("")).toBe("");
+  expect(spaced("contentSharing")).toBe("Content sharing");
+  expect(words("contentSharing")).toBe("content sharing");
 });
 
 /** What lies over each other in the same row. */

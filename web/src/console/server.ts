@@ -3,7 +3,7 @@
 import { SERVER_GONE } from "../common/session";
 import { Clock } from "./clock";
 import { isRecord, type Json, list, number, record, text, textOrNull } from "./json";
-import { type Application, application, type Overview, overview } from "./lists";
+import { type Overview, overview } from "./lists";
 import { type Attempt, attempt, type CallDetail, callDetail, summary } from "./protocol";
 
 const BASE = "/hookswitch/v1/console";
@@ -49,11 +49,6 @@ export function getCall(id: string): Promise<Answer<CallDetail>> {
 export function resend(call: string, sequence: number): Promise<Answer<Attempt>> {
   const path = `calls/${encodeURIComponent(call)}/notifications/${sequence}/resend`;
   return asked("POST", path, (value) => attempt(record(value.attempt)), {});
-}
-
-export async function getApplications(): Promise<Answer<readonly Application[]>> {
-  const found = await pageOf("applications", {}, application);
-  return "value" in found ? { value: found.value.items } : found;
 }
 
 export interface Token {

@@ -116,12 +116,15 @@ export function entryText({ lane, what, text, ref }: Entry): string {
   return `${spaced(kind ?? text)} ${said.toLowerCase()}${why ?? ""}`;
 }
 
-/** `notStarted` as words. */
-export function spaced(word: string): string {
-  const words = word.replace(/([a-z])([A-Z])/g, (_, a: string, b: string) => {
-    return `${a} ${b.toLowerCase()}`;
-  });
-  return words.charAt(0).toUpperCase() + words.slice(1);
+/** `notStarted` as the words of a sentence. */
+export function words(name: string): string {
+  return name.replace(/([a-z])([A-Z])/g, (_, a: string, b: string) => `${a} ${b.toLowerCase()}`);
+}
+
+/** `notStarted` as the words that a sentence begins with. */
+export function spaced(name: string): string {
+  const spelled = words(name);
+  return spelled.charAt(0).toUpperCase() + spelled.slice(1);
 }
 
 const PLAIN: Pick<Item, "target" | "dots" | "row"> = { target: null, dots: [], row: null };
@@ -301,7 +304,7 @@ function notified(notification: Notification, until: number): Item {
     from: createdAt,
     to,
     label: `${sequence}`,
-    title: `Notification ${sequence}, ${change} ${about}: ${state}`,
+    title: `Notification ${sequence}, ${change} ${words(about)}: ${state}`,
     target: { type: "notification", sequence },
     // The first attempt is made at once, where the pin is.
     dots: dots.slice(1),

@@ -2,7 +2,7 @@ import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { offset } from "../axis";
 import type { Console } from "../console";
 import type { Attempt, CallDetail, Notification } from "../protocol";
-import { attemptKind, spaced, type Target } from "../story";
+import { attemptKind, spaced, type Target, words } from "../story";
 import { counted, exactTime, pretty } from "../wording";
 import { Badge, Text } from "./parts";
 import { Sign } from "./signs";
@@ -78,7 +78,7 @@ function Note({ desk, notification, began, chosen }: NoteProps) {
           <span class="sequence">{sequence}</span>
           <span class="what">
             <strong>
-              {spaced(change)} {about}
+              {spaced(change)} {words(about)}
             </strong>
             <span class="quiet"> {detail}</span>
           </span>
