@@ -154,7 +154,7 @@ impl Room {
 
     /// Says whether others may see a page's camera or screen. It holds until it is said otherwise, or the page leaves.
     pub fn allow(&mut self, page: PageId, kind: Kind, is_allowed: bool, now: Instant) {
-        let Some(known) = self.known(page) else { return };
+        let Some(known) = self.known(page, is_allowed) else { return };
         let source = known.source(kind);
         if source.is_allowed == is_allowed {
             return;
@@ -167,7 +167,7 @@ impl Room {
 
     /// Says what a page sees: all of it, on its lines. Who is not there is seen once he is.
     pub fn watch(&mut self, page: PageId, tiles: Vec<Tile>, now: Instant) {
-        let Some(known) = self.known(page) else { return };
+        let Some(known) = self.known(page, !tiles.is_empty()) else { return };
         known.tiles = tiles;
         known.tiles.truncate(MAX_TILES);
         known.place();
@@ -256,9 +256,11 @@ impl Room {
         }
     }
 
-    /// A page of which something is said; nothing where there are too many.
-    fn known(&mut self, page: PageId) -> Option<&mut Page> {
-        let is_taken = self.pages.len() < MAX_PAGES || self.pages.contains_key(&page);
+    /// A page of which something is said; nothing where there are too many. One that is not known is not kept for what is so
+    /// anyway: that it shows nothing, or sees nobody.
+    fn known(&mut self, page: PageId, is_news: bool) -> Option<&mut Page> {
+        let may_come = is_news && self.pages.len() < MAX_PAGES;
+        let is_taken = may_come || self.pages.contains_key(&page);
         is_taken.then(|| self.pages.entry(page).or_default())
     }
 

@@ -68,6 +68,22 @@ fn a_room_takes_so_many_pages_and_no_more() {
     assert!(room.join(PageId(1_000), &offer, now).is_ok());
 }
 
+#[test]
+fn pages_of_which_nothing_is_shown_and_that_see_nobody_take_no_place() {
+    let now = start();
+    let mut room = Room::new(&[HERE], Patience::default());
+    for page in 0..2 * MAX_PAGES as u64 {
+        for kind in Kind::ALL {
+            room.allow(PageId(page), kind, false, now);
+        }
+        room.watch(PageId(page), Vec::new(), now);
+    }
+    assert!(room.is_empty());
+    room.allow(ANN, Kind::Camera, true, now);
+    room.allow(ANN, Kind::Camera, false, now);
+    assert_eq!(room.len(), 1, "what is known is heard");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
