@@ -63,19 +63,27 @@ impl RoomHandle {
         (Self { shared, questions }, receiver)
     }
 
-    /// Answers an offer of a page: a first one, or a later one, of the same peer connection or of another.
+    /// Answers an offer of a page: a first one, or a later one, of the same peer connection or of another. It is put down
+    /// before this returns, so that it keeps its place among what is said of the page; only the answer is waited for.
     ///
     /// # Errors
     ///
     /// [`OfferError`]; what was agreed before stays in force. [`OfferError::Gone`], too, where the page leaves meanwhile or
     /// offers again.
-    pub async fn offer(&self, page: PageId, sdp: impl Into<String>) -> Result<String, OfferError> {
+    pub fn offer(
+        &self,
+        page: PageId,
+        sdp: String,
+    ) -> impl Future<Output = Result<String, OfferError>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
-        let offer = sdp.into();
-        if !self.wish(page, |wish| wish.offer = Some((offer, reply))) {
-            return Err(OfferError::Full);
-        }
-        answer.await.map_err(|_| OfferError::Gone)?
+        let is_put_down = self.wish(page, |wish| wish.offer = Some((sdp, reply)));
+        let otherwise = if is_put_down || self.is_closed() { OfferError::Gone } else { OfferError::Full };
+        async move { answer.await.map_err(|_| otherwise)? }
+    }
+
+    /// Whether the task is over though this handle is there: it has panicked, or its runtime ends.
+    pub fn is_closed(&self) -> bool {
+        self.questions.is_closed()
     }
 
     /// A page is no longer in the meeting: nothing of it is kept.
@@ -105,10 +113,11 @@ impl RoomHandle {
 
     /// Puts down what is wanted; false where too much is.
     fn wish(&self, page: PageId, change: impl FnOnce(&mut Wish)) -> bool {
-        if self.questions.is_closed() {
+        let mut wishes = self.shared.wishes();
+        // Looked at while they are held: what is put down after the task's end would be kept for nobody.
+        if self.is_closed() {
             return false;
         }
-        let mut wishes = self.shared.wishes();
         let is_full = wishes.len() >= MAX_WISHES && !wishes.contains_key(&page);
         if !is_full {
             change(wishes.entry(page).or_default());

@@ -164,6 +164,14 @@ impl Task {
     }
 }
 
+impl Drop for Task {
+    /// However it ends, nobody waits for an answer any more.
+    fn drop(&mut self) {
+        self.questions.close();
+        self.shared.take();
+    }
+}
+
 fn now() -> std::time::Instant {
     Instant::now().into_std()
 }

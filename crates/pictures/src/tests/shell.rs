@@ -202,6 +202,41 @@ async fn there_are_no_more_pages_than_the_gateway_takes() {
 }
 
 #[tokio::test]
+async fn an_offer_keeps_its_place_before_what_is_said_after_it() {
+    let gateway = gateway(Limits::default()).await;
+    let (room, _events) = RoomHandle::open(&gateway);
+    let mut far = Far::new(1, ONE, SocketAddr::new(V4, 9), start());
+    let offer = far.offer(1);
+    let overtaken = room.offer(ANN, "v=0".to_owned());
+    let latest = room.offer(ANN, offer.clone());
+    assert_eq!(overtaken.await, Err(OfferError::Gone));
+    assert!(latest.await.is_ok());
+    let left = room.offer(BEN, offer);
+    room.leave(BEN);
+    assert_eq!(left.await, Err(OfferError::Gone));
+    assert_eq!(room.stats(BEN).await, None, "whoever has left does not come back by an offer from before");
+    assert_eq!(gateway.sessions(), 1);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_room_whose_task_is_over() {
+    let gateway = gateway(Limits::default()).await;
+    let other = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (room, mut events) = {
+        let _entered = other.enter();
+        RoomHandle::open(&gateway)
+    };
+    assert!(!room.is_closed());
+    let waiting = room.offer(ANN, "v=0".to_owned());
+    other.shutdown_background();
+    assert!(room.is_closed());
+    assert_eq!(timeout(DEADLINE, waiting).await.unwrap(), Err(OfferError::Gone));
+    assert_eq!(timeout(DEADLINE, room.offer(ANN, "v=0".to_owned())).await.unwrap(), Err(OfferError::Gone));
+    assert_eq!(next(&mut events).await, None);
+    assert_eq!(room.stats(ANN).await, None);
+}
+
+#[tokio::test]
 async fn who_does_not_read_events_stops_nobody() {
     let gateway = gateway(Limits::default()).await;
     let (room, mut events) = RoomHandle::open(&gateway);
