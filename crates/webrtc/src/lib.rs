@@ -37,7 +37,7 @@
 //! | a datagram | [`MAX_DATAGRAM_OCTETS`] |
 //! | sessions | [`Limits::sessions`] |
 //! | datagrams that wait for a session | 64 |
-//! | TCP connections | [`Limits::connections`], 64 from one address; 10 s until a request is right, 30 s of silence |
+//! | TCP connections | [`Limits::connections`], 64 from one network, half of all for those that have proven themselves; 10 s until a request is right, 30 s of silence |
 //! | datagrams that wait for a TCP connection | 256 |
 //! | addresses of a far end | 16 at once, 256 between restarts of ICE |
 //! | sources of a far end | 4 at once |

@@ -25,7 +25,7 @@ use crate::gateway::Shared;
 /// Connections that may wait to be taken. Arbitrary; they are taken at once.
 const BACKLOG: i32 = 128;
 
-/// Connections from one address: an office behind a translator.
+/// Connections from one network: an office behind a translator.
 const MAX_FROM_ONE: usize = 64;
 
 /// How long a connection may take until a request over it has been right.
@@ -52,8 +52,10 @@ pub(crate) struct Connections {
 
 #[derive(Debug)]
 struct Open {
-    /// Where it really comes from.
+    /// The network that it really comes from.
     from: IpAddr,
+    /// Whether a session's far end has proven to be at its other end.
+    is_claimed: bool,
     sender: mpsc::Sender<Box<[u8]>>,
 }
 
@@ -87,7 +89,15 @@ impl Connections {
         self.open().len()
     }
 
-    /// Makes up an address for a connection; nothing where there are too many.
+    /// Tells that a session's far end has proven to be there.
+    fn claim(&self, address: SocketAddr) {
+        if let Some(open) = self.open().get_mut(&address) {
+            open.is_claimed = true;
+        }
+    }
+
+    /// Makes up an address for a connection; nothing where there are too many. Half of the places are for those that have been
+    /// claimed: so nobody keeps far ends out by opening connections and saying nothing.
     fn add(&self, from: IpAddr) -> Option<(SocketAddr, mpsc::Receiver<Box<[u8]>>)> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         // The numbers are used again after some hundred million connections.
@@ -99,18 +109,29 @@ impl Connections {
         };
         let address = SocketAddr::new(ip, 9);
         let mut open = self.open();
+        let from = network(from);
         let of_one = open.values().filter(|open| open.from == from).count();
-        if open.len() >= self.most || of_one >= MAX_FROM_ONE || open.contains_key(&address) {
+        let unclaimed = open.values().filter(|open| !open.is_claimed).count();
+        let is_full = open.len() >= self.most || unclaimed >= self.most.div_ceil(2);
+        if is_full || of_one >= MAX_FROM_ONE || open.contains_key(&address) {
             return None;
         }
         let (sender, receiver) = mpsc::channel(MAX_QUEUED);
-        open.insert(address, Open { from, sender });
+        open.insert(address, Open { from, is_claimed: false, sender });
         Some((address, receiver))
     }
 
     /// Held for a look-up only, and left whole.
     fn open(&self) -> MutexGuard<'_, BTreeMap<SocketAddr, Open>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever has an address of version 6 has 2^64 of them.
+fn network(from: IpAddr) -> IpAddr {
+    match from.to_canonical() {
+        IpAddr::V6(v6) => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        v4 @ IpAddr::V4(_) => v4,
     }
 }
 
@@ -136,7 +157,7 @@ pub(crate) async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             Ok((stream, from)) => {
                 while tasks.try_join_next().is_some() {}
                 // One too many is closed at once.
-                if let Some((address, receiver)) = shared.connections.add(from.ip().to_canonical()) {
+                if let Some((address, receiver)) = shared.connections.add(from.ip()) {
                     let place = Place { address, shared: Arc::clone(&shared) };
                     tasks.spawn(carry(stream, place, receiver));
                 }
@@ -173,6 +194,7 @@ async fn read(reader: OwnedReadHalf, place: &Place) -> io::Result<()> {
     let mut reader = BufReader::new(reader);
     let mut buffer = [0; MAX_DATAGRAM_OCTETS];
     let mut until = Instant::now() + PROOF;
+    let mut is_claimed = false;
     loop {
         let length = usize::from(timeout_at(until, reader.read_u16()).await??);
         let Some(octets) = buffer.get_mut(..length) else {
@@ -183,6 +205,10 @@ async fn read(reader: OwnedReadHalf, place: &Place) -> io::Result<()> {
         // Only what is somebody's may go on.
         if place.shared.is_claimed(place.address) {
             until = Instant::now() + SILENCE;
+            if !is_claimed {
+                is_claimed = true;
+                place.shared.connections.claim(place.address);
+            }
         }
     }
 }
@@ -219,13 +245,37 @@ mod tests {
         }
     }
 
+    /// Opens connections from those addresses and claims them; how many are taken.
+    fn claimed(connections: &Connections, from: impl IntoIterator<Item = IpAddr>) -> usize {
+        let taken = from.into_iter().filter_map(|from| connections.add(from));
+        taken.inspect(|(address, _)| connections.claim(*address)).count()
+    }
+
     #[test]
     fn nobody_has_all_connections() {
         let connections = Connections::new(false, MAX_FROM_ONE + 2);
         let from = |number| IpAddr::from([192, 0, 2, number]);
-        let taken = (0..MAX_FROM_ONE + 5).filter_map(|_| connections.add(from(1))).count();
-        assert_eq!(taken, MAX_FROM_ONE);
-        assert!(connections.add(from(2)).is_some() && connections.add(from(3)).is_some());
-        assert!(connections.add(from(4)).is_none());
+        assert_eq!(claimed(&connections, [from(1); MAX_FROM_ONE + 5]), MAX_FROM_ONE);
+        assert_eq!(claimed(&connections, [from(2), from(3), from(4)]), 2);
+    }
+
+    #[test]
+    fn addresses_of_one_network_of_version_6_are_one() {
+        let connections = Connections::new(true, 10 * MAX_FROM_ONE);
+        let from = |network: u16, host: u16| IpAddr::from([0x2001, 0xdb8, 0, network, 0, 0, 0, host]);
+        assert_eq!(claimed(&connections, (0..100).map(|host| from(1, host))), MAX_FROM_ONE);
+        assert_eq!(claimed(&connections, (0..100).map(|number| from(2 + number, 1))), 100);
+    }
+
+    #[test]
+    fn half_of_the_places_are_for_those_that_have_proven_themselves() {
+        let connections = Connections::new(false, 10);
+        let from = |number| IpAddr::from([192, 0, 2, number]);
+        let idle: Vec<_> = (0..9).filter_map(|number| connections.add(from(number))).collect();
+        assert_eq!(idle.len(), 5);
+        connections.claim(idle[0].0);
+        assert_eq!(claimed(&connections, (10..20).map(from)), 5, "as soon as one is proven another may come");
+        assert!(connections.add(from(20)).is_none(), "all are taken");
+        assert_eq!(connections.len(), 10);
     }
 }
