@@ -191,6 +191,7 @@ impl ConferenceTask {
     /// Gives somebody's place to another phone of the same user.
     pub(super) fn pulled(&mut self, participant: ParticipantId, phone: CallingPhone) {
         let (far_end, events) = (phone.far_end.clone(), phone.events.clone());
+        events.dialog().give_to_nobody();
         if self.is_busy(participant) {
             return far_end.reject(Refusal::Unavailable);
         }

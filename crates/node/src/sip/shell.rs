@@ -418,7 +418,8 @@ impl Shell {
         if !leg.user().is_some_and(|user| user.eq_ignore_ascii_case(caller)) {
             return Err(StatusCode::FORBIDDEN);
         }
-        let (phone, commands) = CallingPhone::new(incoming, FarEndEvents::held());
+        let (phone, commands) =
+            CallingPhone::new(incoming, FarEndEvents::held().of_dialog(self.links.recorder.dialog()));
         let events = phone.events.clone();
         let is_heard = leg.events.report(FarEndEvent::Pulled(Box::new(phone)));
         is_heard.then_some((events, commands)).ok_or(StatusCode::CALL_DOES_NOT_EXIST)

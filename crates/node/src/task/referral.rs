@@ -158,6 +158,7 @@ impl CallTask {
         if self.engine.record().state != CallState::Established || self.moving.under_way.is_some() {
             return far_end.reject(Refusal::Unavailable);
         }
+        events.dialog().give_to(&self.trace);
         let Link::Leg(leg) = &mut self.link else { return far_end.reject(Refusal::Unavailable) };
         if events.has_ended() {
             return;
