@@ -144,8 +144,12 @@ fn key(value: &[u8]) -> Option<&str> {
 fn redacted(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut is_credential = false;
-    for line in text.split_inclusive('\n') {
+    for line in text.split_inclusive(['\r', '\n']) {
         let (content, end) = line.find(['\r', '\n']).map_or((line, ""), |at| line.split_at(at));
+        if content.is_empty() {
+            out.push_str(end);
+            continue;
+        }
         // A header goes on in lines that begin with a blank (RFC 3261, 7.3.1).
         let goes_on = content.starts_with([' ', '\t']);
         is_credential = if goes_on { is_credential } else { is_credentials(content) };
@@ -164,7 +168,9 @@ fn redacted(text: &str) -> String {
 
 fn is_credentials(line: &str) -> bool {
     let name = line.split(':').next().unwrap_or_default().trim_end();
-    ["authorization", "proxy-authorization"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    ["authentication-info", "authorization", "proxy-authentication-info", "proxy-authorization"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
 }
 
 fn without_key(line: &str) -> Cow<'_, str> {
@@ -194,6 +200,17 @@ mod tests {
     fn kept(text: &str) -> Message {
         let sighting = Sighting::of(text.as_bytes()).unwrap();
         sighting.keep(Timestamp::from_millis(5), Direction::Sent, "udp:192.0.2.7:5060")
+    }
+
+    #[test]
+    fn keys_behind_a_bare_return_and_what_servers_prove_are_not_kept() {
+        let text = "SIP/2.0 200 OK\r\nCall-ID: a\r\nCSeq: 1 INVITE\r\nAuthentication-Info: nextnonce=\"N0NCE\",\r\n \
+            rspauth=\"PR00F\"\r\n\r\nv=0\ra=ice-pwd:SECRETPWD\ra=sendrecv\r\n";
+        let shown = kept(text).text;
+        for secret in ["N0NCE", "PR00F", "SECRETPWD"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+        assert!(shown.contains("a=sendrecv") && shown.contains("v=0"), "{shown}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use model::{Application, IndexedDirectory, Permission};
 use serde_json::{Value, json};
 
 use super::administrator::{Administrator, answer};
+use super::secrets::address_without_secrets;
 use super::summary::tenant;
 use super::{Console, console};
 use crate::error::ApiError;
@@ -40,7 +41,7 @@ fn shown(directory: &IndexedDirectory, console: &Console, app: &Application) -> 
         "id": app.id.as_str(),
         "name": app.name,
         "alias": app.alias,
-        "webhook": app.webhook,
+        "webhook": app.webhook.as_deref().map(address_without_secrets),
         "isCallingEnabled": app.is_calling_enabled,
         "calls": console.node.calls_of(&app.id),
         "tenants": granting.collect::<Vec<_>>(),

@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{FromRequestParts, State};
@@ -43,24 +44,31 @@ pub(super) async fn resend(
     CallInPath(id): CallInPath,
     SequenceInPath(sequence): SequenceInPath,
 ) -> Result<Response, ApiError> {
-    let console = console(&state)?;
     let found = state.api.store.notifications_of(id, sequence - 1, 1).await?;
     let found = found.into_iter().find(|found| found.notification.sequence == sequence);
     let notification = found.ok_or_else(not_found)?.notification;
     let redirect = state.api.store.callback_redirect(id).await?;
     let redirect = redirect.filter(|redirect| redirect.from == notification.callback_uri);
     let uri = redirect.map_or_else(|| notification.callback_uri.clone(), |redirect| redirect.to);
-    let attempt = console.resend.resend(notification, uri).await;
-    let attempt = attempt.ok_or_else(|| GraphError::too_many_requests(WAIT))?;
-    let number = state.api.store.record_resend(id, sequence, attempt.clone()).await?;
-    let attempt = Attempt { number, ..attempt };
-    tracing::info!(
-        user.id = administrator.user().as_str(), call.id = %id, sequence, status = attempt.status,
-        "an administrator has sent a notification again"
-    );
-    let body = json!({"attempt": shown::attempt(&attempt, true)});
-    if let Some(trace) = console.recorder.find(id) {
-        trace.tried(sequence, Tried { attempt, state: None });
-    }
+    let user = administrator.user().clone();
+    let state = Arc::clone(&state);
+    // What was sent is recorded, also where the browser does not wait for it.
+    let sent = tokio::spawn(async move {
+        let console = console(&state)?;
+        let attempt = console.resend.resend(notification, uri).await;
+        let attempt = attempt.ok_or_else(|| GraphError::too_many_requests(WAIT))?;
+        let number = state.api.store.record_resend(id, sequence, attempt.clone()).await?;
+        let attempt = Attempt { number, ..attempt };
+        tracing::info!(
+            user.id = user.as_str(), call.id = %id, sequence, status = attempt.status,
+            "an administrator has sent a notification again"
+        );
+        let body = json!({"attempt": shown::attempt(&attempt, true)});
+        if let Some(trace) = console.recorder.find(id) {
+            trace.tried(sequence, Tried { attempt, state: None });
+        }
+        Ok::<_, ApiError>(body)
+    });
+    let body = sent.await.map_err(|_| GraphError::internal())??;
     Ok(answer(&body))
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use store::Delivery;
 use trace::{Direction, Entry, Message};
 
-use super::secrets::without_secrets;
+use super::secrets::{address_without_secrets, without_secrets};
 
 pub(super) fn entry(entry: &Entry) -> Value {
     json!({
@@ -53,7 +53,7 @@ pub(super) fn notification(delivery: &Delivery) -> Value {
             NotificationState::Pending => "pending",
         },
         "createdAt": notification.created_at.to_string(),
-        "callbackUri": notification.callback_uri,
+        "callbackUri": address_without_secrets(&notification.callback_uri),
         "change": match notification.change {
             ChangeType::Created => "created",
             ChangeType::Deleted => "deleted",

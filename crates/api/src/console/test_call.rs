@@ -45,14 +45,20 @@ pub(super) async fn place(
     let request = target.request();
     let request = CreateCall::decode(request.to_string().as_bytes(), &state.api.settings.wire_limits)?;
     let caller = caller(&state, named)?;
-    let console = console(&state)?;
-    let call = crate::calls::place(&state, &context, &caller, request, Some(console.sink_uri)).await?;
-    tracing::info!(
-        user.id = administrator.user().as_str(), app.id = %caller.owner.app, call.id = %call.id,
-        "an administrator has placed a test call"
-    );
-    tokio::spawn(attend(Arc::clone(&state), caller.owner, call.id));
-    Ok(private(reply::json(StatusCode::CREATED, &json!({"id": call.id.to_string()}))))
+    let sink = console(&state)?.sink_uri;
+    let user = administrator.user().clone();
+    // A browser that does not wait for the answer must not leave a call that nobody attends.
+    let placed = tokio::spawn(async move {
+        let call = crate::calls::place(&state, &context, &caller, request, Some(sink)).await?;
+        tracing::info!(
+            user.id = user.as_str(), app.id = %caller.owner.app, call.id = %call.id,
+            "an administrator has placed a test call"
+        );
+        tokio::spawn(attend(Arc::clone(&state), caller.owner, call.id));
+        Ok::<_, ApiError>(call.id)
+    });
+    let id = placed.await.map_err(|_| GraphError::internal())??;
+    Ok(private(reply::json(StatusCode::CREATED, &json!({"id": id.to_string()}))))
 }
 
 /// Whom somebody has written down.
