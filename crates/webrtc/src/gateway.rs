@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use rtc_proto::Codec;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
@@ -184,6 +185,18 @@ impl Gateway {
         let (handle, commands, state) = Handle::new();
         let session = Session::new(peer, Arc::clone(&self.shared), id, datagrams, (commands, state));
         Ok((answer, session, handle))
+    }
+
+    /// The codec with which a first offer would be answered, without a session and what that costs.
+    ///
+    /// # Errors
+    ///
+    /// [`OfferError`], as far as the offer's text says it, or that there are too many sessions.
+    pub fn codec_of(&self, offer: &str) -> Result<Codec, OfferError> {
+        if self.sessions() >= self.shared.limits.sessions {
+            return Err(OfferError::Full);
+        }
+        Peer::codec_of(offer)
     }
 
     /// Opens a way for the datagrams of a far end with which another adapter deals: those of requests that name `ufrag`, and of

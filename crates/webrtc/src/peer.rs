@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
+use rtc_proto::Codec;
 use rtc_proto::rtp::{self, Header, Packet};
 use rtc_proto::sdp::Negotiated;
 
@@ -180,6 +181,13 @@ impl Peer {
         let sdp = peer.describe(&offer, &terms);
         peer.handle_timeout(now);
         Ok((peer, Answer { sdp, terms }))
+    }
+
+    /// The codec with which an offer would be answered.
+    pub(crate) fn codec_of(offer: &str) -> Result<Codec, OfferError> {
+        let offer = Offer::read(offer, None)?;
+        let terms = choose(&offer, &offer.formats).ok_or(OfferError::NoCodec)?;
+        Ok(terms.codec)
     }
 
     /// Answers a later offer of the same peer connection: to hold, to resume, to restart ICE.

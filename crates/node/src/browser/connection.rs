@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rtc_proto::Codec;
 use rtc_proto::sdp::{Direction, LocalMedia, Negotiated, Negotiator, SrtpPolicy};
 use tokio::task::JoinHandle;
-use webrtc::{Answer, Ended, Gateway, Handle, OfferError, Relay, ReofferError, Session};
+use webrtc::{Ended, Gateway, Handle, OfferError, Relay, ReofferError, Session};
 
 use crate::context::Context;
 use crate::ids::RandomIds;
@@ -47,8 +47,7 @@ impl From<OfferError> for Unconnected {
 ///
 /// [`Unconnected::Offer`].
 pub(super) fn look_at(context: &Context, offer: &str) -> Result<Codec, Unconnected> {
-    let (Answer { terms, .. }, _session, _handle) = gateway(context)?.answer(offer)?;
-    Ok(terms.codec)
+    Ok(gateway(context)?.codec_of(offer)?)
 }
 
 fn other_codec() -> Unconnected {

@@ -223,6 +223,18 @@ async fn there_are_no_more_sessions_than_may_be() {
 }
 
 #[tokio::test]
+async fn an_offer_is_looked_at_without_a_session() {
+    let gateway = gateway(Limits { sessions: 1, ..Limits::default() }).await;
+    let offer = Client::new(V4).await.far.offer();
+    let codec = gateway.codec_of(&offer).unwrap();
+    assert_eq!(gateway.codec_of("v=0").unwrap_err(), gateway.answer("v=0").unwrap_err());
+    assert_eq!(gateway.sessions(), 0);
+    let (answer, _session, _handle) = gateway.answer(&offer).unwrap();
+    assert_eq!(answer.terms.codec, codec);
+    assert_eq!(gateway.codec_of(&offer), Err(OfferError::Full));
+}
+
+#[tokio::test]
 async fn who_does_not_come_is_not_waited_for() {
     let patience = Patience { connect: Duration::from_millis(50), ..Patience::default() };
     let gateway = gateway(Limits { patience, ..Limits::default() }).await;
