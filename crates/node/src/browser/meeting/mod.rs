@@ -8,6 +8,7 @@ mod guests;
 mod join;
 mod page;
 mod shown;
+mod watching;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -177,6 +178,12 @@ impl PageSide {
     /// Says that the person talks to somebody elsewhere from here on.
     pub(crate) fn released(&self) {
         self.say(What::Released);
+    }
+
+    /// Of a page that is gone.
+    #[cfg(test)]
+    pub(crate) fn of_nobody(participant: ParticipantId) -> Self {
+        Self::new(participant, mpsc::unbounded_channel().0)
     }
 
     fn say(&self, what: What) {

@@ -11,6 +11,7 @@ use super::super::call::{News, PageCall, Wish};
 use super::super::socket::{FromSocket, Seat};
 use super::guests::{Budget, Rate};
 use super::join::Joining;
+use super::watching::Watching;
 use super::{PageSide, Place, Told, What, shown};
 use crate::conference::{ConferenceTaskInput, PicturesRequest};
 use crate::context::Context;
@@ -35,12 +36,18 @@ struct Joined {
     at: Option<meeting_wire::Place>,
     people: Option<Vec<Person>>,
     speaker: Option<String>,
-    /// What the page shows, whether or not it may see it now.
-    tiles: Vec<Tile>,
+    watching: Watching,
     /// Whether an offer of its has been answered.
     is_answered: bool,
     /// Whether the first offer was refused: its end says nothing new then.
     is_refused: bool,
+}
+
+impl Joined {
+    fn send_watched(&mut self) {
+        let may_see = self.at == Some(meeting_wire::Place::In);
+        self.watching.tell(self.conference.as_ref(), self.participant, may_see, Instant::now());
+    }
 }
 
 struct Page {
@@ -63,18 +70,20 @@ pub(super) async fn run(
 ) {
     let patience = context.browsers.patience();
     let (told, mut news) = mpsc::unbounded_channel();
+    let now = Instant::now();
     let mut page = Page {
         context,
         place,
         seat: Seat::empty(),
         joined: None,
-        joins: Budget::new(JOINS, Instant::now()),
+        joins: Budget::new(JOINS, now),
         guest_id: RandomIds.next_guid().to_string(),
         told,
     };
-    let mut alone_until = Instant::now() + patience;
+    let mut alone_until = now + patience;
     loop {
         let was_alone = page.seat.is_empty();
+        let watch_again = page.joined.as_ref().and_then(|joined| joined.watching.owed());
         tokio::select! {
             order = orders.recv() => match order {
                 Some(FromSocket::Attach(socket)) => {
@@ -88,6 +97,9 @@ pub(super) async fn run(
                 None => break,
             },
             Some(told) = news.recv() => page.hear(told),
+            () = sleep_until(watch_again.unwrap_or(alone_until)), if watch_again.is_some() => {
+                page.send_watched();
+            }
             () = sleep_until(alone_until), if was_alone => break,
             () = leaving.cancelled() => break,
         }
@@ -125,9 +137,9 @@ impl Page {
     fn said(&mut self, message: FromPage) {
         match message {
             // One that has come back before it knew where it is.
-            FromPage::Join { sdp, .. } if self.joined.is_some() => self.wish(Wish::Offer(sdp)),
+            FromPage::Join { sdp, .. } if self.joined.is_some() => self.offer(sdp),
             FromPage::Join { name, sdp } => self.join(name.as_deref(), sdp),
-            FromPage::Offer { sdp } => self.wish(Wish::Offer(sdp)),
+            FromPage::Offer { sdp } => self.offer(sdp),
             FromPage::Leave => self.leave(),
             FromPage::Pictures { sdp } => self.offer_pictures(sdp),
             FromPage::Watch(tiles) => self.watch(tiles),
@@ -146,21 +158,23 @@ impl Page {
         self.seat.say(ToPage::Error { message: message.to_owned() });
     }
 
-    fn refuse_to_join(&mut self, message: &str) {
-        self.seat.say(ToPage::Refused { of: OfferOf::Join, message: message.to_owned() });
+    fn refuse(&mut self, of: OfferOf, message: &str) {
+        self.seat.say(ToPage::Refused { of, message: message.to_owned() });
     }
 
     fn join(&mut self, name: Option<&str>, offer: String) {
         let Some(info) = self.info(name) else {
-            return self.refuse_to_join(match self.place.guest {
+            let why = match self.place.guest {
                 Some(_) => "a guest needs a name of 1 to 64 characters",
                 None => "there is no such user any more",
-            });
+            };
+            return self.refuse(OfferOf::Join, why);
         };
         let now = Instant::now();
         let is_free = self.place.guest.as_ref().is_none_or(|guest| guest.may_join(now));
         if !is_free || !self.joins.spend(now) {
-            return self.refuse_to_join("too many have come in just now; try again in a moment");
+            let why = "too many have come in just now; try again in a moment";
+            return self.refuse(OfferOf::Join, why);
         }
         let participant = ParticipantId::next(&mut RandomIds);
         let (wishes, received) = mpsc::channel(MAX_WISHES);
@@ -186,7 +200,7 @@ impl Page {
             at: None,
             people: None,
             speaker: None,
-            tiles: Vec::new(),
+            watching: Watching::default(),
             is_answered: false,
             is_refused: false,
         });
@@ -204,7 +218,8 @@ impl Page {
         Some(Participant { identity, ..Participant::default() })
     }
 
-    fn wish(&mut self, wish: Wish) {
+    fn offer(&mut self, offer: String) {
+        let wish = Wish::Offer(offer);
         match self.joined.as_ref().map(|joined| joined.wishes.try_send(wish)) {
             Some(Ok(())) => {}
             Some(Err(mpsc::error::TrySendError::Full(_))) => self.error("too much is wanted at once"),
@@ -248,38 +263,39 @@ impl Page {
     }
 
     fn offer_pictures(&mut self, offer: String) {
+        let message = match self.want_pictures(offer) {
+            Ok(()) => return,
+            Err(Refused::Full) => "the meeting is busy; try again in a moment",
+            Err(Refused::Ended) => "pictures are for those who are in the meeting",
+        };
+        self.refuse(OfferOf::Pictures, message);
+    }
+
+    /// `Ended` is also where there is no conference, or none yet.
+    fn want_pictures(&self, offer: String) -> Result<(), Refused> {
         let is_in = matches!(self.at(), Some(meeting_wire::Place::In | meeting_wire::Place::Held));
-        if !is_in || !self.want_pictures(PicturesRequest::Offer(offer)) {
-            let message = "pictures are for those who are in the meeting".to_owned();
-            self.seat.say(ToPage::Refused { of: OfferOf::Pictures, message });
-        }
+        let joined = self.joined.as_ref().filter(|_| is_in).ok_or(Refused::Ended)?;
+        let request = PicturesRequest::Offer(offer);
+        let input = ConferenceTaskInput::Pictures { participant: joined.participant, request };
+        joined.conference.as_ref().ok_or(Refused::Ended)?.ask(input)
     }
 
     /// Notes what the page shows; whoever is taken aside sees nobody until it is back.
     fn watch(&mut self, tiles: Vec<Tile>) {
-        let Some(joined) = &mut self.joined else { return };
-        joined.tiles = tiles;
-        self.send_watched();
+        if let Some(joined) = &mut self.joined {
+            joined.watching.note(tiles);
+            joined.send_watched();
+        }
     }
 
     fn send_watched(&mut self) {
-        let tiles = match &self.joined {
-            Some(joined) if joined.at == Some(meeting_wire::Place::In) => joined.tiles.clone(),
-            Some(_) | None => Vec::new(),
-        };
-        self.want_pictures(PicturesRequest::Watch(tiles));
+        if let Some(joined) = &mut self.joined {
+            joined.send_watched();
+        }
     }
 
     fn at(&self) -> Option<meeting_wire::Place> {
         self.joined.as_ref()?.at
-    }
-
-    /// False where nobody is there who could do that.
-    fn want_pictures(&self, request: PicturesRequest) -> bool {
-        let Some(joined) = &self.joined else { return false };
-        let participant = joined.participant;
-        let input = ConferenceTaskInput::Pictures { participant, request };
-        joined.conference.as_ref().is_some_and(|conference| conference.ask(input).is_ok())
     }
 
     fn hear(&mut self, Told { participant, what }: Told) {
@@ -298,7 +314,7 @@ impl Page {
                 self.send_watched();
                 self.seat.say(ToPage::Pictures { sdp });
             }
-            What::Pictured(Err(message)) => self.seat.say(ToPage::Refused { of: OfferOf::Pictures, message }),
+            What::Pictured(Err(message)) => self.refuse(OfferOf::Pictures, &message),
         }
     }
 
@@ -328,7 +344,7 @@ impl Page {
             News::Refused(message) => {
                 joined.is_refused = !joined.is_answered;
                 let of = if joined.is_answered { OfferOf::Offer } else { OfferOf::Join };
-                self.seat.say(ToPage::Refused { of, message });
+                self.refuse(of, &message);
             }
             News::Ended(_) if joined.is_refused && joined.at.is_none() => self.joined = None,
             News::Ended(reason) => {
