@@ -47,9 +47,9 @@ pub(crate) async fn meeting(
     uri: Uri,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let (web, meeting) = look_up(&state, &from, &uri).await?;
+    let Found { web, meeting, session } = look_up(&state, &from, &uri, &headers).await?;
     let directory = state.api.directory.load();
-    let user = session_of(&state, web, &headers)
+    let user = session
         .and_then(|session| directory.users.get(&session.user))
         .filter(|user| user.tenant == meeting.tenant);
     let shown = json!({
@@ -72,8 +72,7 @@ pub(crate) async fn meeting_socket(
     mut request: Request,
 ) -> Result<Response, ApiError> {
     let name = name_of(request.uri().query().unwrap_or_default(), "page")?;
-    let (web, meeting) = look_up(&state, &from, request.uri()).await?;
-    let session = session_of(&state, web, request.headers());
+    let Found { web, meeting, session } = look_up(&state, &from, request.uri(), request.headers()).await?;
     let session = session.filter(|session| is_of_tenant(&state, session, &meeting));
     let (visitor, leave) = match session {
         Some(session) => {
@@ -97,14 +96,27 @@ fn is_of_tenant(state: &Shared, session: &Session, meeting: &OnlineMeeting) -> b
     user.is_some_and(|user| user.tenant == meeting.tenant)
 }
 
+/// The meeting that was looked up, and who asks for it.
+struct Found<'a> {
+    web: &'a Web,
+    meeting: OnlineMeeting,
+    /// Of a user of any tenant.
+    session: Option<Session>,
+}
+
 /// The meeting whose address the page has.
 async fn look_up<'a>(
     state: &'a Shared,
     from: &SameOrigin,
     uri: &Uri,
-) -> Result<(&'a Web, OnlineMeeting), ApiError> {
+    headers: &HeaderMap,
+) -> Result<Found<'a>, ApiError> {
     let web = web(state)?;
-    state.web_look_ups.begin(from.source, Instant::now()).map_err(GraphError::too_many_requests)?;
+    let session = session_of(state, web, headers);
+    // Whoever has signed in is known, and does not wait because others of his network ask too often.
+    if session.is_none() {
+        state.web_look_ups.begin(from.source, Instant::now()).map_err(GraphError::too_many_requests)?;
+    }
     let url = member_of(uri.query().unwrap_or_default(), "url").and_then(JoinUrl::parse);
     let found = match url {
         Some(url) => {
@@ -115,5 +127,5 @@ async fn look_up<'a>(
         None => None,
     };
     let meeting = found.ok_or_else(|| GraphError::meeting_not_found("No meeting has this address."))?;
-    Ok((web, meeting))
+    Ok(Found { web, meeting, session })
 }

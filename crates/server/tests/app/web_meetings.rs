@@ -534,6 +534,50 @@ async fn a_page_that_floods_or_says_what_is_no_message_loses_its_socket() {
 }
 
 #[tokio::test]
+async fn what_all_are_told_of_and_offers_are_slowed_down_one_page_at_a_time() {
+    let stage = Stage::new().await;
+    let meeting = Meeting::new(&stage, &json!({})).await;
+    let (john, _) = {
+        let john = WebSession::of(&stage.server, User::JOHN).await;
+        meeting.enter(&stage, Visitor::User(&john), JOHN_HZ).await
+    };
+    let (guest, guest_id) = meeting.enter(&stage, GUEST, GUEST_HZ).await;
+    let asks_to_wait = |message: &Value, kind: &str, of: &str| {
+        let is_it = message["type"] == kind && (of.is_empty() || message["of"] == of);
+        is_it && message["message"].as_str().is_some_and(|text| text.ends_with("try again in a moment"))
+    };
+    for number in 0..20 {
+        guest.say(&json!({"type": "hand", "raised": number % 2 == 0}));
+    }
+    guest.expect("hands go up and down too often", |told| asks_to_wait(told, "error", "")).await;
+    for kind in ["offer", "pictures"] {
+        for _ in 0..12 {
+            guest.say(&json!({"type": kind, "sdp": "v=0"}));
+        }
+        guest.expect("there are too many offers", |told| asks_to_wait(told, "refused", kind)).await;
+    }
+    // Another page has what is its own, and the guest is still there.
+    john.say(&json!({"type": "hand", "raised": true}));
+    john.sees("a hand is up", |people| people.iter().any(|it| it["id"] != guest_id && !it["hand"].is_null()))
+        .await;
+    john.sees_of(&guest_id, "the guest", |it| it["isInLobby"] == false).await;
+}
+
+#[tokio::test]
+async fn who_has_signed_in_does_not_wait_for_strangers_of_the_same_network() {
+    let stage = Stage::new().await;
+    let meeting = Meeting::new(&stage, &json!({})).await;
+    let john = WebSession::of(&stage.server, User::JOHN).await;
+    let mut answers: Vec<u16> = Vec::new();
+    while answers.last() != Some(&429) {
+        assert!(answers.len() < 5_000, "strangers are never slowed down");
+        answers.push(WebMeeting::ask(&stage.server, &meeting.url, None).await.status.as_u16());
+    }
+    WebMeeting::ask(&stage.server, &meeting.url, Some(&john)).await.expect(200);
+    meeting.enter(&stage, Visitor::User(&john), JOHN_HZ).await;
+}
+
+#[tokio::test]
 async fn a_server_that_leaves_says_good_bye_to_pages() {
     let mut stage = Stage::new().await;
     let meeting = Meeting::new(&stage, &json!({})).await;
