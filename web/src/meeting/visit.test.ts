@@ -172,6 +172,16 @@ describe("being muted", () => {
     expect(page.effects).toContainEqual({ type: "microphone", on: false });
   });
 
+  it("is as the server knows it where that was asked too much", () => {
+    const page = new Page().in().hear(roster(person("me", { muted: true })));
+    const asked = page.feed({ type: "mute", muted: false }).forget();
+    asked.hear({ type: "error", message: "too much is asked at once; try again in a moment" });
+    expect(page.visit).toMatchObject({ muted: true, muteAsked: false });
+    expect(page.effects).toContainEqual({ type: "microphone", on: false });
+    expect(page.said.at(-1)).toMatch(/try again in a moment/);
+    expect(new Page().hear({ type: "error", message: "what?" }).done).toEqual(["warn"]);
+  });
+
   it("is never undone by a refusal of something else", () => {
     const page = new Page().in().feed({ type: "mute", muted: true }).forget();
     page.hear({ type: "denied", message: "no" });

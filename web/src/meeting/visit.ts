@@ -274,7 +274,8 @@ class Guide {
 
   private hear(message: FromServer): void {
     if (message.type === "error") {
-      return this.warn(withWord(NOT_UNDERSTOOD, message.message));
+      this.warn(withWord(NOT_DONE, message.message));
+      return this.takeBack();
     }
     if (message.type === "welcome") return this.welcome(message);
     if (!this.isUnderWay) return;
@@ -433,9 +434,14 @@ class Guide {
     this.put({ speaker, spoke: [speaker, ...others].slice(0, MAX_SPOKE) });
   }
 
-  /** The server does not tell what it was that one may not do; so nothing is opened that was meant to be shut. */
   private denied(message: string): void {
     this.warn(withWord("You may not do that in this meeting.", message));
+    this.takeBack();
+  }
+
+  /** The server does not tell what it was that is not done; so nothing is opened that was meant to be shut. */
+  private takeBack(): void {
+    if (!this.isUnderWay) return;
     const { screen, muted, muteAsked } = this.visit;
     if (screen === "asked") {
       this.put({ screen: "off" });
@@ -484,4 +490,4 @@ class Guide {
 }
 
 const NO_PICTURES = "Pictures cannot be had at the moment. The sound goes on.";
-const NOT_UNDERSTOOD = "The server did not understand this page. Load it again.";
+const NOT_DONE = "The server did not do that.";

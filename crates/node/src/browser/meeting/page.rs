@@ -25,6 +25,17 @@ const MAX_WISHES: usize = 8;
 /// How often one page may come in at once, and in a second after that: people try again when something failed.
 const JOINS: Rate = Rate { burst: 6.0, per_second: 0.1 };
 
+/// The same for what everybody in the meeting is told of: rosters of all pages, notifications of all applications. Nobody presses
+/// more.
+const SHOWN: Rate = Rate { burst: 12.0, per_second: 1.0 };
+
+/// The same for later offers of sound, and for those of pictures: each is a handshake, and a page makes one of either when
+/// it comes back, or when the way is lost.
+const OFFERS: Rate = Rate { burst: 8.0, per_second: 0.5 };
+
+const TOO_MUCH_SHOWN: &str = "too much is asked at once; try again in a moment";
+const TOO_MANY_OFFERS: &str = "too many offers were made just now; try again in a moment";
+
 /// A page's place in the meeting, or on the way there.
 struct Joined {
     participant: ParticipantId,
@@ -56,6 +67,9 @@ struct Page {
     seat: Seat<ToPage>,
     joined: Option<Joined>,
     joins: Budget,
+    shown: Budget,
+    sounds: Budget,
+    pictures: Budget,
     /// What a guest is called by among machines, however often it comes in.
     guest_id: String,
     told: mpsc::UnboundedSender<Told>,
@@ -77,6 +91,9 @@ pub(super) async fn run(
         seat: Seat::empty(),
         joined: None,
         joins: Budget::new(JOINS, now),
+        shown: Budget::new(SHOWN, now),
+        sounds: Budget::new(OFFERS, now),
+        pictures: Budget::new(OFFERS, now),
         guest_id: RandomIds.next_guid().to_string(),
         told,
     };
@@ -135,6 +152,9 @@ impl Page {
     }
 
     fn said(&mut self, message: FromPage) {
+        if is_shown_to_all(&message) && !self.shown.spend(Instant::now()) {
+            return self.error(TOO_MUCH_SHOWN);
+        }
         match message {
             // One that has come back before it knew where it is.
             FromPage::Join { sdp, .. } if self.joined.is_some() => self.offer(sdp),
@@ -219,6 +239,9 @@ impl Page {
     }
 
     fn offer(&mut self, offer: String) {
+        if self.joined.is_some() && !self.sounds.spend(Instant::now()) {
+            return self.refuse(OfferOf::Offer, TOO_MANY_OFFERS);
+        }
         let wish = Wish::Offer(offer);
         match self.joined.as_ref().map(|joined| joined.wishes.try_send(wish)) {
             Some(Ok(())) => {}
@@ -263,6 +286,9 @@ impl Page {
     }
 
     fn offer_pictures(&mut self, offer: String) {
+        if !self.pictures.spend(Instant::now()) {
+            return self.refuse(OfferOf::Pictures, TOO_MANY_OFFERS);
+        }
         let message = match self.want_pictures(offer) {
             Ok(()) => return,
             Err(Refused::Full) => "the meeting is busy; try again in a moment",
@@ -381,5 +407,22 @@ impl Page {
             }
         };
         self.seat.say(message);
+    }
+}
+
+/// Whether all who are there are told of what comes of it, so that it makes work for everybody. Letting people in and sending
+/// them away is not of that kind: each can be let in or sent away once.
+const fn is_shown_to_all(message: &FromPage) -> bool {
+    match message {
+        FromPage::Hand { .. } | FromPage::Mute { .. } | FromPage::MuteOther(_) | FromPage::Show { .. } => {
+            true
+        }
+        FromPage::Admit(_)
+        | FromPage::Join { .. }
+        | FromPage::Leave
+        | FromPage::Offer { .. }
+        | FromPage::Pictures { .. }
+        | FromPage::Remove(_)
+        | FromPage::Watch(_) => false,
     }
 }
