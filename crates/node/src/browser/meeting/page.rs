@@ -185,7 +185,7 @@ impl Page {
     fn join(&mut self, name: Option<&str>, offer: String) {
         let Some(info) = self.info(name) else {
             let why = match self.place.guest {
-                Some(_) => "a guest needs a name of 1 to 64 characters",
+                Some(_) => "a guest needs a name of 1 to 64 characters that can be seen",
                 None => "there is no such user any more",
             };
             return self.refuse(OfferOf::Join, why);
@@ -391,7 +391,8 @@ impl Page {
                 return self.end(reason);
             }
             PersonEvent::Roster(seen) => {
-                let people = shown::people(&seen, you, &self.context.directory.load());
+                let is_guest = self.place.key.user.is_none();
+                let people = shown::people(&seen, you, is_guest, &self.context.directory.load());
                 joined.people = Some(people.clone());
                 ToPage::Roster { people }
             }

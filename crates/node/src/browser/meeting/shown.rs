@@ -4,17 +4,26 @@ use call_engine::{PersonState, Rejection, Seen};
 use meeting_wire::{EndReason, Person, PersonKind, Place, Role};
 use model::{
     IdentitySet, IndexedDirectory, MediaDirection, MeetingRole, Modality, Outcome, ParticipantId,
-    RosterParticipant, UserId,
+    PhoneNumber, RosterParticipant, UserId,
 };
 
-/// Everybody, as `you` sees it. What is only there for other clients is left out.
-pub(super) fn people(seen: &[Seen], you: ParticipantId, directory: &IndexedDirectory) -> Vec<Person> {
+/// Everybody, as `you` sees it. What is only there for other clients is left out, and guests, whom nobody knows, are shown no phone
+/// number whole.
+pub(super) fn people(
+    seen: &[Seen],
+    you: ParticipantId,
+    is_guest: bool,
+    directory: &IndexedDirectory,
+) -> Vec<Person> {
     let shown = seen.iter().filter(|it| it.participant.metadata.is_none() || it.participant.id == you);
-    shown.map(|it| person(it, directory)).collect()
+    shown.map(|it| person(it, is_guest, directory)).collect()
 }
 
-fn person(Seen { participant, hand }: &Seen, directory: &IndexedDirectory) -> Person {
-    let (name, kind) = named(&participant.info.identity, directory);
+fn person(Seen { participant, hand }: &Seen, is_for_guest: bool, directory: &IndexedDirectory) -> Person {
+    let (mut name, kind) = named(&participant.info.identity, directory);
+    if is_for_guest && kind == PersonKind::Phone {
+        name = masked(name);
+    }
     Person {
         id: participant.id.to_string(),
         name,
@@ -46,6 +55,17 @@ fn named(identity: &IdentitySet, directory: &IndexedDirectory) -> (String, Perso
     };
     let name = identity.display_name.clone().or_else(known).or_else(|| identity.id.clone());
     (name.unwrap_or_default(), kind)
+}
+
+/// A phone's name without the middle of the number, where it is one.
+fn masked(name: String) -> String {
+    /// So many digits are a number that somebody could dial; fewer are part of a name.
+    const DIALLED: usize = 4;
+    match PhoneNumber::parse(&name) {
+        Ok(number) => number.to_string(),
+        Err(_) if name.chars().filter(char::is_ascii_digit).count() >= DIALLED => "\u{2026}".to_owned(),
+        Err(_) => name,
+    }
 }
 
 const fn role(role: MeetingRole) -> Role {
@@ -182,11 +202,32 @@ mod tests {
         ] {
             let seen = seen(0, identity);
             let id = seen.participant.id;
-            let [shown] = &people(&[seen], id, &directory())[..] else { panic!("one") };
+            let [shown] = &people(&[seen], id, false, &directory())[..] else { panic!("one") };
             assert_eq!((shown.name.as_str(), shown.kind), (name, kind));
             assert_eq!(shown.id, id.to_string());
             assert!(shown.is_muted && shown.camera && !shown.screen && !shown.is_in_lobby);
             assert_eq!((shown.hand, shown.role), (Some(2), Some(Role::Presenter)));
+        }
+    }
+
+    #[test]
+    fn guests_are_shown_no_number_that_could_be_dialled() {
+        let phone = |identity: Identity| IdentitySet { phone: Some(identity), ..IdentitySet::default() };
+        let number = "+12015550123";
+        for (identity, name) in [
+            (phone(Identity::of(number)), "+120\u{2026}23"),
+            (phone(Identity::of(number).named("+1 (201) 555-0123")), "+120\u{2026}23"),
+            (phone(Identity::of(number).named("0201 5550123")), "\u{2026}"),
+            (phone(Identity::of(number).named("Jane, room 12")), "Jane, room 12"),
+            (phone(Identity::of("anonymous")), "anonymous"),
+            (IdentitySet { guest: Some(Identity::of("1").named(number)), ..IdentitySet::default() }, number),
+        ] {
+            let seen = seen(0, identity);
+            let [shown] = &people(&[seen], ParticipantId::next(&mut Counter(9)), true, &directory())[..]
+            else {
+                panic!("one")
+            };
+            assert_eq!(shown.name, name);
         }
     }
 
@@ -199,7 +240,8 @@ mod tests {
         };
         let (one, other) = (hidden(0), hidden(1));
         let you = other.participant.id;
-        let shown: Vec<_> = people(&[one, other], you, &directory()).into_iter().map(|it| it.id).collect();
+        let shown: Vec<_> =
+            people(&[one, other], you, false, &directory()).into_iter().map(|it| it.id).collect();
         assert_eq!(shown, [you.to_string()]);
     }
 
