@@ -2,8 +2,14 @@
 
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import { vi } from "vitest";
+import {
+  type Browser,
+  type BrowserContextOptions,
+  chromium,
+  type LaunchOptions,
+  type Page,
+} from "playwright-core";
+import { inject, vi } from "vitest";
 
 /** What the microphone of the page hears, and what the far side says, in hertz. */
 export const MICROPHONE_HZ = 440;
@@ -11,10 +17,11 @@ export const FAR_HZ = 1000;
 
 const RATE = 48_000;
 
-export async function launch(folder: string): Promise<Browser> {
+/** How the browser is started; `folder` gets what its microphone hears. */
+export function options(folder: string): LaunchOptions {
   const tone = join(folder, "tone.wav");
   writeFileSync(tone, wav(MICROPHONE_HZ, 10));
-  return chromium.launch({
+  return {
     executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
     args: [
       "--no-sandbox",
@@ -32,7 +39,12 @@ export async function launch(folder: string): Promise<Browser> {
       `--use-file-for-fake-audio-capture=${tone}`,
       "--autoplay-policy=no-user-gesture-required",
     ],
-  });
+  };
+}
+
+/** The browser that is there for all files. Closing it closes the contexts of whoever connected. */
+export function connect(): Promise<Browser> {
+  return chromium.connect(inject("browser"));
 }
 
 /** A page that notes its connections, and whatever it complains of. */

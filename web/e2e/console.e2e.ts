@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { launch, open } from "./browser";
+import { connect, open } from "./browser";
 import { FAILED, LIVE, note, scene, sounds } from "./console_scene";
 import { BOT, ConsoleStandIn, iso, PASSWORD } from "./console_standin";
 
@@ -15,7 +15,7 @@ let complaints: string[];
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "hookswitch-web-"));
-  browser = await launch(folder);
+  browser = await connect();
 });
 
 afterAll(async () => {

@@ -1,13 +1,12 @@
 /** Every screen of a page, light and dark, wide and narrow: held against what axe knows, and left as pictures. */
 
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { AxeResults } from "axe-core";
+import type { AxeResults, RunOptions } from "axe-core";
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { launch, open } from "./browser";
+import { expect, it, onTestFinished } from "vitest";
+import { connect, open } from "./browser";
 
 /** Where pictures of the pages are left for people to look at; nowhere, if it is not said. */
 const SCREENSHOTS = process.env["SCREENSHOTS"];
@@ -16,6 +15,22 @@ const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
 const SIZES = { wide: { width: 1100, height: 760 }, narrow: { width: 320, height: 640 } } as const;
 
+interface View {
+  readonly colorScheme: "light" | "dark";
+  readonly size: keyof typeof SIZES;
+  /** Whether the page is measured in it: each colour and each size are once, and the others only give pictures. */
+  readonly isMeasured: boolean;
+}
+
+const FIRST: View = { colorScheme: "light", size: "narrow", isMeasured: true };
+
+const VIEWS: readonly View[] = [
+  FIRST,
+  { colorScheme: "dark", size: "narrow", isMeasured: false },
+  { colorScheme: "dark", size: "wide", isMeasured: true },
+  { colorScheme: "light", size: "wide", isMeasured: false },
+];
+
 export interface Show {
   readonly address: string;
   /** Goes from screen to screen, and calls `look` at each. */
@@ -23,47 +38,48 @@ export interface Show {
   readonly stop: () => Promise<void>;
 }
 
-/** Declares the tests of a page. */
+/** Declares the test of a page: one tour, on a narrow screen, with each of its screens looked at in every view. */
 export function looks(kind: string, begin: (browser: Browser) => Promise<Show>): void {
-  let folder: string;
-  let browser: Browser;
+  it(`the ${kind} can be used by everybody, light and dark, wide and narrow`, async () => {
+    const browser = await connect();
+    onTestFinished(() => browser.close());
+    const show = await begin(browser);
+    onTestFinished(show.stop);
+    const { page, complaints } = await open(browser, show.address, {
+      colorScheme: FIRST.colorScheme,
+      viewport: SIZES[FIRST.size],
+      reducedMotion: "reduce",
+    });
+    const found: string[] = [];
+    await show.tour(page, async (name) => {
+      for (const view of VIEWS.filter(({ isMeasured }) => isMeasured || SCREENSHOTS)) {
+        await turn(page, view);
+        const title = `${name}-${view.colorScheme}-${view.size}`;
+        const path = SCREENSHOTS && join(SCREENSHOTS, `${kind}-${title}.png`);
+        if (path) await page.screenshot({ path, fullPage: true });
+        const problems = view.isMeasured ? await problemsOf(page, view) : [];
+        found.push(...problems.map((problem) => `${title}: ${problem}`));
+      }
+      await turn(page, FIRST);
+    });
+    expect(found).toEqual([]);
+    expect(complaints).toEqual([]);
+  }, 240_000);
+}
 
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), "hookswitch-web-"));
-    if (SCREENSHOTS) mkdirSync(SCREENSHOTS, { recursive: true });
-    browser = await launch(folder);
-  });
+async function problemsOf(page: Page, { size }: View): Promise<string[]> {
+  const found = await barriers(page);
+  const width = await page.evaluate(() => document.documentElement.scrollWidth);
+  return width > SIZES[size].width ? [...found, `is ${width} pixels wide`] : found;
+}
 
-  afterAll(async () => {
-    await browser.close();
-    rmSync(folder, { recursive: true });
-  });
-
-  describe.each(["light", "dark"] as const)("in the %s", (colorScheme) => {
-    it.each(["wide", "narrow"] as const)(
-      `the %s ${kind} can be used by everybody`,
-      async (size) => {
-        const show = await begin(browser);
-        const options = { colorScheme, viewport: SIZES[size], reducedMotion: "reduce" } as const;
-        const { page, complaints } = await open(browser, show.address, options);
-        const found: string[] = [];
-        await show.tour(page, async (name) => {
-          if (SCREENSHOTS) {
-            const path = join(SCREENSHOTS, `${kind}-${name}-${colorScheme}-${size}.png`);
-            await page.screenshot({ path, fullPage: true });
-          }
-          found.push(...(await barriers(page)).map((barrier) => `${name}: ${barrier}`));
-          const width = await page.evaluate(() => document.documentElement.scrollWidth);
-          if (width > SIZES[size].width) found.push(`${name}: is ${width} pixels wide`);
-        });
-        await Promise.all(browser.contexts().map((context) => context.close()));
-        await show.stop();
-        expect(found).toEqual([]);
-        expect(complaints).toEqual([]);
-      },
-      120_000,
-    );
-  });
+/** Shows the page otherwise, and waits until it is laid out and painted so. */
+async function turn(page: Page, { colorScheme, size }: View): Promise<void> {
+  await page.emulateMedia({ colorScheme });
+  await page.setViewportSize(SIZES[size]);
+  await page.evaluate(
+    () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+  );
 }
 
 /** What axe finds serious. */
@@ -71,9 +87,10 @@ async function barriers(page: Page): Promise<string[]> {
   const isThere = await page.evaluate(() => "axe" in window);
   // Through the debugger, not as a script of the page, whose policy forbids others.
   if (!isThere) await page.evaluate(readFileSync(AXE, "utf8"));
-  const results = await page.evaluate(() =>
-    (window as unknown as { axe: { run: () => Promise<AxeResults> } }).axe.run(),
-  );
+  const results = await page.evaluate(() => {
+    type Axe = { run: (options: RunOptions) => Promise<AxeResults> };
+    return (window as unknown as { axe: Axe }).axe.run({ resultTypes: ["violations"] });
+  });
   return results.violations
     .filter(({ impact }) => impact === "serious" || impact === "critical" || impact === "moderate")
     .flatMap(({ id, nodes }) => nodes.map((node) => `${id} at ${node.html.slice(0, 120)}`));

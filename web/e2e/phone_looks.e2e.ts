@@ -42,7 +42,7 @@ async function tour(
   await page.getByText("Connected", { exact: true }).waitFor();
   await look("9-two-calls");
   server.end(call, "hungUp");
-  await page.getByText(/^00:0. ·/).waitFor();
+  await page.getByText(/^\d\d:\d\d ·/).waitFor();
   await button("Hang up").click();
   await page.getByLabel("Name, address or number").fill("nobody");
   await page.keyboard.press("Enter");
