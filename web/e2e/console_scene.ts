@@ -301,10 +301,18 @@ function lists(server: ConsoleStandIn): void {
       id: "m1",
       subject: "Weekly sync",
       joinMeetingId: "2026111",
+      joinWebUrl: "https://calls.contoso.example/l/meetup-join/19%3ameeting_Win6/0?context=%7b%7d",
       isLive: true,
       participants: 3,
     },
-    { ...meeting, id: "m2", subject: "With a passcode", joinMeetingId: "1", hasPasscode: true },
+    {
+      ...meeting,
+      id: "m2",
+      subject: "With a passcode",
+      joinMeetingId: "1",
+      hasPasscode: true,
+      joinWebUrl: "javascript:alert(1)",
+    },
   ];
   const trunk = { tenant: CONTOSO, transport: "tls", maxCalls: 30, callsPerSecond: 5, priority: 0 };
   server.lists["trunks"] = [

@@ -61,10 +61,23 @@ pub struct Config {
     pub srtp: rtc_proto::sdp::SrtpPolicy,
     /// How long a trunk's peer may take to answer anything before a call is made over the next trunk.
     pub trunk_attempt_timeout: Duration,
-    /// How long the page of a browser may be away, from its socket or with its sound, before its calls end.
-    pub page_patience: Duration,
+    /// Pages of browsers.
+    pub pages: PageLimits,
     /// Media of applications that host it themselves.
     pub app_media: ApplicationConfig,
+}
+
+/// The bounds of pages of browsers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PageLimits {
+    /// How long a page may be away, from its socket or with its sound, before its calls end.
+    pub patience: Duration,
+    /// Pages of one user at once that are telephones, and as many that are in meetings.
+    pub per_user: usize,
+    /// Pages of guests at once, in all meetings.
+    pub guests: usize,
+    /// The same from one network.
+    pub guests_per_network: usize,
 }
 
 /// What every call of a node shares.

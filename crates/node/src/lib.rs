@@ -62,7 +62,7 @@ pub use browser::{
 pub use calls::{Calls, CallsError, WhipAnswer};
 pub use clock::Clock;
 pub use console::{Console, Phone, Sound, Trunking};
-pub use context::{Config, Owed, SharedDirectory};
+pub use context::{Config, Owed, PageLimits, SharedDirectory};
 pub use ids::RandomIds;
 pub use media_engine::Codec;
 pub use media_plane::LegSample;

@@ -93,7 +93,7 @@ impl Node {
         if let Some(dir) = &config.scripted_dir {
             make_private(dir).await.map_err(StartError::Recordings)?;
         }
-        let browsers = Browsers::new(media.bind_ip, config.page_patience);
+        let browsers = Browsers::new(media.bind_ip, config.pages);
         let media = Media::start(media).map_err(StartError::Media)?;
         let (incoming_calls, mut incoming) = mpsc::channel(INCOMING_QUEUE);
         let usage = Arc::clone(&store) as Arc<dyn TrunkUsageStore>;

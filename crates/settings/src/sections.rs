@@ -300,6 +300,15 @@ sections! {
         session_lifetime: Duration = "12h";
         /// How long the calls of a page go on that has lost its connection, and its place in a meeting is kept.
         reconnect_timeout: Duration = "30s";
+        /// Browsers in which one user is signed in at once; the oldest makes room for a new one.
+        sessions_per_user: u32 = "16";
+        /// Pages of one user at once that are telephones, and as many that are in meetings.
+        pages_per_user: u32 = "8";
+        /// Pages of guests at once, in all meetings. Each needs one of `webrtc.max_sessions`: with a number below that users have
+        /// the rest.
+        max_guests: u32 = "1000";
+        /// The same from one network: an IPv4 address, or 64 bits of an IPv6 address. A company's people may all come from one.
+        guests_per_network: u32 = "100";
     }
 
     /// The console of administrators, which is there where people can sign in with a browser (`web.enabled`).

@@ -27,6 +27,8 @@ export interface Meeting {
   readonly startsAt: number | null;
   readonly endsAt: number | null;
   readonly joinMeetingId: string;
+  /** Where people join it by browser. */
+  readonly joinWebUrl: string | null;
   readonly hasPasscode: boolean;
   readonly threadId: string;
   readonly isLive: boolean;
@@ -105,6 +107,11 @@ export function overview(value: Json): Overview {
   };
 }
 
+/** An address that a browser may open: no script is one. */
+function address(value: unknown): string | null {
+  return typeof value === "string" && /^https?:\/\//i.test(value) ? value : null;
+}
+
 export function meeting(value: Json): Meeting | undefined {
   if (typeof value.id !== "string") return undefined;
   return {
@@ -115,6 +122,7 @@ export function meeting(value: Json): Meeting | undefined {
     startsAt: timeOrNull(value.startsAt),
     endsAt: timeOrNull(value.endsAt),
     joinMeetingId: text(value.joinMeetingId),
+    joinWebUrl: address(value.joinWebUrl),
     hasPasscode: value.hasPasscode === true,
     threadId: text(value.threadId),
     isLive: value.isLive === true,

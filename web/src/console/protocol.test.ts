@@ -54,3 +54,11 @@ it("counts of a later version are taken as they come", () => {
   const found = overview({ version: "1", counts: { calls: 2, dogs: 3, cats: "many" } });
   expect(found.counts).toEqual({ calls: 2, dogs: 3 });
 });
+
+it("a meeting leads to a page, but to no script", () => {
+  const address = (joinWebUrl: unknown) => meeting({ id: "m", joinWebUrl })?.joinWebUrl;
+  expect(address("https://calls.contoso.example/l/meetup-join/19%3am/0")).toMatch(/^https:/);
+  for (const other of ["javascript:alert(1)", "data:text/html,x", "/l/meetup-join", 7, undefined]) {
+    expect(address(other)).toBeNull();
+  }
+});

@@ -12,9 +12,6 @@ use tokio_util::sync::CancellationToken;
 /// Octets of a token: nobody guesses that.
 const TOKEN_OCTETS: usize = 32;
 
-/// Sessions of one user; the oldest makes room for a new one. A person has a few devices.
-const MAX_OF_USER: usize = 16;
-
 /// Sessions in all, some 200 bytes each.
 const MAX_SESSIONS: usize = 100_000;
 
@@ -24,6 +21,8 @@ const MAX_SESSIONS: usize = 100_000;
 #[derive(Debug)]
 pub struct WebSessions {
     lifetime: Duration,
+    /// Sessions of one user; the oldest makes room for a new one.
+    per_user: usize,
     kept: Mutex<BTreeMap<[u8; TOKEN_OCTETS], Session>>,
     sockets: Arc<AtomicUsize>,
 }
@@ -49,9 +48,9 @@ impl Drop for Counted {
 }
 
 impl WebSessions {
-    /// Sessions that end after so long.
-    pub fn new(lifetime: Duration) -> Self {
-        Self { lifetime, kept: Mutex::default(), sockets: Arc::default() }
+    /// Sessions that end after so long, so many of one user.
+    pub fn new(lifetime: Duration, per_user: usize) -> Self {
+        Self { lifetime, per_user, kept: Mutex::default(), sockets: Arc::default() }
     }
 
     /// How many sessions there are, some of which may be over by time.
@@ -76,7 +75,7 @@ impl WebSessions {
         kept.retain(|_, session| session.until > now);
         let own = kept.iter().filter(|(_, session)| session.user == user);
         let own: Vec<_> = own.map(|(key, session)| (session.until, *key)).collect();
-        if own.len() >= MAX_OF_USER
+        if own.len() >= self.per_user
             && let Some((_, oldest)) = own.iter().min()
             && let Some(session) = kept.remove(oldest)
         {
@@ -128,6 +127,7 @@ mod tests {
 
     const START: Duration = Duration::from_secs(100);
     const LIFETIME: Duration = Duration::from_secs(60);
+    const MAX_OF_USER: usize = 16;
 
     fn user(name: &str) -> UserId {
         UserId::from(name)
@@ -135,7 +135,7 @@ mod tests {
 
     #[test]
     fn a_session_is_found_by_its_token_until_it_ends() {
-        let sessions = WebSessions::new(LIFETIME);
+        let sessions = WebSessions::new(LIFETIME, MAX_OF_USER);
         let (first, second) =
             (sessions.begin(user("john"), START).unwrap(), sessions.begin(user("john"), START).unwrap());
         assert_ne!(first, second);
@@ -150,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_is_no_token_finds_nothing() {
-        let sessions = WebSessions::new(LIFETIME);
+        let sessions = WebSessions::new(LIFETIME, MAX_OF_USER);
         let token = sessions.begin(user("john"), START).unwrap();
         for wrong in ["", "x", &token[..42], &format!("{token}A"), &"A".repeat(43)] {
             assert!(sessions.find(wrong, START).is_none(), "{wrong}");
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn one_users_sessions_are_bounded_and_the_oldest_goes() {
-        let sessions = WebSessions::new(LIFETIME);
+        let sessions = WebSessions::new(LIFETIME, MAX_OF_USER);
         let at = |number: usize| START + Duration::from_millis(number as u64);
         let tokens: Vec<_> =
             (0..MAX_OF_USER).map(|number| sessions.begin(user("john"), at(number)).unwrap()).collect();
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn sessions_that_are_over_make_room() {
-        let sessions = WebSessions::new(LIFETIME);
+        let sessions = WebSessions::new(LIFETIME, MAX_OF_USER);
         for _ in 0..MAX_OF_USER {
             sessions.begin(user("john"), START).unwrap();
         }
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_socket_counts_for_as_long_as_it_is_there() {
-        let sessions = WebSessions::new(LIFETIME);
+        let sessions = WebSessions::new(LIFETIME, MAX_OF_USER);
         let counted = sessions.count_socket();
         assert_eq!(sessions.sockets(), 1);
         drop(counted);

@@ -33,10 +33,8 @@ pub use self::socket::{Farewell, PageRefused, PageSocket};
 use self::socket::{FromSocket, MAX_ORDERS};
 pub(crate) use self::together::{Together, party};
 use crate::calls::Calls;
+use crate::context::PageLimits;
 use crate::far_end::{FarEnd, FarEndCommand, FarEndEvents};
-
-/// Pages of one user at once, and the same of meetings; a person has a few windows and devices.
-const MAX_PAGES_OF_USER: usize = 8;
 
 /// Pages at once, and the same of meetings.
 const MAX_PAGES: usize = 10_000;
@@ -51,8 +49,7 @@ pub(crate) struct Browsers(Arc<Shared>);
 struct Shared {
     /// Where media legs are reached from this machine, whatever address others are told.
     own_ip: IpAddr,
-    /// How long a page may be away.
-    patience: Duration,
+    limits: PageLimits,
     pages: Mutex<PhonePages>,
     meetings: Mutex<MeetingPages>,
     guests: Guests,
@@ -120,7 +117,7 @@ impl Pages {
         if let Some(page) = own.get(phone).filter(|page| !page.sockets.is_closed()) {
             return Ok(page.sockets.clone());
         }
-        if own.len() >= MAX_PAGES_OF_USER || all >= MAX_PAGES {
+        if own.len() >= shared.limits.per_user || all >= MAX_PAGES {
             return Err(PageRefused::Full);
         }
         let ((sockets, orders), (rings, rung)) = (mpsc::channel(MAX_ORDERS), mpsc::channel(MAX_ORDERS));
@@ -133,17 +130,17 @@ impl Pages {
 
 impl Browsers {
     /// No pages yet. `media` is the address that media legs are bound to.
-    pub(crate) fn new(media: IpAddr, patience: Duration) -> Self {
+    pub(crate) fn new(media: IpAddr, limits: PageLimits) -> Self {
         let own_ip = match media {
             IpAddr::V4(ip) => IpAddr::from(if ip.is_unspecified() { Ipv4Addr::LOCALHOST } else { ip }),
             IpAddr::V6(ip) => IpAddr::from(if ip.is_unspecified() { Ipv6Addr::LOCALHOST } else { ip }),
         };
         Self(Arc::new(Shared {
             own_ip,
-            patience,
+            limits,
             pages: Mutex::default(),
             meetings: Mutex::default(),
-            guests: Guests::default(),
+            guests: Guests::new(limits.guests, limits.guests_per_network),
             tasks: TaskTracker::new(),
             leaving: CancellationToken::new(),
         }))
@@ -154,7 +151,7 @@ impl Browsers {
     }
 
     fn patience(&self) -> Duration {
-        self.0.patience
+        self.0.limits.patience
     }
 
     /// Whether the user has a page that can ring.

@@ -149,7 +149,12 @@ pub(super) fn node(settings: &Settings, base_url: &str) -> node::Config {
         refers_phones: settings.sip.refer,
         srtp: rtc_proto::sdp::SrtpPolicy::Optional,
         trunk_attempt_timeout: settings.trunks.attempt_timeout,
-        page_patience: settings.web.reconnect_timeout,
+        pages: node::PageLimits {
+            patience: settings.web.reconnect_timeout,
+            per_user: settings.web.pages_per_user as usize,
+            guests: settings.web.max_guests as usize,
+            guests_per_network: settings.web.guests_per_network as usize,
+        },
         app_media: app_media(settings, base_url),
     }
 }
@@ -283,7 +288,7 @@ pub(super) fn api(settings: &Settings, profile: Profile, base_url: String) -> ap
 /// Who is signed in with a browser, where people can be.
 pub(super) fn web_sessions(settings: &Settings) -> Option<Arc<api::WebSessions>> {
     let web = &settings.web;
-    web.enabled.then(|| Arc::new(api::WebSessions::new(web.session_lifetime)))
+    web.enabled.then(|| Arc::new(api::WebSessions::new(web.session_lifetime, web.sessions_per_user as usize)))
 }
 
 /// Entries and SIP messages of one call that are remembered: more than all but the busiest have.

@@ -304,6 +304,8 @@ async fn who_and_what_is_known_is_listed_without_secrets() {
     assert_eq!(bot["tenants"].as_array().map(Vec::len), Some(2));
     let meetings = page.get("meetings?limit=4").await;
     assert_eq!(meetings["value"].as_array().map(Vec::len), Some(4));
+    let address = meetings["value"][0]["joinWebUrl"].as_str().unwrap_or_default();
+    assert!(address.contains("/l/meetup-join/19%3ameeting_"), "{meetings}");
     let after = meetings["nextAfter"].as_str().expect("there is more").replace('\n', "%0A");
     let rest = page.get(&format!("meetings?limit=4&after={after}")).await;
     assert_eq!(rest["value"].as_array().map(Vec::len), Some(2));

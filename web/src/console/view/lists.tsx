@@ -78,11 +78,20 @@ export function Meetings({ desk }: { desk: Console }) {
 
 function MeetingRow({ meeting, now }: { meeting: Meeting; now: number }) {
   const { subject, isLive, participants, joinMeetingId, hasPasscode } = meeting;
-  const { organizer, tenant, startsAt, endsAt, threadId } = meeting;
+  const { organizer, tenant, startsAt, endsAt, threadId, joinWebUrl } = meeting;
+  const title = subject || "Without a subject";
   return (
     <tr>
       <td>
-        <strong>{subject || "Without a subject"}</strong>
+        <strong>
+          {joinWebUrl === null ? (
+            title
+          ) : (
+            <a href={joinWebUrl} target="_blank" rel="noreferrer">
+              {title}
+            </a>
+          )}
+        </strong>
         <span class="quiet below break">{threadId}</span>
       </td>
       <td>

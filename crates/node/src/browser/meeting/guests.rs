@@ -9,12 +9,6 @@ use tokio::time::Instant;
 
 use super::super::Shared;
 
-/// Pages of guests at once, in all meetings.
-const MAX_GUESTS: usize = 2_000;
-
-/// The same from one network: a company's people may all come from one address.
-const MAX_OF_NETWORK: usize = 100;
-
 /// How often guests of one network may come in at once, and in a second after that.
 const JOINS: Rate = Rate { burst: 60.0, per_second: 0.5 };
 
@@ -67,11 +61,11 @@ impl Budget {
 }
 
 /// Pages of guests, by where they come from.
-#[derive(Default)]
 pub(in crate::browser) struct Guests(Mutex<Counts>);
 
-#[derive(Default)]
 struct Counts {
+    /// How many there may be in all, and from one network.
+    most: (usize, usize),
     pages: usize,
     networks: BTreeMap<IpAddr, Network>,
     swept: Option<Instant>,
@@ -83,16 +77,20 @@ struct Network {
 }
 
 impl Counts {
+    const fn new(in_all: usize, of_network: usize) -> Self {
+        Self { most: (in_all, of_network), pages: 0, networks: BTreeMap::new(), swept: None }
+    }
+
     fn enter(&mut self, network: IpAddr, now: Instant) -> bool {
         let is_known = self.networks.contains_key(&network);
-        if self.pages >= MAX_GUESTS || !(is_known || self.has_room(now)) {
+        if self.pages >= self.most.0 || !(is_known || self.has_room(now)) {
             return false;
         }
         let own = self
             .networks
             .entry(network)
             .or_insert_with(|| Network { pages: 0, joins: Budget::new(JOINS, now) });
-        if own.pages >= MAX_OF_NETWORK {
+        if own.pages >= self.most.1 {
             return false;
         }
         own.pages += 1;
@@ -123,6 +121,11 @@ impl Counts {
 }
 
 impl Guests {
+    /// Nobody yet.
+    pub(in crate::browser) const fn new(in_all: usize, of_network: usize) -> Self {
+        Self(Mutex::new(Counts::new(in_all, of_network)))
+    }
+
     fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -157,13 +160,16 @@ impl Drop for GuestPlace {
 mod tests {
     use super::*;
 
+    const MAX_GUESTS: usize = 2_000;
+    const MAX_OF_NETWORK: usize = 100;
+
     fn network(number: u32) -> IpAddr {
         IpAddr::from(number.to_be_bytes())
     }
 
     #[tokio::test(start_paused = true)]
     async fn guests_of_one_network_are_bounded_and_others_come_in() {
-        let (mut counts, now) = (Counts::default(), Instant::now());
+        let (mut counts, now) = (Counts::new(MAX_GUESTS, MAX_OF_NETWORK), Instant::now());
         assert_eq!((0..200).filter(|_| counts.enter(network(1), now)).count(), MAX_OF_NETWORK);
         assert!(counts.enter(network(2), now));
         counts.leave(network(1));
@@ -172,14 +178,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn guests_are_bounded_in_all() {
-        let (mut counts, now) = (Counts::default(), Instant::now());
+        let (mut counts, now) = (Counts::new(MAX_GUESTS, MAX_OF_NETWORK), Instant::now());
         let taken = (0..3_000).filter(|number| counts.enter(network(*number), now)).count();
         assert_eq!(taken, MAX_GUESTS);
     }
 
     #[tokio::test(start_paused = true)]
     async fn coming_in_again_and_again_is_slowed_down_also_by_new_pages() {
-        let (mut counts, now) = (Counts::default(), Instant::now());
+        let (mut counts, now) = (Counts::new(MAX_GUESTS, MAX_OF_NETWORK), Instant::now());
         let mut come = |now| {
             let is_in = counts.enter(network(1), now) && counts.join(network(1), now);
             counts.leave(network(1));
@@ -192,7 +198,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn networks_that_nobody_comes_from_any_more_are_forgotten() {
-        let (mut counts, now) = (Counts::default(), Instant::now());
+        let (mut counts, now) = (Counts::new(MAX_GUESTS, MAX_OF_NETWORK), Instant::now());
         let mut come = |from: u32, now| {
             (from..from + MAX_NETWORKS as u32)
                 .filter(|number| {

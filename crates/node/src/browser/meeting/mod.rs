@@ -23,7 +23,7 @@ use self::guests::GuestPlace;
 pub(super) use self::guests::Guests;
 use super::call::News;
 use super::socket::{FromSocket, MAX_ORDERS, PageRefused, PageSocket};
-use super::{MAX_PAGES, MAX_PAGES_OF_USER, Pages, Shared};
+use super::{MAX_PAGES, Pages, Shared};
 use crate::conference::ConferenceTaskInput;
 use crate::inputs::Inputs;
 
@@ -87,7 +87,7 @@ impl Pages {
             return Ok(page.clone());
         }
         let of_user = pages.keys().filter(|other| other.user.is_some() && other.user == key.user).count();
-        if of_user >= MAX_PAGES_OF_USER || pages.len() >= MAX_PAGES {
+        if of_user >= shared.limits.per_user || pages.len() >= MAX_PAGES {
             return Err(PageRefused::Full);
         }
         let guest = match visitor {
