@@ -326,7 +326,7 @@ async fn screens_are_shared_only_with_media_of_the_applications_own() {
 #[tokio::test]
 async fn whoever_comes_when_the_meeting_is_full_is_told_so() {
     let there = Interview::with(Options::new().with("limits.participants", 2), Value::Null).await;
-    there.guest("Gwen").await;
+    there.admitted("Gwen").await;
     let late = there.other.call(&there.request).await;
     assert_eq!(there.stage.result_of(&late).await, (400, 8523));
     there.stage.end(&there.host).await;
