@@ -75,6 +75,8 @@ impl Task {
                 }
                 question = self.questions.recv() => match question {
                     Some(Question { page, reply }) => {
+                        // The answer knows of all that was wanted before the question.
+                        self.take_wishes();
                         // Whoever asked may not wait any more.
                         let _ = reply.send(self.room.stats(page));
                     }
