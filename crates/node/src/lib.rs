@@ -57,7 +57,8 @@ pub use trunk::{Denied, TrunkHealth};
 
 pub use application::{ApplicationConfig, ApplicationStats, MediaPass, SocketDialling, Sockets};
 pub use browser::{
-    Farewell, MeetingSocket, MeetingVisitor, PageRefused, PageSocket, Pages, PhoneSocket, sign_in,
+    Budget, Farewell, MeetingSocket, MeetingVisitor, PageRefused, PageSocket, Pages, PhoneSocket, Rate,
+    sign_in,
 };
 pub use calls::{Calls, CallsError, WhipAnswer};
 pub use clock::Clock;

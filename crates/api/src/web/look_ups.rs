@@ -3,9 +3,9 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use node::{Budget, Rate};
 use tokio::time::Instant;
 
-use super::budget::{Budget, Rate};
 use super::guesses::network;
 
 /// Meetings that pages of one network may ask for at once, and in a second after that: a page asks twice when it is loaded,

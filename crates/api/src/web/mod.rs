@@ -11,7 +11,6 @@
 //!
 //! Pages of other origins are refused, whatever cookies a browser sends along.
 
-mod budget;
 mod guesses;
 mod look_ups;
 mod meeting;

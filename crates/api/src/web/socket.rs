@@ -12,7 +12,7 @@ use graph_wire::GraphError;
 use http::{Method, Version};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use node::{Farewell, PageRefused, PageSocket};
+use node::{Budget, Farewell, PageRefused, PageSocket, Rate};
 use tokio::io::AsyncReadExt;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -21,7 +21,6 @@ use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_util::sync::CancellationToken;
 
-use super::budget::{Budget, Rate};
 use super::sessions::{Counted, Session};
 use crate::error::ApiError;
 

@@ -5,6 +5,7 @@
 //! phones and pages ring [`together`]. A page outlives its socket for a while, and its calls do with it. So do the pages of a
 //! [`meeting`], whose sound goes the same way.
 
+mod budget;
 mod call;
 mod connection;
 mod meeting;
@@ -25,6 +26,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+pub use self::budget::{Budget, Rate};
 pub(crate) use self::meeting::PageSide;
 use self::meeting::{Guests, MeetingPages};
 pub use self::meeting::{MeetingSocket, MeetingVisitor};

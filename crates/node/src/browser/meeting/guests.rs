@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::super::Shared;
+use super::super::{Budget, Rate, Shared};
 
 /// How often guests of one network may come in at once, and in a second after that.
 const JOINS: Rate = Rate { burst: 60.0, per_second: 0.5 };
@@ -17,48 +17,6 @@ const MAX_NETWORKS: usize = 10_000;
 
 /// How often it is looked for those that need not be: whoever comes from many must not have all looked through each time.
 const SWEEP_PAUSE: Duration = Duration::from_secs(1);
-
-/// How often something may be done.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
-    /// At once.
-    pub(super) burst: f64,
-    /// In a second after that.
-    pub(super) per_second: f64,
-}
-
-/// What may still be done.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
-    rate: Rate,
-    left: f64,
-    at: Instant,
-}
-
-impl Budget {
-    pub(super) const fn new(rate: Rate, now: Instant) -> Self {
-        Self { rate, left: rate.burst, at: now }
-    }
-
-    fn refill(&mut self, now: Instant) {
-        let earned = self.rate.per_second * now.duration_since(self.at).as_secs_f64();
-        self.left = (self.left + earned).min(self.rate.burst);
-        self.at = now;
-    }
-
-    /// Does it once; false where that is too often.
-    pub(super) fn spend(&mut self, now: Instant) -> bool {
-        self.refill(now);
-        let has_some = self.left >= 1.0;
-        self.left -= f64::from(u8::from(has_some));
-        has_some
-    }
-
-    fn is_full(&mut self, now: Instant) -> bool {
-        self.refill(now);
-        self.left >= self.rate.burst
-    }
-}
 
 /// Pages of guests, by where they come from.
 pub(in crate::browser) struct Guests(Mutex<Counts>);

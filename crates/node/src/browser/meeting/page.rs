@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::super::call::{News, PageCall, Wish};
 use super::super::socket::{FromSocket, Seat};
-use super::guests::{Budget, Rate};
+use super::super::{Budget, Rate};
 use super::join::Joining;
 use super::watching::Watching;
 use super::{PageSide, Place, Told, What, shown};

@@ -1,24 +1,27 @@
+//! How often the other end of a page may do something.
+
 use tokio::time::Instant;
 
 /// How often something may be done.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Rate {
+pub struct Rate {
     /// At once.
-    pub(super) burst: f64,
+    pub burst: f64,
     /// In a second after that.
-    pub(super) per_second: f64,
+    pub per_second: f64,
 }
 
 /// What may still be done.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Budget {
+pub struct Budget {
     rate: Rate,
     left: f64,
     at: Instant,
 }
 
 impl Budget {
-    pub(super) const fn new(rate: Rate, now: Instant) -> Self {
+    /// All of it.
+    pub const fn new(rate: Rate, now: Instant) -> Self {
         Self { rate, left: rate.burst, at: now }
     }
 
@@ -29,7 +32,7 @@ impl Budget {
     }
 
     /// Does it once; false where that is too often.
-    pub(super) fn spend(&mut self, now: Instant) -> bool {
+    pub fn spend(&mut self, now: Instant) -> bool {
         self.refill(now);
         let has_some = self.left >= 1.0;
         self.left -= f64::from(u8::from(has_some));
@@ -37,7 +40,7 @@ impl Budget {
     }
 
     /// Whether it has as much as at its beginning.
-    pub(super) fn is_full(&mut self, now: Instant) -> bool {
+    pub fn is_full(&mut self, now: Instant) -> bool {
         self.refill(now);
         self.left >= self.rate.burst
     }
